@@ -1,0 +1,51 @@
+# Copyright 2026 The weft authors
+# SPDX-License-Identifier: Apache-2.0
+
+.DEFAULT_GOAL := help
+GO     ?= go
+BIN    := bin
+COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X github.com/weftnet/weft/internal/version.Commit=$(COMMIT)
+
+.PHONY: help build demo test lint bench generate e2e soak clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/weft and bin/weft-cni
+	@mkdir -p $(BIN)
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/weft ./cmd/weft-cni
+
+demo: ## a three-node cluster with real traffic, BGP and policy, in network namespaces
+	@tools/setup.sh demo
+	@$(MAKE) --no-print-directory build
+	@$(BIN)/weft lab demo
+
+test: ## all tests: unit, kernel, interop, faults (root, Debian packages)
+	@tools/setup.sh
+	@$(MAKE) --no-print-directory build
+	@$(GO) test -p 1 -timeout 30m ./...
+
+lint: ## formatting, static checks, generated files up to date
+	@tools/lint.sh
+
+bench: ## benchmarks, each figure beside its peer
+	@tools/setup.sh
+	@$(MAKE) --no-print-directory build
+	@bench/run.sh
+
+generate: ## CRDs and reference docs from the Go types
+	@$(GO) generate ./...
+
+e2e: ## the slow end-to-end suites in full length
+	@tools/setup.sh
+	@$(MAKE) --no-print-directory build
+	@WEFT_LONG=1 $(GO) test -p 1 -timeout 170m ./test/...
+
+soak: ## two hours of random connects, kills and policy changes
+	@tools/setup.sh
+	@$(MAKE) --no-print-directory build
+	@WEFT_SOAK=$${WEFT_SOAK:-2h} $(GO) test -p 1 -timeout 0 -run TestSoak -v ./test/chaos
+
+clean: ## remove what was built
+	@rm -rf $(BIN)

@@ -1,0 +1,237 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package agent runs one node: call Run with a Config.
+//
+// It wires inputs (datastore, CNI socket, kernel events) to the calculation and the calculation to the kernel writers. The wiring is in
+// start, in order of dependency; loop.go has the drawing of the one goroutine in the middle.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/weftnet/weft/agent/cni"
+	"github.com/weftnet/weft/agent/record"
+	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/calc"
+	"github.com/weftnet/weft/dataplane/nft"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/ipam"
+	"github.com/weftnet/weft/routing/bgp"
+	"github.com/weftnet/weft/routing/routes"
+	"github.com/weftnet/weft/store"
+	"github.com/weftnet/weft/sys/lockfile"
+)
+
+// Config is what a node must be told; all else comes from the datastore.
+type Config struct {
+	Node     string
+	StateDir string
+	// IP4 and IP6 are the node's addresses: "autodetect", "none", an address, or an address with its subnet.
+	IP4, IP6 string
+	// EndpointToHost is Calico's defaultEndpointToHostAction: Drop, Accept or Return.
+	EndpointToHost string
+	Store          store.Store
+	Log            *slog.Logger
+}
+
+// Agent is a running node.
+type Agent struct {
+	config  Config
+	log     *slog.Logger
+	started time.Time
+	records *record.Dir
+	loop    *loop
+	publish *publisher
+	filter  packetFilter
+	routes  *routes.Manager
+	speaker bgp.Speaker // set at the start
+	cni     *cni.Server
+	ipam    *ipam.Allocator
+	// newSpeaker makes the speaker.
+	newSpeaker func(bgp.Options) bgp.Speaker
+	address    addresses
+	claimed    chan struct{} // closed once the node name is ours
+	// nodeChanged is signalled when the datastore says something new of our Node; nameLost is why the name is no longer ours, nil if it is.
+	nodeChanged chan struct{}
+	nameLost    atomic.Pointer[error]
+	unclaimed   chan []desired.EndpointID // handed to sweep, once
+	// bgpError is what the speaker could not do of what it was last told, a string.
+	bgpError atomic.Value
+}
+
+// Run runs the agent until ctx ends or something makes it impossible to go on. What it programmed stays in force.
+func Run(ctx context.Context, config Config) error {
+	if err := os.MkdirAll(config.StateDir, 0o700); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	lock, err := lockfile.Acquire(filepath.Join(config.StateDir, "lock"))
+	if err != nil {
+		return fmt.Errorf("another agent runs here: %w", err)
+	}
+	below, err := openKernel(config)
+	if err != nil {
+		return errors.Join(err, lock.Release())
+	}
+	a, err := build(config, below)
+	if err != nil {
+		return errors.Join(err, below.close(), lock.Release())
+	}
+	return errors.Join(a.start(ctx), config.Store.Close(), lock.Release())
+}
+
+// packetFilter is the dataplane driver as the agent uses it.
+type packetFilter interface {
+	writer
+	Close() error
+}
+
+// kernel is what the agent stands on.
+type kernel struct {
+	filter  packetFilter
+	routes  *routes.Manager
+	speaker func(bgp.Options) bgp.Speaker
+}
+
+// openKernel opens the real one, of which only forwarding is switched on.
+func openKernel(config Config) (kernel, error) {
+	action, err := hostAction(config.EndpointToHost)
+	if err != nil {
+		return kernel{}, err
+	}
+	if err := enableForwarding(); err != nil {
+		return kernel{}, err
+	}
+	filter, err := nft.New(nft.Options{EndpointToHost: action})
+	if err != nil {
+		return kernel{}, err
+	}
+	manager, err := routes.Open(nil, config.Log)
+	if err != nil {
+		return kernel{}, errors.Join(err, filter.Close())
+	}
+	return kernel{filter, manager, func(o bgp.Options) bgp.Speaker { return bgp.New(o) }}, nil
+}
+
+func (k kernel) close() error { return errors.Join(k.filter.Close(), k.routes.Close()) }
+
+// build makes the parts; nothing runs yet.
+func build(config Config, below kernel) (*Agent, error) {
+	records, err := record.Open(filepath.Join(config.StateDir, "endpoints"))
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{
+		config: config, log: config.Log, started: time.Now(), records: records, filter: below.filter, routes: below.routes,
+		newSpeaker: below.speaker,
+		publish:    newPublisher(config.Store, config.Log),
+		ipam:       ipam.New(config.Store, ipam.Options{Node: config.Node}),
+		claimed:    make(chan struct{}), nodeChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
+	}
+	a.loop = &loop{
+		nodeKey: api.Key{Resource: api.Nodes, Name: config.Node}, echo: a.publish.echo,
+		ownNode:   func(store.Event) { replace(a.nodeChanged, struct{}{}) },
+		unclaimed: func(ids []desired.EndpointID) { a.unclaimed <- ids },
+		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), status: newStatusTable(),
+		filter: &part{name: "nftables", writer: below.filter}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
+		batches: make(chan store.Batch), locals: make(chan localChange, 64), queries: make(chan func()), ended: make(chan struct{}),
+	}
+	a.loop.judge() // not ready before the first round
+	a.cni, err = cni.New(config.Node, backend{a}, records, config.Log)
+	return a, err
+}
+
+// hostAction reads Config.EndpointToHost.
+func hostAction(text string) (nft.HostAction, error) {
+	switch text {
+	case "Drop", "":
+		return nft.HostDrop, nil
+	case "Accept":
+		return nft.HostAccept, nil
+	case "Return":
+		return nft.HostReturn, nil
+	}
+	return 0, fmt.Errorf("endpoint to host action %q is none of Drop, Accept, Return", text)
+}
+
+// start runs all parts. Errors of the environment (no datastore, no peer) are waited out; only what cannot get better ends the agent.
+func (a *Agent) start(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.filter.Close(), a.routes.Close()) }()
+	restored, err := a.restore()
+	if err != nil {
+		return err
+	}
+	inherited, err := a.routes.Inherited()
+	if err != nil {
+		return err
+	}
+	a.speaker = a.newSpeaker(bgp.Options{Restarting: inherited, Log: a.log})
+	defer func() { err = errors.Join(err, a.speaker.Close()) }()
+	wishes := make(chan *desired.BGP, 1)
+	a.loop.setBGP = func(b *desired.BGP) { replace(wishes, b) }
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { defer close(a.loop.ended); a.loop.run(ctx); return nil })
+	group.Go(func() error { return a.serveAdmin(ctx, filepath.Join(a.config.StateDir, "agent.sock")) })
+	group.Go(func() error { a.publish.run(ctx); return nil })
+	group.Go(func() error { return a.claimName(ctx) })
+	group.Go(func() error { return a.watch(ctx) })
+	group.Go(func() error { return a.sweep(ctx) })
+	group.Go(func() error { return a.serveCNI(ctx, restored) })
+	group.Go(func() error { return a.runBGP(ctx, wishes) })
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// replace leaves only the newest value in a channel of capacity one.
+func replace[T any](c chan T, v T) {
+	for {
+		select {
+		case c <- v:
+			return
+		default:
+		}
+		select {
+		case <-c:
+		default:
+		}
+	}
+}
+
+// watch feeds datastore batches to the loop once the node name is ours.
+func (a *Agent) watch(ctx context.Context) error {
+	select {
+	case <-a.claimed:
+	case <-ctx.Done():
+		return nil
+	}
+	watcher, err := a.config.Store.Watch(ctx, watched...)
+	if err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	defer watcher.Close()
+	for {
+		batch, err := watcher.Next(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("watch: %w", err)
+		}
+		select {
+		case a.loop.batches <- batch:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

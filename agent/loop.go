@@ -1,0 +1,370 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
+	"github.com/weftnet/weft/dataplane"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/store"
+)
+
+// The pauses between attempts to program something that the kernel refused.
+const (
+	retryFirst = 100 * time.Millisecond
+	retryMost  = 10 * time.Second
+)
+
+// writer is a kernel writer: the packet filter or the route manager.
+type writer interface {
+	Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error)
+	Events() <-chan struct{}
+}
+
+// loop is the one goroutine that owns the graph and the kernel writers. Everything reaches it through channels:
+//
+//	store watch ──▶ batches ─┐
+//	CNI socket  ──▶ locals  ─┼─▶ graph.Apply ─▶ Flush ─▶ filter.Apply ─▶ routes.Apply ─▶ status table
+//	kernel      ──▶ Events  ─┘                     └──▶ BGP (own goroutine, latest wins)
+//	status, CLI ──▶ queries (run between two rounds)
+//
+// Nothing is written before the first in-sync batch, and nothing is deleted because of a datastore that is away.
+type loop struct {
+	log    *slog.Logger
+	graph  *calc.Graph
+	inputs *inputs
+	status *statusTable
+	filter *part
+	routes *part
+	setBGP func(*desired.BGP)
+	// echo is told what the datastore says of local endpoints, ownNode what it says of this node's Node, at nodeKey, and unclaimed, once,
+	// which endpoints of this node it knows that no local record stands for. They must not block.
+	echo      func(store.Event)
+	ownNode   func(store.Event)
+	unclaimed func([]desired.EndpointID)
+	nodeKey   api.Key
+
+	batches chan store.Batch
+	locals  chan localChange
+	queries chan func()
+	ended   chan struct{} // closed when run has returned
+
+	// unready is why workloads cannot be started as of the last round, nil if they can.
+	unready atomic.Pointer[error]
+
+	asked    []asked // local changes of this round
+	synced   bool    // has been in sync once: programming is allowed
+	started  bool    // has programmed once
+	storeErr error
+	storeRev int64
+}
+
+// localChange is an endpoint that the CNI path adds (endpoint set) or removes, or a deleted key given back to the datastore (forget).
+type localChange struct {
+	key      api.Key
+	endpoint *v3.WorkloadEndpoint
+	forget   *forgotten
+	accepted chan<- acceptance // buffered
+}
+
+// forgotten says which removal the datastore has confirmed, and which object it deleted.
+type forgotten struct {
+	revision uint64
+	deleted  int64
+}
+
+// acceptance is the revision to wait for, or why the calculation does not take the endpoint.
+type acceptance struct {
+	revision uint64
+	err      error
+}
+
+// asked is a local change that waits for its answer.
+type asked struct {
+	localChange
+	revision uint64
+}
+
+// part is one kernel writer with its health.
+type part struct {
+	name     string
+	writer   writer
+	dirty    bool // the next Apply compares with the kernel
+	err      error
+	backoff  time.Duration
+	retryAt  time.Time
+	applies  int
+	repaired int
+}
+
+// run works until ctx ends.
+func (l *loop) run(ctx context.Context) {
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case b := <-l.batches:
+			l.takeBatch(b)
+		case c := <-l.locals:
+			l.takeLocal(c)
+		case <-l.filter.writer.Events():
+			l.filter.dirty = true
+		case <-l.routes.writer.Events():
+			l.routes.dirty = true
+		case query := <-l.queries:
+			query()
+			l.judge()
+			continue
+		case <-retry.C:
+		}
+		l.drain()
+		l.program(ctx)
+		l.judge()
+		if wait := l.nextRetry(time.Now()); wait > 0 {
+			retry.Reset(wait)
+		}
+	}
+}
+
+// judge notes whether workloads can be started.
+func (l *loop) judge() {
+	var why error
+	switch {
+	case !l.synced && l.storeErr != nil:
+		why = l.storeErr
+	case !l.synced:
+		why = errors.New("waiting for the first complete read of the datastore")
+	case l.storeErr != nil:
+		why = fmt.Errorf("no addresses can be assigned: %w", l.storeErr)
+	case l.filter.err != nil:
+		why = fmt.Errorf("policy cannot be programmed: %w", l.filter.err)
+	default:
+		l.unready.Store(nil)
+		return
+	}
+	l.unready.Store(&why)
+}
+
+// drain takes everything else that is already waiting, so that a burst becomes one transaction.
+func (l *loop) drain() {
+	for {
+		select {
+		case b := <-l.batches:
+			l.takeBatch(b)
+		case c := <-l.locals:
+			l.takeLocal(c)
+		default:
+			return
+		}
+	}
+}
+
+func (l *loop) takeBatch(b store.Batch) {
+	changes, echoes := l.inputs.fromStore(b)
+	l.graph.Apply(changes)
+	for _, e := range echoes {
+		l.echo(e)
+	}
+	for _, e := range b.Events {
+		if e.Key == l.nodeKey {
+			l.ownNode(e)
+		}
+	}
+	l.storeRev = max(l.storeRev, b.Revision)
+	if b.Err != nil && l.storeErr == nil {
+		l.log.Warn("datastore is away; what is in force stays in force", "error", b.Err)
+	}
+	if b.Err == nil && l.storeErr != nil {
+		l.log.Info("datastore is back", "revision", b.Revision)
+	}
+	l.storeErr = b.Err
+	l.synced = l.synced || b.InSync
+}
+
+func (l *loop) takeLocal(c localChange) {
+	var change calc.Change
+	switch {
+	case c.forget != nil:
+		l.inputs.forget(c.key, c.forget.revision, c.forget.deleted)
+		return
+	case c.endpoint != nil:
+		change = l.inputs.putLocal(c.key, c.endpoint)
+	default:
+		change = l.inputs.dropLocal(c.key)
+	}
+	l.graph.Apply([]calc.Change{change})
+	if c.accepted != nil {
+		l.asked = append(l.asked, asked{c, change.Revision})
+	}
+}
+
+// answer tells those who handed in local changes what became of them: taken, or refused by the calculation.
+func (l *loop) answer() {
+	for _, a := range l.asked {
+		reply := acceptance{revision: a.revision}
+		if _, taken := l.graph.View().Endpoint(endpointID(a.key)); a.endpoint != nil && l.synced && !taken {
+			reply.err = l.objection(a.key)
+		}
+		a.accepted <- reply
+	}
+	l.asked = nil
+}
+
+// objection returns what the calculation has against an object, nil if it takes it.
+func (l *loop) objection(key api.Key) error {
+	var found []error
+	for _, p := range l.graph.Problems() {
+		if p.Key == key {
+			found = append(found, fmt.Errorf("%s: %s", p.Field, p.Reason))
+		}
+	}
+	return errors.Join(found...)
+}
+
+// program brings the kernel to the graph's state: policy before routes, so that nothing is reachable before it is protected, and BGP
+// last, so that nothing is announced before it is reachable.
+func (l *loop) program(ctx context.Context) {
+	if !l.synced {
+		l.answer()
+		return
+	}
+	delta := l.graph.Flush()
+	l.answer()
+	first := !l.started
+	if first {
+		l.started, l.filter.dirty, l.routes.dirty = true, true, true
+		l.unclaimed(l.withoutRecord())
+		l.log.Info("in sync with the datastore; programming", "revision", l.storeRev)
+	}
+	now := time.Now()
+	l.apply(ctx, l.filter, delta, now, setPolicy)
+	l.apply(ctx, l.routes, delta, now, setRoutes)
+	if first || delta != nil && (delta.BGP != nil || delta.BGPRemoved) {
+		l.setBGP(l.graph.View().BGP())
+	}
+	if delta != nil {
+		l.forgetStatus(delta.EndpointsRemoved)
+	}
+}
+
+// withoutRecord lists the endpoints of this node that only the datastore knows.
+func (l *loop) withoutRecord() (ids []desired.EndpointID) {
+	for e := range l.graph.View().Endpoints() {
+		if _, local := l.inputs.local[keyOfEndpoint(e.ID)]; !local {
+			ids = append(ids, e.ID)
+		}
+	}
+	return ids
+}
+
+// setPolicy and setRoutes enter what one writer reported into an endpoint's state.
+func setPolicy(e *endpointState, revision uint64, err error) {
+	e.policy, e.policyErr = max(e.policy, revision), err
+}
+func setRoutes(e *endpointState, revision uint64, err error) {
+	e.routes, e.routesErr = max(e.routes, revision), err
+}
+
+// apply runs one writer. A delta that could not be applied makes the writer dirty: the next attempt compares with the kernel,
+// so no change is lost.
+func (l *loop) apply(ctx context.Context, p *part, delta *desired.Delta, now time.Time, set func(*endpointState, uint64, error)) {
+	if delta == nil && !p.dirty {
+		return
+	}
+	if delta == nil && p.err != nil && now.Before(p.retryAt) {
+		return
+	}
+	view := l.graph.View()
+	if p.dirty {
+		delta = nil
+	}
+	report, err := p.writer.Apply(ctx, view, delta)
+	p.applies++
+	p.repaired += report.Repaired
+	if err != nil {
+		if p.err == nil || p.err.Error() != err.Error() {
+			l.log.Error("not programmed, retrying", "part", p.name, "error", err)
+		}
+		p.dirty, p.backoff = true, min(max(2*p.backoff, retryFirst), retryMost)
+		p.retryAt = now.Add(p.backoff)
+	} else {
+		p.dirty, p.backoff = false, 0
+	}
+	p.err = err
+	l.record(view, report, set)
+}
+
+// record enters a report into the status table.
+func (l *loop) record(view desired.View, report dataplane.Report, set func(*endpointState, uint64, error)) {
+	if len(report.Programmed) == 0 && len(report.Failed) == 0 {
+		return
+	}
+	l.status.update(func(entries map[desired.EndpointID]endpointState) {
+		for _, id := range report.Programmed {
+			endpoint, ok := view.Endpoint(id)
+			if !ok {
+				continue
+			}
+			e := entries[id]
+			set(&e, endpoint.Revision, nil)
+			entries[id] = e
+		}
+		for id, err := range report.Failed {
+			e := entries[id]
+			set(&e, 0, err)
+			entries[id] = e
+		}
+	})
+}
+
+func (l *loop) forgetStatus(ids []desired.EndpointID) {
+	if len(ids) == 0 {
+		return
+	}
+	l.status.update(func(entries map[desired.EndpointID]endpointState) {
+		for _, id := range ids {
+			delete(entries, id)
+		}
+	})
+}
+
+// nextRetry returns how long to wait until a failed part is due again; 0 when none has failed.
+func (l *loop) nextRetry(now time.Time) time.Duration {
+	var wait time.Duration
+	for _, p := range []*part{l.filter, l.routes} {
+		if p.err == nil {
+			continue
+		}
+		due := max(p.retryAt.Sub(now), time.Millisecond)
+		if wait == 0 || due < wait {
+			wait = due
+		}
+	}
+	return wait
+}
+
+// ask runs f on the loop and waits for it; it returns false when ctx ends first.
+func (l *loop) ask(ctx context.Context, f func()) bool {
+	done := make(chan struct{})
+	select {
+	case l.queries <- func() { f(); close(done) }:
+	case <-l.ended:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	<-done
+	return true
+}

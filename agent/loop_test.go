@@ -1,0 +1,276 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
+	"github.com/weftnet/weft/dataplane"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/store"
+)
+
+// fakeKernel is a writer that programs by remembering, and fails when told.
+type fakeKernel struct {
+	mu       sync.Mutex
+	held     map[desired.EndpointID]bool
+	fail     error
+	full     int // applies that compared everything
+	deltas   int
+	events   chan struct{}
+	attempts chan struct{}
+}
+
+func newFakeKernel() *fakeKernel {
+	return &fakeKernel{held: map[desired.EndpointID]bool{}, events: make(chan struct{}, 1), attempts: make(chan struct{}, 1000)}
+}
+
+func (f *fakeKernel) Events() <-chan struct{} { return f.events }
+
+func (f *fakeKernel) Apply(_ context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.attempts <- struct{}{}
+	if f.fail != nil {
+		return dataplane.Report{}, f.fail
+	}
+	var report dataplane.Report
+	if delta == nil {
+		f.full++
+		clear(f.held)
+		for e := range view.Endpoints() {
+			f.held[e.ID] = true
+			report.Programmed = append(report.Programmed, e.ID)
+		}
+		return report, nil
+	}
+	f.deltas++
+	for _, e := range delta.Endpoints {
+		f.held[e.ID] = true
+		report.Programmed = append(report.Programmed, e.ID)
+	}
+	for _, id := range delta.EndpointsRemoved {
+		delete(f.held, id)
+	}
+	return report, nil
+}
+
+func (f *fakeKernel) set(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = err
+}
+
+func (f *fakeKernel) names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var names []string
+	for id := range f.held {
+		names = append(names, id.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// bench is a running loop between fakes.
+type bench struct {
+	t              *testing.T
+	loop           *loop
+	filter, routes *fakeKernel
+}
+
+func newBench(t *testing.T) *bench {
+	b := &bench{t: t, filter: newFakeKernel(), routes: newFakeKernel()}
+	b.loop = &loop{
+		log: slog.New(slog.DiscardHandler), graph: calc.New("n1"), inputs: newInputs(), status: newStatusTable(),
+		filter: &part{name: "filter", writer: b.filter}, routes: &part{name: "routes", writer: b.routes},
+		setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},
+		batches: make(chan store.Batch), locals: make(chan localChange, 64),
+		queries: make(chan func()), ended: make(chan struct{}),
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { defer close(b.loop.ended); b.loop.run(ctx) }()
+	t.Cleanup(func() { cancel(); <-b.loop.ended })
+	return b
+}
+
+// settle waits until everything handed in before has been worked off.
+func (b *bench) settle() {
+	b.t.Helper()
+	if !b.loop.ask(b.t.Context(), func() {}) {
+		b.t.Fatal("the loop has ended")
+	}
+}
+
+func (b *bench) sync(events ...store.Event) {
+	b.loop.batches <- store.Batch{Revision: 7, InSync: true, Events: events}
+	b.settle()
+}
+
+// add hands in a local endpoint and returns the revision to wait for.
+func (b *bench) add(name string) uint64 {
+	accepted := make(chan acceptance, 1)
+	b.loop.locals <- localChange{key: keyOf(name), endpoint: endpoint(name, "10.0.0.1/32"), accepted: accepted}
+	got := <-accepted
+	if got.err != nil {
+		b.t.Fatal(got.err)
+	}
+	return got.revision
+}
+
+func (b *bench) wait(name string, revision uint64) error {
+	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Second)
+	defer cancel()
+	return b.loop.status.wait(ctx, endpointID(keyOf(name)), revision)
+}
+
+func keyOf(pod string) api.Key {
+	return api.Key{Resource: api.WorkloadEndpoints, Namespace: "ns", Name: nameOf(pod)}
+}
+
+func nameOf(pod string) string { return "n1-k8s-" + pod + "-eth0" }
+
+func endpoint(name, network string) *v3.WorkloadEndpoint {
+	e := &v3.WorkloadEndpoint{Spec: v3.WorkloadEndpointSpec{Orchestrator: "k8s", Pod: name, Node: "n1", Endpoint: "eth0", ContainerID: "c-" + name,
+		InterfaceName: "cali" + name, IPNetworks: []string{network}, Profiles: []string{"kns.ns"}}}
+	e.Name, e.Namespace = nameOf(name), "ns"
+	e.Labels = map[string]string{"projectcalico.org/namespace": "ns", "projectcalico.org/orchestrator": "k8s"}
+	return e
+}
+
+func TestNothingIsWrittenBeforeTheFirstCompleteRead(t *testing.T) {
+	b := newBench(t)
+	revision := b.add("a")
+	b.loop.batches <- store.Batch{Err: store.ErrUnavailable}
+	b.settle()
+	if n := len(b.filter.attempts) + len(b.routes.attempts); n != 0 {
+		t.Fatalf("%d applies before the datastore was read", n)
+	}
+	b.sync()
+	if err := b.wait("a", revision); err != nil {
+		t.Fatal(err)
+	}
+	if b.filter.full == 0 {
+		t.Error("the first apply must compare with the kernel")
+	}
+}
+
+func TestDatastoreAwayChangesNothing(t *testing.T) {
+	b := newBench(t)
+	b.sync()
+	if err := b.wait("a", b.add("a")); err != nil {
+		t.Fatal(err)
+	}
+	b.loop.batches <- store.Batch{Revision: 7, Err: store.ErrUnavailable}
+	b.settle()
+	if got := b.filter.names(); !slices.Equal(got, []string{nameOf("a")}) {
+		t.Errorf("in force while the datastore is away: %v", got)
+	}
+	if err := b.wait("b", b.add("b")); err != nil {
+		t.Errorf("a local endpoint must work without the datastore: %v", err)
+	}
+}
+
+func TestAFailedApplyIsComparedWithTheKernelLater(t *testing.T) {
+	b := newBench(t)
+	b.sync()
+	b.settle()
+	full := b.filter.full
+	b.filter.set(errors.New("no buffer space"))
+	revision := b.add("a")
+	b.settle()
+	b.filter.set(nil)
+	if err := b.wait("a", revision); err != nil {
+		t.Fatalf("not retried: %v", err)
+	}
+	if b.filter.full == full {
+		t.Error("the retry must compare with the kernel: the failed delta may be half done")
+	}
+}
+
+func TestForeignDamageIsRepairedOnTheEvent(t *testing.T) {
+	b := newBench(t)
+	b.sync()
+	if err := b.wait("a", b.add("a")); err != nil {
+		t.Fatal(err)
+	}
+	b.filter.mu.Lock()
+	clear(b.filter.held)
+	for len(b.filter.attempts) > 0 {
+		<-b.filter.attempts
+	}
+	b.filter.mu.Unlock()
+	b.filter.events <- struct{}{}
+	<-b.filter.attempts
+	b.settle()
+	if got := b.filter.names(); !slices.Equal(got, []string{nameOf("a")}) {
+		t.Errorf("after the event: %v", got)
+	}
+}
+
+func TestLocalFactsOutrankTheDatastore(t *testing.T) {
+	b := newBench(t)
+	b.sync()
+	if err := b.wait("a", b.add("a")); err != nil {
+		t.Fatal(err)
+	}
+	b.sync(store.Event{Key: keyOf("a"), Revision: 8}) // somebody deleted the published object
+	if got := b.filter.names(); !slices.Equal(got, []string{nameOf("a")}) {
+		t.Errorf("a remote deletion took a local endpoint out: %v", got)
+	}
+	removed := make(chan acceptance, 1)
+	b.loop.locals <- localChange{key: keyOf("a"), accepted: removed}
+	<-removed
+	b.sync(store.Event{Key: keyOf("a"), Object: endpoint("a", "10.0.0.1/32"), Revision: 9}) // a late echo
+	if got := b.filter.names(); len(got) != 0 {
+		t.Errorf("a late echo brought a deleted endpoint back: %v", got)
+	}
+}
+
+func TestUnreadableValuesKeepTheLastGood(t *testing.T) {
+	b := newBench(t)
+	b.sync(store.Event{Key: keyOf("r"), Object: endpoint("r", "10.0.0.9/32"), Revision: 8})
+	b.sync(store.Event{Key: keyOf("r"), Err: errors.New("invalid character"), Revision: 9})
+	if got := b.filter.names(); !slices.Equal(got, []string{nameOf("r")}) {
+		t.Errorf("in force: %v", got)
+	}
+	var problems []calc.Problem
+	b.loop.ask(t.Context(), func() { problems = b.loop.graph.Problems() })
+	if len(problems) == 0 || problems[0].Key != keyOf("r") || !problems[0].Refused {
+		t.Errorf("problems = %v, want the unreadable object named", problems)
+	}
+}
+
+func TestWaitSaysWhatIsMissing(t *testing.T) {
+	b := newBench(t)
+	b.sync()
+	b.routes.set(errors.New("no such device"))
+	revision := b.add("a")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := b.loop.status.wait(ctx, endpointID(keyOf("a")), revision)
+	if err == nil || err.Error() != "endpoint ns/n1-k8s-a-eth0 is not programmed yet: waiting for routes (context deadline exceeded)" {
+		t.Errorf("wait = %v", err)
+	}
+}
+
+func TestAnEndpointThatCannotBeIsRefusedAtOnce(t *testing.T) {
+	b := newBench(t)
+	b.sync()
+	accepted := make(chan acceptance, 1)
+	bad := endpoint("a", "10.0.0.0/24")
+	b.loop.locals <- localChange{key: keyOf("a"), endpoint: bad, accepted: accepted}
+	if got := <-accepted; got.err == nil {
+		t.Error("an endpoint with a whole subnet for an address was taken")
+	}
+}

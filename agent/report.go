@@ -1,0 +1,91 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/internal/agentapi"
+	"github.com/weftnet/weft/internal/version"
+)
+
+// statusReport gathers the agent's own account of itself; ok is false when the agent is stopping.
+func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
+	s = agentapi.Status{Node: a.config.Node, Version: version.String(), Started: a.started, BGP: a.bgpReport(),
+		Endpoints: []agentapi.EndpointStatus{}, Problems: []agentapi.Problem{}}
+	ok = a.loop.ask(ctx, func() {
+		l := a.loop
+		s.InSync, s.Revision = l.synced && l.storeErr == nil, l.storeRev
+		if l.storeErr != nil {
+			s.Datastore = l.storeErr.Error()
+		}
+		s.Address = a.addressReport()
+		s.Dataplane, s.Routes = l.filter.report(l.synced), l.routes.report(l.synced)
+		for endpoint := range l.graph.View().Endpoints() {
+			s.Endpoints = append(s.Endpoints, a.endpointReport(endpoint))
+		}
+		for _, p := range append(l.graph.Problems(), a.publish.problems()...) {
+			if p.Refused {
+				p.Reason += "; the last good version stays in force"
+			}
+			s.Problems = append(s.Problems, agentapi.Problem{Object: p.Key.String(), Field: p.Field, Reason: p.Reason})
+		}
+	})
+	if why := a.nameLost.Load(); why != nil {
+		s.Problems = append(s.Problems, agentapi.Problem{Object: a.loop.nodeKey.String(), Reason: (*why).Error()})
+	}
+	slices.SortFunc(s.Endpoints, func(x, y agentapi.EndpointStatus) int {
+		return strings.Compare(x.Namespace+"/"+x.Name, y.Namespace+"/"+y.Name)
+	})
+	return s, ok
+}
+
+// addressReport tells which addresses the node has and why.
+func (a *Agent) addressReport() agentapi.Decision {
+	d := agentapi.Decision{Value: []string{}, Rejected: slices.Concat(a.address.v4.Rejected, a.address.v6.Rejected)}
+	var reasons []string
+	for _, choice := range []struct {
+		family string
+		text   string
+		reason string
+	}{{"IPv4", text(a.address.v4.Value), a.address.v4.Reason}, {"IPv6", text(a.address.v6.Value), a.address.v6.Reason}} {
+		if choice.text != "" {
+			d.Value = append(d.Value, choice.text)
+		}
+		if choice.reason != "" {
+			reasons = append(reasons, choice.family+": "+choice.reason)
+		}
+	}
+	d.Reason = strings.Join(reasons, "; ")
+	return d
+}
+
+func (p *part) report(synced bool) agentapi.ComponentStatus {
+	s := agentapi.ComponentStatus{Name: p.name, State: "programmed", Repaired: p.repaired, Applies: p.applies}
+	switch {
+	case p.err != nil:
+		s.State, s.Error = "error", p.err.Error()
+	case !synced:
+		s.State = "waiting"
+	}
+	return s
+}
+
+func (a *Agent) endpointReport(e *desired.Endpoint) agentapi.EndpointStatus {
+	s := agentapi.EndpointStatus{Namespace: e.ID.Namespace, Name: e.ID.Name, Interface: e.Interface, Addresses: []string{}, State: "programmed"}
+	for _, addr := range e.Addrs {
+		s.Addresses = append(s.Addresses, addr.String())
+	}
+	state, _ := a.loop.status.get(e.ID)
+	switch {
+	case state.policyErr != nil || state.routesErr != nil:
+		s.State, s.Reason = "error", state.missing(e.Revision, nil).Error()
+	case state.policy < e.Revision || state.routes < e.Revision:
+		s.State, s.Reason = "pending", "policy or routes are not read back yet"
+	}
+	return s
+}

@@ -1,0 +1,158 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v3
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/weftnet/weft/api/internal/shape"
+)
+
+// Checks are the checks that need packages above this one.
+type Checks struct {
+	// Selector returns what is wrong with the syntax of a selector. Nil leaves syntax unchecked.
+	Selector func(text string) error
+}
+
+// checker applies the rules of the struct tags.
+type checker struct {
+	Checks
+}
+
+// fields checks every stated field of a struct and all below it.
+func (c checker) fields(v reflect.Value, r report) {
+	for _, f := range shape.Of(v.Type()).Fields {
+		value, at := v.FieldByIndex(f.Index), r.at(f.Name)
+		for value.Kind() == reflect.Pointer && !value.IsNil() {
+			value = value.Elem()
+		}
+		class, t := shape.ClassOf(value.Type())
+		switch {
+		case value.Kind() == reflect.Pointer || value.IsZero() && class == shape.Text:
+			if f.Required && class == shape.Text {
+				at.add("required")
+			}
+		case class == shape.List:
+			c.list(value, &f, at)
+		case class == shape.Object && t.PkgPath() == ownPackage:
+			c.fields(value, at)
+		default:
+			c.value(value, &f, at)
+		}
+	}
+}
+
+// ownPackage keeps the checker out of Kubernetes types, which have no tags.
+var ownPackage = reflect.TypeFor[IPPool]().PkgPath()
+
+func (c checker) list(v reflect.Value, f *shape.Field, r report) {
+	if f.MaxItems > 0 && v.Len() > f.MaxItems {
+		r.add("has %d entries; at most %d are allowed", v.Len(), f.MaxItems)
+	}
+	for i := range v.Len() {
+		if item := v.Index(i); item.Kind() == reflect.Struct && item.Type().PkgPath() == ownPackage && !isLeaf(item) {
+			c.fields(item, r.item(i))
+		} else {
+			c.value(item, f, r.item(i))
+		}
+	}
+}
+
+func isLeaf(v reflect.Value) bool {
+	class, _ := shape.ClassOf(v.Type())
+	return class == shape.Leaf
+}
+
+// value checks one scalar against the limits of its field.
+func (c checker) value(v reflect.Value, f *shape.Field, r report) {
+	if d, ok := v.Interface().(metav1.Duration); ok && d.Duration < 0 {
+		r.add("%s is negative; write a duration as in 30s or 1m30s", d.Duration)
+	}
+	switch {
+	case v.CanInt():
+		checkRange(v.Int(), f, r)
+	case v.CanUint():
+		checkRange(int64(v.Uint()), f, r)
+	case v.Kind() == reflect.String && !c.text(v.String(), f, r):
+		return
+	}
+	if check := formats[f.Format]; check != nil {
+		if err := check(v.Interface()); err != nil {
+			r.add("%v", err)
+		}
+	}
+}
+
+func checkRange(n int64, f *shape.Field, r report) {
+	switch {
+	case f.Min != nil && f.Max != nil && (n < *f.Min || n > *f.Max):
+		r.add("%d is out of range; write %d to %d", n, *f.Min, *f.Max)
+	case f.Min != nil && n < *f.Min:
+		r.add("%d is too small; write %d or more", n, *f.Min)
+	case f.Max != nil && n > *f.Max:
+		r.add("%d is too large; write %d or less", n, *f.Max)
+	}
+}
+
+// text checks a text and reports whether it is worth looking closer at it.
+func (c checker) text(text string, f *shape.Field, r report) bool {
+	if f.MaxLen > 0 && len(text) > f.MaxLen {
+		r.add("is %d characters long; at most %d are allowed", len(text), f.MaxLen)
+		return false
+	}
+	if len(f.Enum) > 0 && !contains(f.Enum, text, f.Format == "anyCase") {
+		r.add("%q is not allowed; write %s%s", text, orList(f.Enum), suggest(text, f.Enum))
+	}
+	switch {
+	case f.Format == "selector" && usesGlobal(text):
+		r.add("global() is only allowed alone in the namespaceSelector of a rule's source or destination")
+	case f.Format == "namespaceSelector" && usesGlobal(text):
+		if strings.Join(strings.Fields(text), "") != "global()" {
+			r.add("global() stands alone: it cannot be combined with other terms")
+		}
+	case f.Format == "selector" || f.Format == "namespaceSelector":
+		c.selector(text, r)
+	}
+	return true
+}
+
+func (c checker) selector(text string, r report) {
+	if c.Selector == nil {
+		return
+	}
+	if err := c.Selector(text); err != nil {
+		r.add("%v", err)
+	}
+}
+
+// quoted matches the string literals of a selector.
+var quoted = regexp.MustCompile(`'[^']*'|"[^"]*"`)
+
+// usesGlobal reports whether a selector holds the global() term, outside of string literals.
+func usesGlobal(text string) bool {
+	return strings.Contains(quoted.ReplaceAllString(text, "''"), "global(")
+}
+
+func contains(list []string, text string, anyCase bool) bool {
+	for _, one := range list {
+		if one == text || anyCase && strings.EqualFold(one, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// orList joins choices for people: "A", "A or B", "A, B or C".
+func orList(choices []string) string {
+	last := len(choices) - 1
+	if last < 1 {
+		return strings.Join(choices, "")
+	}
+	return fmt.Sprintf("%s or %s", strings.Join(choices[:last], ", "), choices[last])
+}

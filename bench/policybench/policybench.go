@@ -1,0 +1,207 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package policybench measures one change on its way from the store to the kernel: Run compares weft with the least that the kernel can be
+// asked, and with the nft tool.
+//
+// A made-up cluster has 500 policies; one of them lets nearly every endpoint of it in, so that its set holds them all. The change is a label of a
+// remote endpoint, which makes it leave or join that set, or a port of that policy. weft's side is the calculation and the nftables driver,
+// from the object as the store delivers it to the answer of the kernel, read-back included. Beside it run a bare
+// netlink transaction of the same elements or rules, and the same change through `nft -f`.
+package policybench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/bench/measure"
+	"github.com/weftnet/weft/calc"
+	"github.com/weftnet/weft/calc/calctest"
+	"github.com/weftnet/weft/dataplane/nft"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/netns"
+)
+
+// The rounds of each contender; starting a process is slow and steady enough for fewer.
+const rounds, toolRounds = 200, 20
+
+const locals, policies = 100, 500
+
+// Run measures at each number of remote endpoints.
+func Run(ctx context.Context, remotes ...int) ([]measure.Row, error) {
+	var rows []measure.Row
+	for _, n := range remotes {
+		more, err := scale(ctx, n)
+		if err != nil {
+			return nil, fmt.Errorf("%d remote endpoints: %w", n, err)
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+// node is one network namespace with the graph's policy in it.
+type node struct {
+	ns     *netns.NS
+	driver *nft.Driver
+}
+
+func newNode(name string) (*node, error) {
+	ns, err := netns.Create(fmt.Sprintf("weft-bench%d-%s", os.Getpid(), name))
+	if err != nil {
+		return nil, err
+	}
+	n := &node{ns: ns}
+	err = ns.Do(func() (err error) { n.driver, err = nft.New(nft.Options{}); return err })
+	if err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+func (n *node) close() error {
+	var err error
+	if n.driver != nil {
+		err = n.driver.Close()
+	}
+	return errors.Join(err, n.ns.Close(), netns.Delete(n.ns.Name()))
+}
+
+// world is a graph and the two nodes that it is programmed into: ours, and the peers'.
+type world struct {
+	graph *calc.Graph
+	ours  *node
+	peers *node
+}
+
+func scale(ctx context.Context, remotes int) (_ []measure.Row, err error) {
+	size := calctest.Scale{Locals: locals, Remotes: remotes, Policies: policies}
+	w := &world{graph: calc.New(calctest.Me)}
+	for c := range size.Changes() {
+		w.graph.Apply([]calc.Change{c})
+	}
+	w.graph.Apply([]calc.Change{{Key: api.KeyOf(clients(5432)), Object: clients(5432), Revision: 1}})
+	w.graph.Flush()
+	nodes := map[string]**node{"ours": &w.ours, "peers": &w.peers}
+	for name, n := range nodes {
+		if *n, err = newNode(name); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, (*n).close()) }()
+		if _, err := (*n).driver.Apply(ctx, w.graph.View(), nil); err != nil {
+			return nil, err
+		}
+	}
+	dir, err := os.MkdirTemp("", "weft-bench-policy")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	label, err := w.label(ctx, size, dir)
+	if err != nil {
+		return nil, fmt.Errorf("label change: %w", err)
+	}
+	policy, err := w.policy(ctx, remotes, dir)
+	if err != nil {
+		return nil, fmt.Errorf("policy change: %w", err)
+	}
+	return append(label, policy...), nil
+}
+
+// label takes an endpoint out of the large set and puts it back.
+func (w *world) label(ctx context.Context, size calctest.Scale, dir string) ([]measure.Row, error) {
+	i := locals + size.Remotes/2
+	versions := [2]api.Object{size.Endpoint(i, calctest.Labels{"retired": "yes"}), size.Endpoint(i, nil)}
+	addr := netip.MustParsePrefix(size.Endpoint(i, nil).Spec.IPNetworks[0]).Addr()
+	delta, err := w.apply(ctx, w.ours, versions[0])
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.apply(ctx, w.ours, versions[1]); err != nil {
+		return nil, err
+	}
+	p, err := newElementPeer(w.peers, dir, delta, addr)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.conn.Close() }()
+	return w.compare(ctx, fmt.Sprintf("label change, %d remote endpoints", size.Remotes), versions, p)
+}
+
+// policy changes a port of the policy with the large set.
+func (w *world) policy(ctx context.Context, remotes int, dir string) ([]measure.Row, error) {
+	versions := [2]api.Object{clients(5433), clients(5432)}
+	p, err := newRulePeer(ctx, w.peers, dir, "/np/namespace-00/clients", func(version int) error {
+		delta, err := w.apply(ctx, w.ours, versions[version])
+		if err == nil {
+			_, err = w.peers.driver.Apply(ctx, w.graph.View(), delta)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = p.conn.Close() }()
+	return w.compare(ctx, fmt.Sprintf("policy change, %d remote endpoints", remotes), versions, p)
+}
+
+// clients is the policy that lets every endpoint without a certain label reach the first application.
+func clients(port int) api.Object {
+	return calctest.Policy("namespace-00/clients", func(p *v3.NetworkPolicySpec) {
+		p.Selector = "app == 'app-00'"
+		rule := calctest.ToPort(v3.Allow, intstr.FromInt(port))
+		rule.Source = &v3.EntityRule{NamespaceSelector: "all()", Selector: "!has(retired)"}
+		p.Ingress = []v3.Rule{rule}
+	})
+}
+
+// apply takes a change all the way from the store's event to the kernel's answer.
+func (w *world) apply(ctx context.Context, n *node, obj api.Object) (*desired.Delta, error) {
+	w.graph.Apply([]calc.Change{{Key: api.KeyOf(obj), Object: obj, Revision: 1}})
+	delta := w.graph.Flush()
+	if delta == nil {
+		return nil, errors.New("the change has no effect")
+	}
+	_, err := n.driver.Apply(ctx, w.graph.View(), delta)
+	return delta, err
+}
+
+// compare does and undoes a change with all contenders in turn.
+func (w *world) compare(ctx context.Context, work string, versions [2]api.Object, p peer) ([]measure.Row, error) {
+	var ours, bare, tool measure.Samples
+	for n := range rounds {
+		version := n % 2
+		start := time.Now()
+		if _, err := w.apply(ctx, w.ours, versions[version]); err != nil {
+			return nil, err
+		}
+		ours.Add(time.Since(start))
+		took, err := p.bare(version)
+		if err != nil {
+			return nil, fmt.Errorf("bare transaction: %w", err)
+		}
+		bare.Add(took)
+		if n >= toolRounds {
+			continue
+		}
+		if took, err = w.peers.tool(ctx, p, 1-version); err != nil {
+			return nil, fmt.Errorf("nft -f: %w", err)
+		}
+		tool.Add(took)
+		if _, err := p.bare(version); err != nil { // back again
+			return nil, fmt.Errorf("bare transaction: %w", err)
+		}
+	}
+	return []measure.Row{
+		measure.Compare(work, ours, "bare netlink", bare, measure.Duration, measure.AtMost(3)),
+		measure.Compare(work, ours, "nft -f", tool, measure.Duration, measure.AtMost(0.2)),
+	}, nil
+}

@@ -1,0 +1,77 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command weftbench measures weft beside its peers and prints one table; `make bench` runs it.
+//
+// Each figure is the median of interleaved runs and is judged by its ratio to a named peer or limit measured in the same run. The exit
+// status is 1 when a row misses its target.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/weftnet/weft/bench/cnibench"
+	"github.com/weftnet/weft/bench/measure"
+	"github.com/weftnet/weft/bench/memorybench"
+	"github.com/weftnet/weft/bench/pathbench"
+	"github.com/weftnet/weft/bench/policybench"
+)
+
+// section is a group of rows that is measured together.
+type section struct {
+	name string
+	run  func(ctx context.Context, bin string) ([]measure.Row, error)
+}
+
+var sections = []section{
+	{"cni", func(ctx context.Context, bin string) ([]measure.Row, error) {
+		return cnibench.Run(ctx, cnibench.Config{Bin: bin, Ref: bin + "/ref", Rounds: 40})
+	}},
+	{"policy", func(ctx context.Context, _ string) ([]measure.Row, error) {
+		return policybench.Run(ctx, 10_000, 100_000)
+	}},
+	{"path", func(ctx context.Context, bin string) ([]measure.Row, error) {
+		return pathbench.Run(ctx, pathbench.Config{Bin: bin, Rounds: 15, Each: 300 * time.Millisecond})
+	}},
+	{"memory", memorybench.Run},
+	{"demo", demo},
+}
+
+func main() {
+	bin := flag.String("bin", "bin", "directory of the built programs")
+	only := flag.String("only", "", "comma-separated sections to run instead of all")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *bin, *only); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, bin, only string) error {
+	var rows []measure.Row
+	for _, s := range sections {
+		if only != "" && !strings.Contains(","+only+",", ","+s.name+",") {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, "measuring", s.name)
+		more, err := s.run(ctx, bin)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		rows = append(rows, more...)
+	}
+	missed, err := measure.Print(os.Stdout, rows)
+	if err == nil && missed > 0 {
+		err = fmt.Errorf("%d of %d rows miss their target", missed, len(rows))
+	}
+	return err
+}

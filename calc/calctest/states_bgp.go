@@ -1,0 +1,158 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calctest
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+)
+
+func contentionStates() []State {
+	ns := []api.Object{Namespace("prod", nil), ServiceAccount("prod/default", nil), Affinity(Me, "10.65.0.0/26")}
+	on := func(name, link string, addrs ...string) []api.Object {
+		w := Endpoint(name, Me, nil, addrs...)
+		w.Spec.InterfaceName = link
+		return []api.Object{w}
+	}
+	first := on("prod/a", "cali1", "10.65.0.1")
+	return []State{
+		state("one", ns, first),
+		state("same interface", ns, first, on("prod/b", "cali1", "10.65.0.2")),
+		state("same address", ns, first, on("prod/c", "cali2", "10.65.0.1", "10.65.9.9")),
+		state("both", ns, first, on("prod/b", "cali1", "10.65.0.1"), on("prod/c", "cali2", "10.65.0.1")),
+		state("no interface", ns, first, on("prod/d", "", "10.65.0.4")),
+	}
+}
+
+func blockStates() []State {
+	me := []api.Object{Node(Me, nil, "192.0.2.1/24", "2001:db8::1/64")}
+	pods := []api.Object{Endpoint("prod/a", Me, nil, "10.65.0.1", "fd00:65::1"), Endpoint("prod/b", Me, nil, "10.65.7.7")}
+	changed := func(edit func(*v3.BlockAffinitySpec)) []api.Object {
+		a := Affinity(Me, "10.65.0.0/26")
+		edit(&a.Spec)
+		return []api.Object{a}
+	}
+	hidden := Pool("hidden", "10.66.0.0/16")
+	yes := true
+	hidden.Spec.DisableBGPExport = &yes
+	return []State{
+		state("no block", me, pods),
+		state("blocks", me, pods, []api.Object{Affinity(Me, "10.65.0.0/26"), Affinity(Me, "fd00:65::/122"), Affinity("n2", "10.65.7.0/26")}),
+		state("one block claimed twice, one of one address", me, pods, []api.Object{
+			Affinity(Me, "10.65.0.0/26"), &v3.BlockAffinity{ObjectMeta: meta("other", nil), Spec: Affinity(Me, "10.65.0.0/26").Spec}, Affinity(Me, "10.65.7.7/32"), Affinity(Me, "10.65.8.8/32"),
+		}),
+		state("pending", me, pods, changed(func(s *v3.BlockAffinitySpec) { s.State = "pending" })),
+		state("deleted", me, pods, changed(func(s *v3.BlockAffinitySpec) { s.Deleted = true })),
+		state("virtual", me, pods, changed(func(s *v3.BlockAffinitySpec) { s.Type = "virtual" })),
+		state("pools", me, pods, []api.Object{Pool("p", "10.65.0.0/16"), hidden}),
+		state("no BGP", pods, changed(func(*v3.BlockAffinitySpec) {})),
+	}
+}
+
+// nodes are this node and two more, one of them on IPv4 only.
+func nodes() []api.Object {
+	return []api.Object{
+		Node(Me, Labels{"rack": "a"}, "192.0.2.10/24", "2001:db8::1/64"),
+		Node("n2", Labels{"rack": "a"}, "192.0.2.9/24", "2001:db8::2/64"),
+		Node("n3", Labels{"rack": "b"}, "198.51.100.1/24", ""),
+	}
+}
+
+func meshStates() []State {
+	all := nodes()
+	config := func(edit func(*v3.BGPConfigurationSpec)) []api.Object {
+		return []api.Object{BGPConfig("default", edit)}
+	}
+	no, port := false, 1790
+	own := Node("n2", nil, "192.0.2.9/24", "2001:db8::2/64")
+	own.Spec.BGP.ASNumber = as(65001)
+	return []State{
+		state("mesh", all),
+		state("off", all, config(func(s *v3.BGPConfigurationSpec) { s.NodeToNodeMeshEnabled = &no })),
+		state("settings", all, config(func(s *v3.BGPConfigurationSpec) {
+			s.ASNumber, s.ListenPort, s.BindMode, s.NodeMeshMaxRestartTime = as(64999), &port, "NodeIP", &metav1.Duration{Duration: 90 * time.Second}
+		})),
+		state("one listens elsewhere, one has its own AS", all[:1], all[2:], []api.Object{own, BGPConfig("node.n3", func(s *v3.BGPConfigurationSpec) { s.ListenPort = &port })}),
+		state("password", all, config(func(s *v3.BGPConfigurationSpec) {
+			s.NodeMeshPassword = &v3.BGPPassword{SecretKeyRef: &corev1.SecretKeySelector{Key: "k", LocalObjectReference: corev1.LocalObjectReference{Name: "s"}}}
+		})),
+		state("two with my address", all, []api.Object{Node("n4", nil, "192.0.2.10/24", ""), Node("n5", nil, "198.51.100.1/24", "")}),
+		state("IPv6 only", []api.Object{Node(Me, nil, "", "2001:db8::1/64")}, all[1:]),
+		state("not me", all[1:]),
+		state("I take no part", []api.Object{&v3.Node{ObjectMeta: meta(Me, nil)}}, all[1:]),
+	}
+}
+
+func peerStates() []State {
+	all := nodes()
+	tor := func(name string, edit func(*v3.BGPPeerSpec)) []api.Object {
+		return []api.Object{BGPPeer(name, func(s *v3.BGPPeerSpec) {
+			s.PeerIP, s.ASNumber = "192.0.2.254", as(65100)
+			edit(s)
+		})}
+	}
+	yes, ttl, allow := true, uint8(2), int32(1)
+	return []State{
+		state("global", all, tor("tor", func(*v3.BGPPeerSpec) {})),
+		state("by node", all, tor("tor", func(s *v3.BGPPeerSpec) { s.Node = Me })),
+		state("another node's", all, tor("tor", func(s *v3.BGPPeerSpec) { s.Node = "n2" })),
+		state("by rack, with port", all, tor("tor", func(s *v3.BGPPeerSpec) { s.NodeSelector, s.PeerIP = "rack == 'a'", "[2001:db8::fe]:1179" })),
+		state("settings", all, tor("tor", func(s *v3.BGPPeerSpec) {
+			s.KeepOriginalNextHop, s.SourceAddress, s.TTLSecurity, s.NumAllowedLocalASNumbers, s.LocalASNumber = &yes, "None", &ttl, &allow, as(65200)
+			s.MaxRestartTime, s.KeepaliveTime = &metav1.Duration{Duration: 1500 * time.Millisecond}, &metav1.Duration{Duration: 5 * time.Second}
+		})),
+		state("twice", all, tor("a", func(s *v3.BGPPeerSpec) { s.NextHopMode = "Self" }), tor("b", func(s *v3.BGPPeerSpec) { s.Node = Me })),
+		state("a node of the mesh", all, tor("n2", func(s *v3.BGPPeerSpec) { s.PeerIP, s.ASNumber = "192.0.2.9", as(64512) })),
+		state("password", all, tor("tor", func(s *v3.BGPPeerSpec) {
+			s.Password = &v3.BGPPassword{SecretKeyRef: &corev1.SecretKeySelector{Key: "k", LocalObjectReference: corev1.LocalObjectReference{Name: "s"}}}
+		})),
+	}
+}
+
+func reflectorStates() []State {
+	all := nodes()
+	reflector := func(name, v4, id string) *v3.Node {
+		n := Node(name, Labels{"rr": "yes"}, v4, "")
+		n.Spec.BGP.RouteReflectorClusterID = id
+		return n
+	}
+	clients := func(edit func(*v3.BGPPeerSpec)) []api.Object {
+		return []api.Object{BGPPeer("to-rr", func(s *v3.BGPPeerSpec) {
+			s.NodeSelector, s.PeerSelector = "!has(rr)", "rr == 'yes'"
+			edit(s)
+		})}
+	}
+	between := []api.Object{BGPPeer("between", func(s *v3.BGPPeerSpec) { s.NodeSelector, s.PeerSelector = "has(rr)", "has(rr)" })}
+	rr := []api.Object{reflector("r1", "192.0.2.101/24", "224.0.0.1"), reflector("r2", "192.0.2.102/24", "224.0.0.1")}
+	meRR := []api.Object{reflector(Me, "192.0.2.10/24", "224.0.0.1")}
+	return []State{
+		state("client", all, rr, clients(func(*v3.BGPPeerSpec) {}), between),
+		state("manual", all, rr, clients(func(s *v3.BGPPeerSpec) { s.ReversePeering = "Manual" })),
+		state("reflector", meRR, all[1:], rr, clients(func(*v3.BGPPeerSpec) {}), between),
+		state("reflector, manual", meRR, all[1:], rr, clients(func(s *v3.BGPPeerSpec) { s.ReversePeering = "Manual" })),
+		state("reflector of another cluster", []api.Object{reflector(Me, "192.0.2.10/24", "224.0.0.2")}, all[1:], rr, between),
+		state("everybody to reflectors", meRR, all[1:], rr, []api.Object{BGPPeer("all", func(s *v3.BGPPeerSpec) { s.PeerSelector = "has(rr)" })}),
+		state("reflector with plain peer", meRR, all[1:], []api.Object{BGPPeer("ext", func(s *v3.BGPPeerSpec) { s.PeerIP, s.ASNumber = "192.0.2.9", as(64512) })}),
+	}
+}
+
+func badStates() []State {
+	base := cluster()
+	good := protectDB(func(*v3.NetworkPolicySpec) {})
+	bad := Endpoint("prod/web", "n2", Labels{"app": "web"})
+	bad.Spec.IPNetworks = []string{"10.65.1.0/24"}
+	return []State{
+		state("good", base, good),
+		state("selector with a typo", base, protectDB(func(s *v3.NetworkPolicySpec) { s.Selector = "app = 'db'" })),
+		state("bad rule", base, protectDB(func(s *v3.NetworkPolicySpec) { s.Ingress[0].Action = "Permit" })),
+		state("bad endpoint", base[:3], []api.Object{bad}, good),
+		state("good again", base, good),
+		state("AS number 0", base, []api.Object{BGPConfig("default", func(s *v3.BGPConfigurationSpec) { s.ASNumber = as(0) }), nodes()[0]}),
+	}
+}

@@ -1,0 +1,76 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calctest
+
+import (
+	"fmt"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+)
+
+func (w walk) node() api.Object {
+	n := Node(pick(w, Me, "n2", "n3"), Labels{"rack": pick(w, "x", "y")}, "", "")
+	if w.chance(80) {
+		n.Spec.BGP.IPv4Address = fmt.Sprintf("192.0.2.%d/24", pick(w, 9, 10, 11))
+	}
+	if w.chance(50) {
+		n.Spec.BGP.IPv6Address = fmt.Sprintf("2001:db8::%d/64", w.IntN(4))
+	}
+	if w.chance(20) {
+		n.Spec.BGP.RouteReflectorClusterID = pick(w, "224.0.0.1", "224.0.0.2")
+	}
+	if w.chance(20) {
+		n.Spec.BGP.ASNumber = as(65001)
+	}
+	if w.chance(5) {
+		n.Spec.BGP = nil
+	}
+	return n
+}
+
+func (w walk) bgpConfig() api.Object {
+	return BGPConfig(pick(w, "default", "default", "node."+Me, "node.n2"), func(s *v3.BGPConfigurationSpec) {
+		mesh, port := w.chance(70), 1790
+		s.NodeToNodeMeshEnabled = pick(w, nil, &mesh)
+		s.ListenPort = pick(w, nil, &port)
+		s.ASNumber = pick(w, nil, as(65001))
+		s.BindMode = pick(w, "", "None", "NodeIP")
+	})
+}
+
+func (w walk) bgpPeer() api.Object {
+	return BGPPeer(pick(w, "a", "b", "c"), func(s *v3.BGPPeerSpec) {
+		nodes := func() string { return pick(w, "all()", "rack == 'x'", "rack != 'x'", "rack =") }
+		switch w.IntN(3) {
+		case 0:
+			s.Node = pick(w, Me, "n2")
+		case 1:
+			s.NodeSelector = nodes()
+		}
+		if w.chance(50) {
+			s.PeerSelector = nodes()
+		} else {
+			s.PeerIP, s.ASNumber = pick(w, "192.0.2.9", "192.0.2.254:1179", "2001:db8::1"), as(pick[uint32](w, 64512, 65001))
+		}
+		yes := true
+		s.KeepOriginalNextHop = pick(w, nil, &yes)
+		s.ReversePeering = pick(w, "", "Auto", "Manual")
+		s.SourceAddress = pick(w, "", "UseNodeIP", "None")
+		s.LocalASNumber = pick(w, nil, nil, as(65002))
+	})
+}
+
+func (w walk) affinity() api.Object {
+	a := Affinity(pick(w, Me, Me, "n2"), pick(w, "10.65.0.0/30", "10.65.1.0/30", "10.65.0.2/32", "fd00:65::/126"))
+	a.Spec.State = pick(w, "confirmed", "confirmed", "pending", "pendingDeletion")
+	return a
+}
+
+func (w walk) pool() api.Object {
+	p := Pool(pick(w, "p", "q"), pick(w, "10.65.0.0/24", "10.65.1.0/24", "fd00:65::/112"))
+	hidden := w.chance(50)
+	p.Spec.DisableBGPExport = pick(w, nil, &hidden)
+	return p
+}

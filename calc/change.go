@@ -1,0 +1,33 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package calc turns inputs into desired state: Apply changes, Flush what follows from them.
+//
+// The graph is pure: no I/O, no clock, no goroutine, one caller at a time. Its output depends on the current inputs only,
+// never on their order (calctest proves it against calc/oracle).
+package calc
+
+import "github.com/weftnet/weft/api"
+
+// Change is one input: an object that now is, or (Object nil) no longer is.
+type Change struct {
+	Key    api.Key
+	Object api.Object
+	// Err, with Object nil, says that what is stored under Key cannot be read: the last good version stays in force.
+	Err error
+	// Revision of the store, or with Local of the local input, that carried the change.
+	Revision uint64
+	// Local: the change is this node's own knowledge, not the store's. Where endpoints claim the same interface or address, local ones go
+	// before others and newer ones before older ones.
+	Local bool
+}
+
+// Problem is something that keeps an input from being in force as it is written.
+type Problem struct {
+	Key    api.Key
+	Field  string // path, "spec.selector"; empty: the object as a whole
+	Reason string // what is wrong and what to do
+	// Refused: the object is invalid and its last good version, if any, stays in force. Otherwise it is in force as far as possible: it
+	// refers to something missing, is at odds with another object, or has a field that has no effect yet.
+	Refused bool
+}

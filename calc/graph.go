@@ -1,0 +1,144 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calc
+
+import (
+	"net/netip"
+
+	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/desired"
+)
+
+// Graph computes the desired state of one node. The zero value is not usable: call New.
+//
+//	NetworkSet, HostEndpoint   WorkloadEndpoint     Namespace, ServiceAccount, Profile     NetworkPolicy…   Tier
+//	            │                │          │                     │                              │           │
+//	            │                │          │ of this node        │ labels, rules                │ compiled  │
+//	            ▼                ▼          ▼                     ▼                              ▼           ▼
+//	          ┌───────────────────┐     ┌────────┐ lists     ┌──────────┐     selects       ┌───────────────────┐
+//	          │ items             │     │ locals │──────────▶│ profiles │   ┌──────────────▶│ policies          │
+//	          └───────┬───────────┘     └┬──┬──┬─┘           └────┬─────┘   │ local labels  └────────┬──────────┘
+//	                  │ members          │  │  └──────────────────┼─────────┘                        │
+//	                  ▼                  │  │ addresses           │ in use                           │ selecting
+//	          ┌───────────────────┐      │  │                     ▼                                  │
+//	          │ ipSets            │◀─────┼──┼──────────────── ┌────────┐                              │
+//	          └───────┬───────────┘ refs │  │                 │ active │◀─────────────────────────────┘
+//	                  │                  │  │                 └───┬────┘
+//	                  │                  │  │                     │
+//	                  │                  │  ▼                     │      BlockAffinity, IPPool     Node, BGPConfiguration, BGPPeer
+//	                  │                  │ ┌────────┐  own blocks │             ┌────────┐               ┌─────────┐
+//	                  │                  │ │ routes │◀────────────┼─────────────│ blocks │               │ speaker │
+//	                  │                  │ └───┬────┘             │             └───┬────┘               └────┬────┘
+//	                  ▼                  ▼     ▼                  ▼                 ▼ advertised, exported    ▼ sessions
+//	desired:       IPSets           Endpoints  Routes          Policies             └─────────── BGP ─────────┘
+//
+// Apply leads each change to its source and marks what it may concern; Flush works the marked parts out, upstream first, and collects the
+// difference to what it handed out before.
+type Graph struct {
+	inputs   inputs
+	items    *items
+	profiles *profiles
+	policies *policies
+	locals   *locals
+	active   *active
+	sets     *ipSets
+	routes   *routes
+	blocks   *blocks
+	speaker  *speaker
+
+	flushed    uint64       // revision of the last Flush
+	bgp        *desired.BGP // handed out by the last Flush
+	advertise  []netip.Prefix
+	exportable []netip.Prefix
+}
+
+// New returns an empty graph for the node of that name.
+func New(node string) *Graph {
+	sets, routes := newIPSets(), newRoutes()
+	g := &Graph{
+		sets: sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
+		items: newItems(sets), active: newActive(sets), profiles: newProfiles(), policies: newPolicies(),
+	}
+	g.locals = newLocals(g.policies, g.profiles, g.routes, g.blocks)
+	g.policies.locals, g.profiles.locals = g.locals, g.locals
+	g.profiles.heirs = []heir{sets.index, g.policies.index}
+	g.profiles.derive(defaultAllow())
+	g.inputs = inputs{refused: problems{}, sources: g.newSources(node)}
+	return g
+}
+
+// newSources says which part of the graph takes the objects of each resource.
+func (g *Graph) newSources(node string) map[api.Resource]source {
+	workloads := &workloads{self: node, items: g.items, locals: g.locals}
+	return map[api.Resource]source{
+		api.WorkloadEndpoints:     sourceOfChanges(workloads.put, workloads.remove),
+		api.HostEndpoints:         sourceOf(g.items.putHostEndpoint, g.items.remove),
+		api.NetworkSets:           sourceOf(g.items.putNetworkSet, g.items.remove),
+		api.GlobalNetworkSets:     sourceOf(g.items.putGlobalNetworkSet, g.items.remove),
+		api.Tiers:                 sourceOf(g.policies.putTier, g.policies.removeTier),
+		api.NetworkPolicies:       sourceOf(g.policies.putNetworkPolicy, g.policies.removeObject),
+		api.GlobalNetworkPolicies: sourceOf(g.policies.putGlobalNetworkPolicy, g.policies.removeObject),
+		api.KubeNetworkPolicies:   sourceOf(g.policies.putKubeNetworkPolicy, g.policies.removeObject),
+		api.Profiles:              sourceOf(g.profiles.putProfile, g.profiles.removeProfile),
+		api.Namespaces:            sourceOf(g.profiles.putNamespace, g.profiles.removeNamespace),
+		api.ServiceAccounts:       sourceOf(g.profiles.putServiceAccount, g.profiles.removeServiceAccount),
+		api.Nodes:                 sourceOf(g.speaker.putHost, g.speaker.removeHost),
+		api.BGPConfigurations:     sourceOf(g.speaker.putConfig, g.speaker.removeConfig),
+		api.BGPPeers:              sourceOf(g.speaker.putPeer, g.speaker.removePeer),
+		api.BlockAffinities:       sourceOf(g.blocks.putAffinity, g.blocks.removeAffinity),
+		api.IPPools:               sourceOf(g.blocks.putPool, g.blocks.removePool),
+	}
+}
+
+// Apply takes changes in, in order. Their effects come out of the next Flush.
+func (g *Graph) Apply(changes []Change) {
+	for i := range changes {
+		g.inputs.apply(&changes[i])
+	}
+}
+
+// Flush returns what changed in the desired state since the last Flush; nil means nothing.
+func (g *Graph) Flush() *desired.Delta {
+	g.locals.flush()
+	g.profiles.flush(g.active)
+	g.policies.flush(g.active)
+	g.flushed = g.inputs.revision
+	d := &desired.Delta{Revision: g.flushed}
+	g.sets.flush(d)
+	d.Policies, d.PoliciesRemoved = g.active.out.drain()
+	d.Endpoints, d.EndpointsRemoved = g.locals.out.drain()
+	d.Routes, d.RoutesRemoved = g.routes.out.drain()
+	g.flushBGP(d)
+	if d.IsEmpty() {
+		return nil
+	}
+	return d
+}
+
+// flushBGP puts the speaker together from its sessions and from the blocks.
+func (g *Graph) flushBGP(d *desired.Delta) {
+	if !g.blocks.dirty && !g.speaker.dirty {
+		return
+	}
+	if g.blocks.dirty {
+		g.blocks.dirty = false
+		g.advertise, g.exportable = g.blocks.advertised(), g.blocks.exportable()
+	}
+	g.speaker.settle()
+	var now *desired.BGP
+	if g.speaker.now != nil {
+		whole := *g.speaker.now
+		whole.Advertise, whole.ExportOnly = g.advertise, g.exportable
+		now = &whole
+	}
+	if !now.Equal(g.bgp) {
+		d.BGP, d.BGPRemoved = now, now == nil
+		g.bgp = now
+	}
+}
+
+// complaints returns the problems that each node has with objects that are valid by themselves.
+func (g *Graph) complaints() []problems {
+	return []problems{g.speaker.problems, g.policies.notes, g.policies.problems(), g.profiles.notes, g.locals.problems()}
+}

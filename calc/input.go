@@ -1,0 +1,62 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calc
+
+import (
+	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/policy/selector"
+)
+
+// source takes the objects of one resource into the graph in compact form; the objects themselves are not kept.
+type source struct {
+	// put returns what is wrong with an object; the version before then stays in force.
+	put    func(*Change) api.FieldErrors
+	remove func(api.Key)
+}
+
+// sourceOf makes a source of functions for one type of object.
+func sourceOf[T api.Object](put func(api.Key, T) api.FieldErrors, remove func(api.Key)) source {
+	return sourceOfChanges(func(c *Change, obj T) api.FieldErrors { return put(c.Key, obj) }, remove)
+}
+
+// sourceOfChanges is for objects where it matters how they came in.
+func sourceOfChanges[T api.Object](put func(*Change, T) api.FieldErrors, remove func(api.Key)) source {
+	return source{remove: remove, put: func(c *Change) api.FieldErrors {
+		if own := api.KeyOf(c.Object); own != c.Key {
+			return api.FieldErrors{{Path: "metadata", Reason: "the object stored here calls itself \"" + own.String() + "\"; delete it"}}
+		}
+		return put(c, c.Object.(T))
+	}}
+}
+
+// inputs leads changes to their sources and keeps account of those that are refused.
+type inputs struct {
+	sources  map[api.Resource]source
+	refused  problems
+	revision uint64 // the highest seen of the store's
+}
+
+var inputChecks = api.Checks{Selector: selector.ValidateSyntax}
+
+// apply takes one change in. Resources without a source are ignored.
+func (in *inputs) apply(c *Change) {
+	if !c.Local {
+		in.revision = max(in.revision, c.Revision)
+	}
+	src, ok := in.sources[c.Key.Resource]
+	switch {
+	case !ok:
+	case c.Err != nil:
+		in.refused[c.Key] = api.FieldErrors{{Reason: c.Err.Error()}}
+	case c.Object == nil:
+		src.remove(c.Key)
+		delete(in.refused, c.Key)
+	default:
+		wrong := api.Validate(c.Object, inputChecks)
+		if len(wrong) == 0 {
+			wrong = src.put(c)
+		}
+		in.refused.set(c.Key, wrong)
+	}
+}

@@ -1,0 +1,182 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calc
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"unique"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/labelindex"
+	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/policy/selector"
+)
+
+// ipSets works out the members of the IP sets that active policies and profiles refer to.
+type ipSets struct {
+	index   *labelindex.Index[*item, *ipSet]
+	byID    map[rule.SetID]*ipSet
+	idle    map[*ipSet]struct{} // without reference since the last flush
+	changed map[*ipSet]struct{} // with new members, or itself new, since the last flush
+}
+
+// ipSet is a set and what was handed out of it.
+type ipSet struct {
+	desired.IPSet
+	selector *selector.Selector
+	port     unique.Handle[string]   // SetPort: the port's name
+	protocol uint8                   // SetPort
+	refs     int                     // rules that refer to it
+	handed   bool                    // the last flush created it, or one before
+	more     map[desired.Member]int  // items beyond the first that a member comes from
+	pending  map[desired.Member]bool // members changed since the last flush: whether they were in at that time
+}
+
+func newIPSets() *ipSets {
+	s := &ipSets{byID: map[rule.SetID]*ipSet{}, idle: map[*ipSet]struct{}{}, changed: map[*ipSet]struct{}{}}
+	s.index = labelindex.New(s.matchStarted, s.matchStopped)
+	return s
+}
+
+// retain counts a reference to a set and makes it if it is the first.
+func (s *ipSets) retain(ref rule.Set) {
+	set, ok := s.byID[ref.ID]
+	if !ok {
+		set = &ipSet{IPSet: desired.IPSet{ID: ref.ID, Kind: ref.Kind, Members: map[desired.Member]struct{}{}},
+			selector: ref.Selector, port: unique.Make(ref.Port), protocol: ref.Protocol}
+		s.byID[ref.ID] = set
+		s.changed[set] = struct{}{}
+		s.index.UpdateSelector(set, ref.Selector)
+	}
+	set.refs++
+}
+
+// release takes a reference back. The set stays until the flush, for it may be referred to again before.
+func (s *ipSets) release(id rule.SetID) {
+	set := s.byID[id]
+	if set.refs--; set.refs == 0 {
+		s.idle[set] = struct{}{}
+	}
+}
+
+// update replaces the contents and labels of an item; a new one starts out empty.
+func (s *ipSets) update(it *item, now item, labels map[string]string, profiles []string) {
+	if !it.equal(&now) {
+		old := *it
+		for set := range s.index.Selectors(it) {
+			now.members(set, func(m desired.Member) { s.add(set, m) })
+			old.members(set, func(m desired.Member) { s.drop(set, m) })
+		}
+		*it = now
+	}
+	s.index.UpdateItem(it, labels, profiles)
+}
+
+func (s *ipSets) remove(it *item) { s.index.DeleteItem(it) }
+
+func (s *ipSets) matchStarted(set *ipSet, it *item) {
+	it.members(set, func(m desired.Member) { s.add(set, m) })
+}
+
+func (s *ipSets) matchStopped(set *ipSet, it *item) {
+	if set.Members == nil {
+		return // discarded
+	}
+	it.members(set, func(m desired.Member) { s.drop(set, m) })
+}
+
+// add counts an item that m comes from.
+func (s *ipSets) add(set *ipSet, m desired.Member) {
+	if _, ok := set.Members[m]; ok {
+		if set.more == nil {
+			set.more = map[desired.Member]int{}
+		}
+		set.more[m]++
+		return
+	}
+	set.Members[m] = struct{}{}
+	s.note(set, m, false)
+}
+
+// drop takes an item that m came from out of the count.
+func (s *ipSets) drop(set *ipSet, m desired.Member) {
+	switch n := set.more[m]; n {
+	case 0:
+		delete(set.Members, m)
+		s.note(set, m, true)
+	case 1:
+		delete(set.more, m)
+	default:
+		set.more[m] = n - 1
+	}
+}
+
+// note keeps account of a member that came or went; back where it was at the last flush, it is no change.
+func (s *ipSets) note(set *ipSet, m desired.Member, was bool) {
+	if !set.handed {
+		return // the flush lists all members
+	}
+	if _, ok := set.pending[m]; ok {
+		delete(set.pending, m)
+		return
+	}
+	if set.pending == nil {
+		set.pending = map[desired.Member]bool{}
+	}
+	set.pending[m] = was
+	s.changed[set] = struct{}{}
+}
+
+// flush removes idle sets and puts all changes into d.
+func (s *ipSets) flush(d *desired.Delta) {
+	for set := range s.idle {
+		if set.refs == 0 {
+			s.discard(set, d)
+		}
+	}
+	clear(s.idle)
+	slices.Sort(d.IPSetsRemoved)
+	for set := range s.changed {
+		if c := set.flush(); c != nil {
+			d.IPSets = append(d.IPSets, *c)
+		}
+	}
+	clear(s.changed)
+	slices.SortFunc(d.IPSets, func(a, b desired.IPSetChange) int { return strings.Compare(string(a.ID), string(b.ID)) })
+}
+
+// discard removes a set. References only change while flushing, so a set that has lost its last one was handed out before.
+func (s *ipSets) discard(set *ipSet, d *desired.Delta) {
+	delete(s.byID, set.ID)
+	delete(s.changed, set)
+	set.Members = nil
+	s.index.DeleteSelector(set)
+	d.IPSetsRemoved = append(d.IPSetsRemoved, set.ID)
+}
+
+// flush returns the change since the last one, nil if there is none.
+func (set *ipSet) flush() *desired.IPSetChange {
+	c := &desired.IPSetChange{ID: set.ID, Kind: set.Kind, Created: !set.handed}
+	if c.Created {
+		set.handed = true
+		c.Added = slices.SortedFunc(maps.Keys(set.Members), desired.Member.Compare)
+		return c
+	}
+	for m, was := range set.pending {
+		if was {
+			c.Removed = append(c.Removed, m)
+		} else {
+			c.Added = append(c.Added, m)
+		}
+	}
+	set.pending = nil
+	slices.SortFunc(c.Added, desired.Member.Compare)
+	slices.SortFunc(c.Removed, desired.Member.Compare)
+	if len(c.Added)+len(c.Removed) == 0 {
+		return nil
+	}
+	return c
+}

@@ -1,0 +1,156 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calc
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"unique"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// item is one thing that puts members into IP sets: an endpoint of any node, or a network set. There may be 100,000 of them, so it holds
+// no more than that; labels live in the index.
+type item struct {
+	nets  []netip.Prefix
+	ports []namedPort
+}
+
+// namedPort is a port that an endpoint declares.
+type namedPort struct {
+	name     unique.Handle[string]
+	protocol uint8
+	port     uint16
+}
+
+func (it *item) equal(other *item) bool {
+	return slices.Equal(it.nets, other.nets) && slices.Equal(it.ports, other.ports)
+}
+
+// members calls f with each member that the item puts into a set.
+func (it *item) members(set *ipSet, f func(desired.Member)) {
+	if set.Kind == rule.SetNet {
+		for _, net := range it.nets {
+			f(desired.Member{Prefix: net})
+		}
+		return
+	}
+	for _, p := range it.ports {
+		if p.protocol != set.protocol || p.name != set.port {
+			continue
+		}
+		for _, net := range it.nets {
+			f(desired.Member{Prefix: net, Protocol: p.protocol, Port: p.port})
+		}
+	}
+}
+
+// objectName is a name with the namespace, if the kind has one.
+type objectName struct{ namespace, name string }
+
+func nameOf(key api.Key) objectName { return objectName{intern(key.Namespace), key.Name} }
+
+// items holds all items by resource and name.
+type items struct {
+	sets *ipSets
+	all  map[api.Resource]map[objectName]*item
+}
+
+func newItems(sets *ipSets) *items {
+	out := &items{sets: sets, all: map[api.Resource]map[objectName]*item{}}
+	for _, r := range []api.Resource{api.WorkloadEndpoints, api.HostEndpoints, api.NetworkSets, api.GlobalNetworkSets} {
+		out.all[r] = map[objectName]*item{}
+	}
+	return out
+}
+
+// put adds or replaces an item with its labels and the profiles that it inherits labels from.
+func (s *items) put(key api.Key, now item, labels map[string]string, profiles []string) {
+	byName, name := s.all[key.Resource], nameOf(key)
+	it, ok := byName[name]
+	if !ok {
+		it = &item{}
+		name.name = cloned(name.name)
+		byName[name] = it
+	}
+	s.sets.update(it, now, labels, profiles)
+}
+
+func (s *items) remove(key api.Key) {
+	byName, name := s.all[key.Resource], nameOf(key)
+	if it, ok := byName[name]; ok {
+		s.sets.remove(it)
+		delete(byName, name)
+	}
+}
+
+func (s *items) putHostEndpoint(key api.Key, obj *v3.HostEndpoint) api.FieldErrors {
+	var wrong faults
+	now := item{nets: hostPrefixes(&wrong, "spec.expectedIPs", obj.Spec.ExpectedIPs)}
+	for i, p := range obj.Spec.Ports {
+		now.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
+	}
+	if wrong.list == nil {
+		s.put(key, now, obj.Labels, obj.Spec.Profiles)
+	}
+	return wrong.list
+}
+
+func (s *items) putNetworkSet(key api.Key, obj *v3.NetworkSet) api.FieldErrors {
+	now, wrong := newNetworkSet(&obj.Spec)
+	if wrong == nil {
+		s.put(key, now, namespaced(obj.Labels, key.Namespace), []string{rule.NamespaceProfileName(key.Namespace)})
+	}
+	return wrong
+}
+
+func (s *items) putGlobalNetworkSet(key api.Key, obj *v3.GlobalNetworkSet) api.FieldErrors {
+	now, wrong := newNetworkSet(&obj.Spec)
+	if wrong == nil {
+		s.put(key, now, obj.Labels, nil)
+	}
+	return wrong
+}
+
+func newNetworkSet(spec *v3.NetworkSetSpec) (item, api.FieldErrors) {
+	var wrong faults
+	return item{nets: prefixes(&wrong, "spec.nets", spec.Nets)}, wrong.list
+}
+
+// addPort adds a named port; a port without a name cannot be referred to.
+func (it *item) addPort(wrong *faults, path, name string, protocol intstr.IntOrString, port uint16) {
+	number, err := v3.ProtocolNumber(protocol)
+	wrong.add(path+".protocol", err)
+	if name != "" {
+		it.ports = append(it.ports, namedPort{unique.Make(name), number, port})
+	}
+}
+
+// prefixes reads CIDRs.
+func prefixes(wrong *faults, path string, texts []string) []netip.Prefix {
+	out := make([]netip.Prefix, 0, len(texts))
+	for i, text := range texts {
+		p, err := v3.ParseCIDR(text)
+		wrong.add(fmt.Sprintf("%s[%d]", path, i), err)
+		out = append(out, p)
+	}
+	return out
+}
+
+// hostPrefixes reads addresses, which may be written as CIDRs of one address.
+func hostPrefixes(wrong *faults, path string, texts []string) []netip.Prefix {
+	out := prefixes(wrong, path, texts)
+	for i, p := range out {
+		if p.IsValid() && !p.IsSingleIP() {
+			wrong.add(fmt.Sprintf("%s[%d]", path, i), fmt.Errorf("%s is no single address; write it as /%d", p, p.Addr().BitLen()))
+		}
+	}
+	return out
+}

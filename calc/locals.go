@@ -1,0 +1,127 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calc
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/weftnet/weft/desired"
+)
+
+// locals works out the endpoints of this node with the policy in front of them.
+type locals struct {
+	byID     map[desired.EndpointID]*localEndpoint
+	links    claims[string]     // who has an interface
+	addrs    claims[netip.Addr] // who has an address, among those that have their interface
+	dirty    map[*localEndpoint]struct{}
+	out      *table[desired.EndpointID, *desired.Endpoint]
+	policies *policies
+	profiles *profiles
+	routes   *routes
+	blocks   *blocks
+}
+
+func newLocals(policies *policies, profiles *profiles, routes *routes, blocks *blocks) *locals {
+	return &locals{
+		byID: map[desired.EndpointID]*localEndpoint{}, links: claims[string]{}, addrs: claims[netip.Addr]{}, dirty: map[*localEndpoint]struct{}{},
+		out:      newTable(desired.EndpointID.Compare, (*desired.Endpoint).Equal),
+		policies: policies, profiles: profiles, routes: routes, blocks: blocks,
+	}
+}
+
+// localEndpoint is an endpoint of this node.
+type localEndpoint struct {
+	desired.Endpoint      // without policy
+	own              bool // known from this node itself, not from the store
+	labels           map[string]string
+	profiles         []string
+	policies         map[*policy]struct{} // that select it
+	inForce          bool                 // it has its interface
+}
+
+func (s *locals) touch(ep *localEndpoint) { s.dirty[ep] = struct{}{} }
+
+// put adds or replaces an endpoint; own tells that this node knows it from itself.
+func (s *locals) put(now desired.Endpoint, own bool, labels map[string]string, profiles []string) {
+	ep, ok := s.byID[now.ID]
+	if !ok {
+		ep = &localEndpoint{policies: map[*policy]struct{}{}}
+		s.byID[now.ID] = ep
+	}
+	old := ep.Endpoint
+	s.profiles.unlist(ep)
+	ep.Endpoint, ep.own, ep.labels, ep.profiles = now, own, labels, profiles
+	s.profiles.list(ep)
+	s.links.move(ep, one(old.Interface), one(now.Interface))
+	if ep.inForce {
+		s.addrs.move(ep, old.Addrs, now.Addrs)
+	}
+	s.touch(ep)
+	if now.Interface == "" {
+		s.setInForce(ep, false)
+	}
+	s.settle(old.Interface, now.Interface)
+	s.route(slices.Concat(old.Addrs, now.Addrs))
+}
+
+func (s *locals) remove(id desired.EndpointID) {
+	ep, ok := s.byID[id]
+	if !ok {
+		return
+	}
+	delete(s.byID, id)
+	s.profiles.unlist(ep)
+	s.links.move(ep, one(ep.Interface), nil)
+	s.setInForce(ep, false)
+	s.settle(ep.Interface)
+}
+
+// settle puts the endpoint that has each interface in force, and no other.
+func (s *locals) settle(links ...string) {
+	for _, link := range links {
+		for i, ep := range s.links.of(link) {
+			s.setInForce(ep, i == 0)
+		}
+	}
+}
+
+// setInForce lets policies select the endpoint and gives it its addresses, or takes both away.
+func (s *locals) setInForce(ep *localEndpoint, inForce bool) {
+	if inForce {
+		s.policies.index.UpdateItem(ep, ep.labels, ep.profiles)
+	}
+	if ep.inForce == inForce {
+		return
+	}
+	ep.inForce = inForce
+	s.touch(ep)
+	if inForce {
+		s.addrs.move(ep, nil, ep.Addrs)
+	} else {
+		s.policies.index.DeleteItem(ep)
+		s.addrs.move(ep, ep.Addrs, nil)
+	}
+	s.route(ep.Addrs)
+}
+
+// route brings the routes to some addresses up to date.
+func (s *locals) route(addrs []netip.Addr) {
+	for _, addr := range addrs {
+		if owners := s.addrs.of(addr); len(owners) > 0 {
+			s.routes.setLocal(addr, owners[0].Interface)
+			s.blocks.addLocal(addr)
+		} else {
+			s.routes.setLocal(addr, "")
+			s.blocks.removeLocal(addr)
+		}
+	}
+}
+
+func one(link string) []string {
+	if link == "" {
+		return nil
+	}
+	return []string{link}
+}

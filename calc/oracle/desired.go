@@ -1,0 +1,131 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// Desired returns what calc ought to compute for a node. The error says which references lead nowhere; it would be a fault of this package.
+func (c *Cluster) Desired(node string) (*desired.State, error) {
+	d := &desired.Delta{BGP: c.bgp(node), Routes: c.routes(node)}
+	policies := map[rule.PolicyID]*desired.Policy{}
+	for _, w := range c.local(node) {
+		e, used := c.endpoint(w)
+		d.Endpoints = append(d.Endpoints, e)
+		for _, p := range used {
+			policies[p.ID] = &desired.Policy{ID: p.ID, Rules: p.Rules}
+		}
+	}
+	sets := map[rule.SetID]bool{}
+	for _, p := range policies {
+		d.Policies = append(d.Policies, p)
+		for set := range p.Sets() {
+			if sets[set.ID] {
+				continue
+			}
+			sets[set.ID] = true
+			change := desired.IPSetChange{ID: set.ID, Kind: set.Kind, Created: true}
+			for m := range c.members(set) {
+				change.Added = append(change.Added, m)
+			}
+			d.IPSets = append(d.IPSets, change)
+		}
+	}
+	state := desired.NewState()
+	return state, state.Apply(d)
+}
+
+// local returns the workloads in force on a node: of several with one interface, the one that goes before the others.
+func (c *Cluster) local(node string) []*workload {
+	var out []*workload
+	for i := range c.workloads {
+		w := &c.workloads[i]
+		rival := func(o workload) bool {
+			return o.object.Spec.Node == node && o.object.Spec.InterfaceName == w.object.Spec.InterfaceName && precedes(&o, w)
+		}
+		if w.object.Spec.Node == node && w.object.Spec.InterfaceName != "" && !slices.ContainsFunc(c.workloads, rival) {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// precedes tells whether a goes before b where both claim the same.
+func precedes(a, b *workload) bool {
+	if a.version.Local != b.version.Local {
+		return a.version.Local
+	}
+	if a.version.Revision != b.version.Revision {
+		return a.version.Revision > b.version.Revision
+	}
+	return a.id().Compare(b.id()) < 0
+}
+
+// endpoint returns a workload with its policy, and the policies and profiles that it refers to.
+func (c *Cluster) endpoint(w *workload) (*desired.Endpoint, []*rule.Policy) {
+	e := &desired.Endpoint{ID: w.id(), Interface: w.object.Spec.InterfaceName, Revision: w.version.Revision}
+	for _, n := range w.nets {
+		if !slices.Contains(e.Addrs, n.Addr()) {
+			e.Addrs = append(e.Addrs, n.Addr())
+		}
+	}
+	slices.SortFunc(e.Addrs, netip.Addr.Compare)
+	e.SpoofPrefixes = w.spoof
+	used := c.policiesOf(w)
+	for d := range e.Tiers {
+		e.Tiers[d] = c.tiersOf(used, rule.Direction(d))
+	}
+	for _, p := range c.profilesOf(w) {
+		e.Profiles = append(e.Profiles, p.ID)
+		used = append(used, p)
+	}
+	return e, used
+}
+
+// policiesOf returns the policies that select a workload, in order of evaluation.
+func (c *Cluster) policiesOf(w *workload) []*rule.Policy {
+	labels := c.labelsOf(&w.contributor)
+	var out []*rule.Policy
+	for _, p := range c.policies {
+		if (p.Types[rule.Ingress] || p.Types[rule.Egress]) && p.Selector.Matches(labels) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// tiersOf groups policies that govern a direction by tier.
+func (c *Cluster) tiersOf(policies []*rule.Policy, d rule.Direction) []desired.TierPolicies {
+	var out []desired.TierPolicies
+	for _, p := range policies {
+		if !p.Types[d] {
+			continue
+		}
+		at := slices.IndexFunc(out, func(t desired.TierPolicies) bool { return t.Tier == p.Tier })
+		if at < 0 {
+			at = len(out)
+			out = append(out, desired.TierPolicies{Tier: p.Tier, DefaultAction: c.tiers[p.Tier].DefaultAction})
+		}
+		out[at].Policies = append(out[at].Policies, p.ID)
+	}
+	return out
+}
+
+// profilesOf returns the profiles of a workload up to the first that does not exist: what would have come there is unknown and denied.
+func (c *Cluster) profilesOf(w *workload) []*rule.Policy {
+	var out []*rule.Policy
+	for _, name := range w.profiles {
+		p, ok := c.profiles[name]
+		if !ok {
+			break
+		}
+		out = append(out, p.rules)
+	}
+	return out
+}

@@ -1,0 +1,189 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calc
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// Tables returns what the graph holds as text: what it puts out and what it knows of the objects behind that. Call it after Flush.
+func (g *Graph) Tables() []Table {
+	v := g.View()
+	return []Table{
+		text("endpoints", []string{"ENDPOINT", "INTERFACE", "ADDRESSES", "INGRESS", "EGRESS", "PROFILES", "REVISION"}, v.Endpoints(), endpointRow),
+		text("policies", []string{"POLICY", "INGRESS RULES", "EGRESS RULES"}, v.Policies(), policyRow),
+		{"rules", []string{"POLICY", "DIRECTION", "INDEX", "ID", "RULE"}, ruleRows(v)},
+		{"ipsets", []string{"SET", "KIND", "SELECTOR", "PORT", "MEMBERS", "REFERENCES"}, g.setRows()},
+		{"members", []string{"SET", "MEMBER"}, memberRows(v)},
+		text("routes", []string{"DESTINATION", "KIND", "INTERFACE"}, v.Routes(), routeRow),
+		text("bgp", []string{"SETTING", "VALUE"}, bgpSettings(v.BGP()), func(row []string) []string { return row }),
+		text("peers", []string{"NAME", "ADDRESS", "PORT", "AS", "LOCAL AS", "SOURCE", "PASSIVE", "CLIENT"}, peers(v.BGP()), peerRow),
+		{"tiers", []string{"TIER", "ORDER", "DEFAULT ACTION", "POLICIES", "EXISTS"}, g.tierRows()},
+		{"profiles", []string{"PROFILE", "FROM", "LABELS", "LISTED BY"}, g.profileRows()},
+		text("problems", []string{"OBJECT", "FIELD", "REASON"}, slices.Values(g.Problems()), problemRow),
+	}
+}
+
+func endpointRow(e *desired.Endpoint) []string {
+	return []string{e.ID.String(), e.Interface, list(e.Addrs), tiersText(e.Tiers[rule.Ingress]), tiersText(e.Tiers[rule.Egress]),
+		list(e.Profiles), strconv.FormatUint(e.Revision, 10)}
+}
+
+func tiersText(tiers []desired.TierPolicies) string {
+	parts := make([]string, len(tiers))
+	for i, t := range tiers {
+		parts[i] = t.Tier + ": " + list(t.Policies) + ", then " + t.DefaultAction.String()
+	}
+	return strings.Join(parts, "; ")
+}
+
+func policyRow(p *desired.Policy) []string {
+	return []string{p.ID.String(), strconv.Itoa(len(p.Rules[rule.Ingress])), strconv.Itoa(len(p.Rules[rule.Egress]))}
+}
+
+func ruleRows(v desired.View) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for p := range v.Policies() {
+			for d, rules := range p.Rules {
+				for _, r := range rules {
+					if !yield([]string{p.ID.String(), rule.Direction(d).String(), strconv.Itoa(r.Index), string(r.ID), r.Text}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+func (g *Graph) setRows() iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for id, set := range sorted(g.sets.byID, cmp.Compare[rule.SetID]) {
+			row := []string{string(id), set.Kind.String(), set.selector.String(), set.port.Value(), strconv.Itoa(len(set.Members)), strconv.Itoa(set.refs)}
+			if !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+func memberRows(v desired.View) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for set := range v.IPSets() {
+			for m := range sorted(set.Members, desired.Member.Compare) {
+				if !yield([]string{string(set.ID), m.String()}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func routeRow(r desired.Route) []string {
+	return []string{r.Dst.String(), r.Kind.String(), r.Interface}
+}
+
+func bgpSettings(b *desired.BGP) iter.Seq[[]string] {
+	if b == nil {
+		return slices.Values([][]string(nil))
+	}
+	return slices.Values([][]string{
+		{"AS", strconv.FormatUint(uint64(b.AS), 10)},
+		{"router ID", b.RouterID.String()},
+		{"port", strconv.Itoa(int(b.ListenPort))},
+		{"listens on", list(b.Listen)},
+		{"cluster ID", valid(b.ClusterID)},
+		{"advertises", list(b.Advertise)},
+		{"exports within", list(b.ExportOnly)},
+	})
+}
+
+func peers(b *desired.BGP) iter.Seq[desired.Peer] {
+	if b == nil {
+		return slices.Values([]desired.Peer(nil))
+	}
+	return slices.Values(b.Peers)
+}
+
+func peerRow(p desired.Peer) []string {
+	return []string{p.Name, p.Addr.String(), strconv.Itoa(int(p.Port)), strconv.FormatUint(uint64(p.AS), 10), strconv.FormatUint(uint64(p.LocalAS), 10),
+		valid(p.Source), strconv.FormatBool(p.Passive), strconv.FormatBool(p.RRClient)}
+}
+
+func (g *Graph) tierRows() iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		all := make([]*tier, 0, len(g.policies.tiers))
+		for _, t := range g.policies.tiers {
+			all = append(all, t)
+		}
+		slices.SortFunc(all, func(a, b *tier) int { return rule.CompareTiers(a.Tier, b.Tier) })
+		for _, t := range all {
+			order, end := "", ""
+			if t.exists {
+				end = t.DefaultAction.String()
+			}
+			if t.Order != nil {
+				order = strconv.FormatFloat(*t.Order, 'f', -1, 64)
+			}
+			if !yield([]string{t.Name, order, end, strconv.Itoa(len(t.holds)), strconv.FormatBool(t.exists)}) {
+				return
+			}
+		}
+	}
+}
+
+func (g *Graph) profileRows() iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for name, p := range sorted(g.profiles.byName, strings.Compare) {
+			from, labels := "missing", ""
+			switch now := p.now(); {
+			case now == nil:
+			case p.made != nil:
+				from, labels = "Profile", labelText(now.labels)
+			default:
+				from, labels = profileOrigin(name), labelText(now.labels)
+			}
+			if !yield([]string{name, from, labels, strconv.Itoa(len(p.listed))}) {
+				return
+			}
+		}
+	}
+}
+
+func labelText(labels []label) string {
+	parts := make([]string, len(labels))
+	for i, l := range labels {
+		parts[i] = l.name + "=" + l.value
+	}
+	return strings.Join(parts, ",")
+}
+
+func problemRow(p Problem) []string { return []string{p.Key.String(), p.Field, p.Reason} }
+
+// list joins values with commas.
+func list[T fmt.Stringer](values []T) string {
+	parts := make([]string, len(values))
+	for i, v := range values {
+		parts[i] = v.String()
+	}
+	return strings.Join(parts, ", ")
+}
+
+// valid renders an address, an unset one as nothing.
+func valid(v interface {
+	IsValid() bool
+	String() string
+}) string {
+	if !v.IsValid() {
+		return ""
+	}
+	return v.String()
+}

@@ -1,0 +1,64 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/agent"
+	"github.com/weftnet/weft/ctl"
+)
+
+func inGroup(group string, cmd *cobra.Command) *cobra.Command {
+	cmd.GroupID = group
+	return cmd
+}
+
+// newAgent returns `weft agent`.
+func newAgent(env *ctl.Env) *cobra.Command {
+	var config agent.Config
+	var level string
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Run one node: policy, routes, BGP and the CNI socket",
+		Long: `Run the agent of one node. It watches the datastore, programs policy and routes into the kernel, speaks BGP and answers the CNI plugin.
+
+Stopping it leaves everything in force; a restarted agent finds what the kernel holds and goes on from there.`,
+		Example: `  weft agent --etcd-endpoints http://10.0.0.1:2379
+  weft agent --node rack1-7 --ip 192.0.2.7/24 --state-dir /run/weft`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if config.Node == "" {
+				name, err := os.Hostname()
+				if err != nil {
+					return fmt.Errorf("host name: %w; name the node with --node", err)
+				}
+				config.Node = name
+			}
+			var severity slog.Level
+			if err := severity.UnmarshalText([]byte(level)); err != nil {
+				return fmt.Errorf("--log-level %q is none of debug, info, warn, error", level)
+			}
+			config.Log = slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: severity}))
+			s, err := ctl.OpenDatastore(cmd, env)
+			if err != nil {
+				return err
+			}
+			config.Store = s
+			return agent.Run(cmd.Context(), config)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&config.Node, "node", "", "name of this node (default: the host name)")
+	flags.StringVar(&config.StateDir, "state-dir", "/run/weft", "directory for sockets and endpoint records")
+	flags.StringVar(&config.IP4, "ip", "autodetect", "the node's IPv4 address with its subnet, autodetect or none")
+	flags.StringVar(&config.IP6, "ip6", "autodetect", "the node's IPv6 address with its subnet, autodetect or none")
+	flags.StringVar(&config.EndpointToHost, "endpoint-to-host", "Drop", "what becomes of packets from workloads to this host after policy allowed them: Drop, Accept or Return")
+	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}

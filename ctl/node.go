@@ -1,0 +1,145 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ctl
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weftnet/weft/ctl/printer"
+	"github.com/weftnet/weft/internal/agentapi"
+)
+
+// DefaultAgentSocket is where an agent listens unless told otherwise.
+const DefaultAgentSocket = "/run/weft/agent.sock"
+
+func newNode(env *Env) *cobra.Command {
+	cmd := &cobra.Command{Use: "node", Short: "Look at the node this command runs on", Args: subcommandOnly,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(newNodeStatus(env))
+	return offline(cmd)
+}
+
+func newNodeStatus(env *Env) *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show this node's BGP sessions, data plane and endpoints",
+		Long: `Show what the agent on this node is doing: its address and why it was chosen, whether it is in sync with the datastore, BGP peers with
+state, since when and how many routes they sent and got, the data plane, the local endpoints and inputs with problems.
+
+A dead peer is shown, but does not make the node unhealthy.`,
+		Example: "  weft node status\n  weft node status -o json\n  weft node status --socket /run/weft-lab/demo/n1/agent.sock",
+		Args:    cobra.NoArgs,
+	}
+	socket := addSocketFlag(cmd, env)
+	addOutputFlag(cmd, &output, printer.FormatTable, printer.FormatWide, printer.FormatYAML, printer.FormatJSON)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		format, err := printer.Parse(output, printer.FormatTable, printer.FormatWide, printer.FormatYAML, printer.FormatJSON)
+		if err != nil {
+			return usagef("%w", err)
+		}
+		status, err := agentapi.NewClient(socket()).Status(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if format == printer.FormatYAML || format == printer.FormatJSON {
+			return printer.WriteValue(env.Out, format, status)
+		}
+		return writeStatus(env, status, format == printer.FormatWide)
+	}
+	return offline(cmd)
+}
+
+// addSocketFlag adds --socket and returns its effective value: flag, environment, default.
+func addSocketFlag(cmd *cobra.Command, env *Env) func() string {
+	flag := cmd.Flags().String("socket", "", "the agent's socket (env WEFT_AGENT_SOCKET; default "+DefaultAgentSocket+")")
+	return func() string {
+		for _, v := range []string{*flag, env.Getenv("WEFT_AGENT_SOCKET")} {
+			if v != "" {
+				return v
+			}
+		}
+		return DefaultAgentSocket
+	}
+}
+
+func writeStatus(env *Env, s agentapi.Status, wide bool) error {
+	sync := "in sync"
+	if s.Datastore != "" {
+		sync = "away (" + s.Datastore + "); what is in force stays in force"
+	} else if !s.InSync {
+		sync = "not in sync yet"
+	}
+	fmt.Fprintf(env.Out, "Node        %s\n", s.Node)
+	for i, address := range s.Address.Value {
+		fmt.Fprintf(env.Out, "%-11s %s\n", map[bool]string{true: "Address", false: ""}[i == 0], address)
+	}
+	for reason := range strings.SplitSeq(s.Address.Reason, "; ") {
+		fmt.Fprintf(env.Out, "            (%s)\n", reason)
+	}
+	fmt.Fprintf(env.Out, "Datastore   %s, revision %d\n", sync, s.Revision)
+	for _, part := range []agentapi.ComponentStatus{s.Dataplane, s.Routes} {
+		fmt.Fprintf(env.Out, "%-11s %s%s\n", part.Name, part.State, suffix(part.Error))
+	}
+	if s.BGP.Error != "" {
+		fmt.Fprintf(env.Out, "BGP         %s\n", s.BGP.Error)
+	}
+	if !s.BGP.Running {
+		fmt.Fprintln(env.Out, "BGP         not running on this node")
+	} else {
+		fmt.Fprintf(env.Out, "BGP         AS %d, router id %s, %d routes learned\n\n", s.BGP.AS, s.BGP.RouterID, s.BGP.Learned)
+		if len(s.BGP.Peers) == 0 {
+			fmt.Fprintln(env.Out, "No BGP peers")
+		} else if err := peerTable(s.BGP.Peers).Write(env.Out, wide); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(env.Out)
+	if len(s.Endpoints) == 0 {
+		fmt.Fprintln(env.Out, "No endpoints on this node")
+	} else if err := endpointTable(s.Endpoints).Write(env.Out, wide); err != nil {
+		return err
+	}
+	for _, p := range s.Problems {
+		fmt.Fprintf(env.Out, "\nProblem: %s %s: %s", p.Object, p.Field, p.Reason)
+	}
+	if len(s.Problems) > 0 {
+		fmt.Fprintln(env.Out)
+	}
+	return nil
+}
+
+func suffix(text string) string {
+	if text == "" {
+		return ""
+	}
+	return ": " + text
+}
+
+func peerTable(peers []agentapi.PeerStatus) printer.Table {
+	t := printer.Table{Columns: []printer.Column{{Header: "PEER"}, {Header: "TYPE"}, {Header: "AS"}, {Header: "STATE"}, {Header: "SINCE"},
+		{Header: "RECEIVED"}, {Header: "SENT"}, {Header: "NAME", Wide: true}, {Header: "ACCEPTED", Wide: true}, {Header: "LAST ERROR"}}}
+	for _, p := range peers {
+		since := ""
+		if !p.Since.IsZero() {
+			since = p.Since.Local().Format(time.DateTime)
+		}
+		t.Rows = append(t.Rows, []string{p.Address, p.Type, strconv.FormatUint(uint64(p.AS), 10), p.State, since,
+			strconv.Itoa(p.Received), strconv.Itoa(p.Sent), p.Name, strconv.Itoa(p.Accepted), p.Error})
+	}
+	return t
+}
+
+func endpointTable(endpoints []agentapi.EndpointStatus) printer.Table {
+	t := printer.Table{Columns: []printer.Column{{Header: "NAMESPACE"}, {Header: "ENDPOINT"}, {Header: "INTERFACE"}, {Header: "ADDRESSES"}, {Header: "STATE"}, {Header: "REASON"}}}
+	for _, e := range endpoints {
+		t.Rows = append(t.Rows, []string{e.Namespace, e.Name, e.Interface, joinComma(e.Addresses), e.State, e.Reason})
+	}
+	return t
+}

@@ -1,0 +1,40 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package dataplane is the contract between desired state and a packet filter: a Driver applies deltas and reports what is in force.
+package dataplane
+
+import (
+	"context"
+
+	"github.com/weftnet/weft/desired"
+)
+
+// Driver programs policy for local endpoints. One caller at a time.
+type Driver interface {
+	// Apply brings the kernel to view. A delta limits the work to what changed; nil means compare with what the kernel really
+	// holds, repair and prune. One call is one transaction as far as packets can see.
+	Apply(ctx context.Context, view desired.View, delta *desired.Delta) (Report, error)
+	// Probe says what this kernel can do, and why not.
+	Probe(ctx context.Context) (Caps, error)
+	// Remove leaves no trace.
+	Remove(ctx context.Context) error
+	// Events is signalled when someone else changed what is ours: call Apply with a nil delta.
+	Events() <-chan struct{}
+}
+
+// Report is the result of one Apply.
+type Report struct {
+	// Programmed lists endpoints that were written and read back in this call.
+	Programmed []desired.EndpointID
+	// Failed lists endpoints whose policy is not in force, with the reason. They are closed, never open.
+	Failed map[desired.EndpointID]error
+	// Repaired counts foreign changes undone.
+	Repaired int
+}
+
+// Caps is what a driver can do here.
+type Caps struct {
+	Usable  bool
+	Reasons []string // when not usable: what is missing and what to do
+}

@@ -1,0 +1,237 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package drivertest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/eval"
+	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/packet"
+)
+
+// world is a state where all workloads have both addresses and one profile, that allows all or nothing.
+func world(t testing.TB, action rule.Action, workloads ...int) *desired.State {
+	t.Helper()
+	id := rule.PolicyID{Kind: rule.KindProfile, Name: "all"}
+	all := []rule.Rule{{ID: "all", Action: action}}
+	d := desired.Delta{Policies: []*desired.Policy{{ID: id, Rules: [2][]rule.Rule{all, all}}}}
+	for _, i := range workloads {
+		d.Endpoints = append(d.Endpoints, &desired.Endpoint{
+			ID: desired.EndpointID{Name: Workload(i)}, Interface: Workload(i), Profiles: []rule.PolicyID{id},
+			Addrs: []netip.Addr{WorkloadAddr(i, false), WorkloadAddr(i, true)},
+		})
+	}
+	s := desired.NewState()
+	must(t, s.Apply(&d))
+	return s
+}
+
+func (b *bench) expect(t *testing.T, what, from string, p eval.Packet, want string) {
+	t.Helper()
+	out, err := b.Send(from, p)
+	must(t, err)
+	if out != want {
+		t.Errorf("%s: %+v from %s came out at %q; want %q", what, p, from, out, want)
+	}
+}
+
+func udp(src, dst netip.Addr, port uint16) eval.Packet {
+	return eval.Packet{Src: src, Dst: dst, Protocol: protoUDP, SrcPort: 2000, DstPort: port}
+}
+
+// connections: what is established goes on when policy changes, and survives the driver; what is new does not.
+func connections(t *testing.T, open Open) {
+	b := newBench(t, open, false)
+	for _, v6 := range []bool{false, true} {
+		b.apply(t, world(t, rule.Allow, 1, 2), nil)
+		there := eval.Packet{Src: WorkloadAddr(1, v6), Dst: WorkloadAddr(2, v6), Protocol: protoTCP, SrcPort: 3000, DstPort: 80}
+		back := eval.Packet{Src: there.Dst, Dst: there.Src, Protocol: protoTCP, SrcPort: there.DstPort, DstPort: there.SrcPort}
+		step := func(what, from string, p eval.Packet, segment []byte, want string) {
+			t.Helper()
+			out, err := b.exchange(from, p, segment)
+			must(t, err)
+			if out != want {
+				t.Errorf("v6=%v %s: came out at %q; want %q", v6, what, out, want)
+			}
+		}
+		stray := back
+		stray.DstPort = 5
+		step("stray answer", Workload(2), stray, tcp(stray, tcpSyn|tcpAck, 1, 1), "")
+		step("SYN", Workload(1), there, tcp(there, tcpSyn, 1000, 0), Workload(2))
+		step("SYN ACK", Workload(2), back, tcp(back, tcpSyn|tcpAck, 2000, 1001), Workload(1))
+		b.apply(t, world(t, rule.Deny, 1, 2), nil)
+		step("established, after a deny", Workload(1), there, tcp(there, tcpAck, 1001, 2001), Workload(2))
+		step("its other direction", Workload(2), back, tcp(back, tcpAck, 2001, 1001), Workload(1))
+		there.SrcPort++
+		step("new, after a deny", Workload(1), there, tcp(there, tcpSyn, 1000, 0), "")
+	}
+}
+
+// changes: while policies, sets and endpoints change and the driver restarts, what is allowed before and after always gets through, and what
+// is denied before and after never does.
+func changes(t *testing.T, open Open) {
+	b := newBench(t, open, false)
+	seed := uint64(time.Now().UnixNano())
+	g := &generator{rnd: rand.New(rand.NewPCG(seed, 1))}
+	b.apply(t, b.fixed(t, g), nil)
+	stop, done := make(chan struct{}), make(chan error, 1)
+	var sent int
+	go func() {
+		done <- packet.OnOneCPU(func() (err error) {
+			for sent = 0; err == nil; sent++ {
+				select {
+				case <-stop:
+					return nil
+				default:
+					err = b.pair(sent)
+				}
+			}
+			return err
+		})
+	}()
+	for range 60 {
+		now := b.fixed(t, g)
+		b.apply(t, now, nil)
+		if g.one(4) {
+			must(t, b.driver.Close())
+			b.open(t, open)
+			b.apply(t, now, nil)
+		}
+	}
+	close(stop)
+	if err := <-done; err != nil {
+		t.Errorf("seed %d, after %d pairs of packets: %v", seed, sent, err)
+	}
+	t.Logf("%d pairs of packets", sent)
+}
+
+// fixed is a random state, but for cali1, which may send to cali2 on port 1 and not on port 2, by a policy whose name, sets and place change.
+func (b *bench) fixed(t *testing.T, g *generator) *desired.State {
+	t.Helper()
+	s := g.state(t)
+	set := desired.IPSetChange{ID: rule.SetID(fmt.Sprint("fixed", g.rnd.IntN(3))), Created: true, Added: []desired.Member{{Prefix: desired.HostPrefix(WorkloadAddr(1, false))}}}
+	id := rule.PolicyID{Kind: rule.KindGlobalNetworkPolicy, Name: fmt.Sprint("fixed", g.rnd.IntN(3))}
+	match := func(port uint16) rule.Match {
+		return rule.Match{Protocol: protoUDP, Src: rule.Side{Sets: []rule.Set{{ID: set.ID}}}, Dst: rule.Side{Ports: []rule.PortRange{{Min: port, Max: port}}}}
+	}
+	rules := []rule.Rule{{ID: "allow", Action: rule.Allow, Match: match(1)}, {ID: "deny", Action: rule.Deny, Match: match(2)}}
+	d := desired.Delta{
+		IPSets:   []desired.IPSetChange{set},
+		Policies: []*desired.Policy{{ID: id, Rules: [2][]rule.Rule{rules, rules}}},
+	}
+	for i := 1; i <= 2; i++ {
+		e := &desired.Endpoint{ID: desired.EndpointID{Namespace: "ns", Name: Workload(i)}, Interface: Workload(i), Addrs: []netip.Addr{WorkloadAddr(i, false)}}
+		if old, ok := s.Endpoint(e.ID); ok {
+			e.Tiers = old.Tiers
+		}
+		for dir := range e.Tiers {
+			first := desired.TierPolicies{Tier: "first", Policies: []rule.PolicyID{id}, DefaultAction: rule.Pass}
+			e.Tiers[dir] = append([]desired.TierPolicies{first}, e.Tiers[dir]...)
+		}
+		d.Endpoints = append(d.Endpoints, e)
+	}
+	must(t, s.Apply(&d))
+	return s
+}
+
+// pair sends a packet that is allowed and one that is not, of new flows.
+func (b *bench) pair(n int) error {
+	for port, want := range map[uint16]string{1: Workload(2), 2: ""} {
+		p := udp(WorkloadAddr(1, false), WorkloadAddr(2, false), port)
+		p.SrcPort = uint16(1024 + n%60000)
+		out, err := b.Send(Workload(1), p)
+		if err != nil {
+			return err
+		}
+		if out != want {
+			return fmt.Errorf("%+v came out at %q; want %q", p, out, want)
+		}
+	}
+	return nil
+}
+
+// guards: sources and interfaces that are not known are closed; what touches no workload is not our business.
+func guards(t *testing.T, open Open) {
+	b := newBench(t, open, true)
+	b.apply(t, world(t, rule.Allow, 1, 2), nil)
+	outside4, outside6 := netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("2001:db8::77")
+	must(t, packet.OnOneCPU(func() error {
+		b.expect(t, "own source", Workload(1), udp(WorkloadAddr(1, false), outside4, 1), uplink)
+		b.expect(t, "own source", Workload(1), udp(WorkloadAddr(1, true), outside6, 1), uplink)
+		b.expect(t, "another's source", Workload(1), udp(WorkloadAddr(2, false), outside4, 2), "")
+		b.expect(t, "another's source", Workload(1), udp(WorkloadAddr(2, true), outside6, 2), "")
+		b.expect(t, "the host's source", Workload(1), udp(hostAddrs[0], outside4, 2), "")
+		b.expect(t, "unknown workload", Workload(3), udp(WorkloadAddr(3, false), outside4, 3), "")
+		b.expect(t, "to an unknown workload", uplink, udp(outside4, WorkloadAddr(3, false), 3), "")
+		b.expect(t, "to an unknown workload", Workload(1), udp(WorkloadAddr(1, true), WorkloadAddr(3, true), 3), "")
+		b.expect(t, "to a known workload", uplink, udp(outside6, WorkloadAddr(2, true), 3), Workload(2))
+		b.expect(t, "between others", dmz, udp(outside4, netip.MustParseAddr("203.0.113.9"), 4), uplink)
+		return nil
+	}))
+	must(t, b.driver.Remove(t.Context()))
+	b.expect(t, "after Remove", Workload(3), udp(WorkloadAddr(3, false), outside4, 5), uplink)
+}
+
+// host: a workload's packets to its own host meet its egress policy and the default action; neighbour discovery always works; the host may
+// always talk to the workload.
+func host(t *testing.T, open Open) {
+	solicit := eval.Packet{Src: netip.MustParseAddr("fe80::1"), Dst: linkLocal, Protocol: protoICMPv6, ICMPType: 135}
+	for _, accept := range []bool{false, true} {
+		b := newBench(t, open, accept)
+		for _, action := range []rule.Action{rule.Allow, rule.Deny} {
+			b.apply(t, world(t, action, 1), nil)
+			want := ""
+			if accept && action == rule.Allow {
+				want = "host"
+			}
+			for i, dst := range hostAddrs {
+				// Nothing listens: the host says so.
+				p := eval.Packet{Src: WorkloadAddr(1, i == 1), Dst: dst, Protocol: protoTCP, SrcPort: 5000 + uint16(action), DstPort: 1}
+				b.expect(t, "to the host", Workload(1), p, want)
+				if !b.pings(t, WorkloadAddr(1, i == 1), Workload(1)) {
+					t.Errorf("the host's packet did not get to the workload %v", dst)
+				}
+			}
+			out, err := b.exchange(Workload(1), solicit, solicitation(solicit))
+			must(t, err)
+			if out != "host" {
+				t.Errorf("accept %v, policy %v: the router does not answer a neighbour solicitation", accept, action)
+			}
+		}
+	}
+}
+
+// pings reports whether a packet of the host itself comes out at a workload's interface.
+func (b *bench) pings(t *testing.T, dst netip.Addr, name string) bool {
+	t.Helper()
+	must(t, b.Router.Do(func() error {
+		conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(dst, 9)))
+		if err != nil {
+			return err
+		}
+		_, err = conn.Write([]byte("probe"))
+		return errors.Join(err, conn.Close())
+	}))
+	err := b.read(name, 2*time.Second, func(_ string, f []byte) bool {
+		_, to, segment, ok := carried(f)
+		return ok && to == dst && bytes.HasSuffix(segment, []byte("probe"))
+	})
+	return err == nil
+}
+
+// solicitation is a neighbour solicitation (RFC 4861, section 4.3) for the packet's destination.
+func solicitation(p eval.Packet) []byte {
+	b := append([]byte{p.ICMPType, 0, 0, 0, 0, 0, 0, 0}, p.Dst.AsSlice()...)
+	b = append(append(b, 1, 1), peerMAC...) // source link-layer address
+	return checksummed(p, b, 2)
+}

@@ -1,0 +1,189 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weftnet/weft/dataplane"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/nft"
+)
+
+// applyDelta brings the kernel from what the ledger says to view.
+func (d *Driver) applyDelta(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error) {
+	d.ledger.begin(view)
+	if err := d.ledger.putDelta(delta); err != nil {
+		return dataplane.Report{}, err
+	}
+	p, err := d.ledger.finish()
+	if err != nil {
+		return dataplane.Report{}, err
+	}
+	rulesOf := func(chain string) ([]nft.Rule, error) { return d.conn.Rules(tableName, chain) }
+	for _, step := range p.steps() {
+		if err := retry(ctx, func() error { return d.commit(step, rulesOf) }); err != nil {
+			return dataplane.Report{}, err
+		}
+	}
+	report := dataplane.Report{Failed: d.closed(view)}
+	report.Programmed, err = d.readBack(delta.Endpoints)
+	return report, err
+}
+
+// commit sends a plan as one transaction.
+func (d *Driver) commit(p *plan, rulesOf func(string) ([]nft.Rule, error)) error {
+	b := nft.NewBatch(tableName)
+	if err := (emitter{b, rulesOf}).emit(p); err != nil {
+		return err
+	}
+	return d.conn.Commit(b)
+}
+
+// reconcile makes the kernel hold exactly what view asks, whatever it holds now. A unit that cannot be rendered, or that the kernel
+// refuses, is left out together with the endpoints that need it, and the rest is tried again.
+func (d *Driver) reconcile(ctx context.Context, view desired.View) (dataplane.Report, error) {
+	d.ledger = nil
+	for {
+		closed := d.closed(view)
+		l, count, err := d.tryReconcile(ctx, view, closed)
+		switch blamed := d.blame(err, l); {
+		case err == nil:
+			report := dataplane.Report{Failed: closed}
+			if d.synced {
+				report.Repaired = count
+			}
+			report.Programmed, err = d.readBackAll(l)
+			if err == nil {
+				d.ledger, d.synced = l, true
+			}
+			return report, err
+		case !blamed || ctx.Err() != nil:
+			return dataplane.Report{}, err
+		}
+	}
+}
+
+// tryReconcile reconciles without the closed endpoints and failed sets.
+func (d *Driver) tryReconcile(ctx context.Context, view desired.View, closed map[desired.EndpointID]error) (*ledger, int, error) {
+	l := newLedger(view, d.options)
+	if err := l.putView(closed, d.failed); err != nil {
+		return l, 0, err
+	}
+	whole, err := l.finish()
+	if err != nil {
+		return l, 0, err
+	}
+	count := 0
+	err = retry(ctx, func() error {
+		var err error
+		count, err = d.repair(whole)
+		return err
+	})
+	return l, count, err
+}
+
+// repair commits the difference between the whole table and what the kernel holds. It returns how much differed.
+func (d *Driver) repair(whole *plan) (int, error) {
+	h, err := readTable(d.conn)
+	if err != nil {
+		return 0, err
+	}
+	change, err := diff(d.conn, whole, h)
+	if err != nil || change.count == 0 {
+		return 0, err
+	}
+	rulesOf := func(chain string) ([]nft.Rule, error) { return h.rules[chain], nil }
+	if !h.table || change.rebuild {
+		return change.count, d.create(h, &change.plan, rulesOf)
+	}
+	for _, step := range change.steps() {
+		if err := d.commit(step, rulesOf); err != nil {
+			return 0, err
+		}
+	}
+	return change.count, nil
+}
+
+// create writes the whole table, in place of one that is there, in one transaction.
+func (d *Driver) create(h *held, whole *plan, rulesOf func(string) ([]nft.Rule, error)) error {
+	b := nft.NewBatch(tableName)
+	if h.table {
+		b.DelTable()
+	}
+	b.AddTable()
+	if err := (emitter{b, rulesOf}).emit(whole); err != nil {
+		return err
+	}
+	return d.conn.Commit(b)
+}
+
+// readBack confirms that the kernel dispatches to the endpoints' chains.
+func (d *Driver) readBack(endpoints []*desired.Endpoint) ([]desired.EndpointID, error) {
+	var out []desired.EndpointID
+	for _, e := range endpoints {
+		have := d.ledger.endpoints[e.ID]
+		for i, f := range families {
+			for dir, name := range have.chains[i] {
+				set := dispatchOf(dir, f)
+				got, err := d.conn.Lookup(tableName, set, ifname(e.Interface))
+				if err != nil {
+					return nil, err
+				}
+				if err := confirm(e, set, got, name); err != nil {
+					return nil, err
+				}
+			}
+		}
+		out = append(out, e.ID)
+	}
+	return out, nil
+}
+
+// readBackAll does the same for all endpoints, reading each map once.
+func (d *Driver) readBackAll(l *ledger) ([]desired.EndpointID, error) {
+	for i, f := range families {
+		for dir := range 2 {
+			set := dispatchOf(dir, f)
+			got, err := d.conn.Verdicts(tableName, set)
+			if err != nil {
+				return nil, err
+			}
+			for _, x := range l.endpoints {
+				if err := confirm(x.e, set, got, x.chains[i][dir]); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return sortedIDs(l.endpoints), nil
+}
+
+func confirm(e *desired.Endpoint, set *nft.Set, got map[string]nft.Verdict, chain string) error {
+	if v := got[string(ifname(e.Interface))]; v.Chain != chain {
+		return fmt.Errorf("%v: map %s sends interface %s to chain %q and not to %q as just written", ofEndpoint(e.ID), set.Name, e.Interface, v.Chain, chain)
+	}
+	return nil
+}
+
+// retry repeats f while it fails for passing reasons, with growing pauses, until ctx ends or patience does.
+func retry(ctx context.Context, f func() error) error {
+	const attempts = 8
+	pause := time.Millisecond
+	for i := 1; ; i++ {
+		err := f()
+		if err == nil || !nft.Temporary(err) || i == attempts {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(pause):
+			pause *= 2
+		}
+	}
+}

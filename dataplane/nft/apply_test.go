@@ -1,0 +1,156 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/nft"
+)
+
+// differences counts what a full reconcile would change in the kernel.
+func differences(t testing.TB, d *Driver, view desired.View) int {
+	t.Helper()
+	l := newLedger(view, d.options)
+	if err := l.putView(d.closed(view), d.failed); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := l.finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := readTable(d.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change, err := diff(d.conn, whole, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change.count > 0 {
+		t.Logf("the kernel differs: %+v", change)
+	}
+	return change.count
+}
+
+func TestFirstApplyProgramsAll(t *testing.T) {
+	d := newDriver(t, newNS(t))
+	view := sample(t)
+	r := apply(t, d, view, nil)
+	if len(r.Programmed) != 6 || len(r.Failed) != 0 || r.Repaired != 0 {
+		t.Errorf("report %+v; want 6 endpoints programmed", r)
+	}
+	// What the kernel gives back is byte for byte what was sent.
+	if n := differences(t, d, view); n != 0 {
+		t.Errorf("%d differences after the first apply", n)
+	}
+}
+
+func TestRestartChangesNothing(t *testing.T) {
+	ns, view := newNS(t), sample(t)
+	apply(t, newDriver(t, ns), view, nil)
+	before := nftTool(t, ns, "-a", "list", "ruleset")
+	r := apply(t, newDriver(t, ns), view, nil)
+	if len(r.Programmed) != 6 {
+		t.Errorf("report %+v after a restart", r)
+	}
+	if after := nftTool(t, ns, "-a", "list", "ruleset"); after != before {
+		t.Errorf("a restart changed the table; handles tell:\n%s", after)
+	}
+}
+
+func TestRemoveLeavesNoTrace(t *testing.T) {
+	ns := newNS(t)
+	nftTool(t, ns, "add table inet other")
+	before := nftTool(t, ns, "list", "ruleset")
+	d := newDriver(t, ns)
+	apply(t, d, sample(t), nil)
+	for range 2 { // again: nothing there is no error
+		if err := d.Remove(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if after := nftTool(t, ns, "list", "ruleset"); after != before {
+			t.Errorf("left behind:\n%s", after)
+		}
+	}
+	apply(t, d, sample(t), nil)
+}
+
+func TestProbe(t *testing.T) {
+	ns := newNS(t)
+	d := newDriver(t, ns)
+	caps, err := d.Probe(t.Context())
+	if err != nil || !caps.Usable {
+		t.Errorf("probe: %+v, %v", caps, err)
+	}
+	if rest := nftTool(t, ns, "list", "ruleset"); strings.TrimSpace(rest) != "" {
+		t.Errorf("probe left behind %s", rest)
+	}
+}
+
+// TestPassingPolicyChanges: the rules of a policy that can pass are part of its tiers' chains, and change with it.
+func TestPassingPolicyChanges(t *testing.T) {
+	state := func(port uint16) *desired.State {
+		var b build
+		gate := b.policy(np("gate"), []rule.Rule{{Action: rule.Pass, Match: rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}}}}, nil)
+		b.endpoint("cali1", []desired.TierPolicies{tier("security", rule.Deny, gate)}, nil, "10.0.0.1")
+		return b.state(t)
+	}
+	d := newDriver(t, newNS(t))
+	old, now := state(80), state(81)
+	apply(t, d, old, nil)
+	apply(t, d, now, desired.Diff(old, now))
+	if n := differences(t, d, now); n != 0 {
+		t.Errorf("%d differences", n)
+	}
+}
+
+// TestCountersGoOn: rules that a change leaves alone keep their handles, and with them their counters.
+func TestCountersGoOn(t *testing.T) {
+	state := func(port uint16) *desired.State {
+		var b build
+		p := b.policy(np("p"), []rule.Rule{
+			allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(1)}}),
+			allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}}),
+			allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(3)}}),
+		}, nil)
+		b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.0.0.1")
+		return b.state(t)
+	}
+	d := newDriver(t, newNS(t))
+	old, now := state(80), state(81)
+	apply(t, d, old, nil)
+	handles := func() []uint64 {
+		rules, err := d.conn.Rules(tableName, policyChain(np("p"), rule.Ingress, ipv4))
+		if err != nil || len(rules) != 3 {
+			t.Fatalf("rules %v, %v", rules, err)
+		}
+		return []uint64{rules[0].Handle, rules[1].Handle, rules[2].Handle}
+	}
+	before := handles()
+	apply(t, d, now, desired.Diff(old, now))
+	after := handles()
+	if before[0] != after[0] || before[1] == after[1] || before[2] != after[2] {
+		t.Errorf("handles %v became %v; want the middle one replaced", before, after)
+	}
+}
+
+func TestReadBackConfirms(t *testing.T) {
+	e, set := &desired.Endpoint{Interface: "cali1"}, dispatchMap(true, ipv4)
+	good := map[string]nft.Verdict{string(ifname("cali1")): *verdictTo(nft.VerdictJump, "ep/in4/1")}
+	if err := confirm(e, set, good, "ep/in4/1"); err != nil {
+		t.Error(err)
+	}
+	for _, chain := range []string{"ep/in4/2", ""} {
+		if err := confirm(e, set, good, chain); err == nil || !strings.Contains(err.Error(), "cali1") {
+			t.Errorf("dispatch to another chain than %q: %v", chain, err)
+		}
+	}
+	if err := confirm(e, set, nil, "ep/in4/1"); err == nil {
+		t.Error("no dispatch is confirmed")
+	}
+}

@@ -1,0 +1,163 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/nft"
+)
+
+// blame finds the units that an error is about and marks them failed. It reports whether it found one that was not.
+func (d *Driver) blame(err error, l *ledger) bool {
+	var r *refusal
+	if errors.As(err, &r) {
+		return d.fail(l, r.unit, r.err)
+	}
+	var refused *nft.RefusedError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	// What a missing set or chain causes further on is no fault of its own: blame the lowest kind only.
+	lowest := endpointUnit + 1
+	for _, x := range refused.Refusals {
+		if u, ok := x.Tag.(unit); ok {
+			lowest = min(lowest, u.kind)
+		}
+	}
+	if lowest == frameUnit {
+		return false
+	}
+	found := false
+	for _, x := range refused.Refusals {
+		if u, ok := x.Tag.(unit); ok && u.kind == lowest {
+			found = d.fail(l, u, fmt.Errorf("%s: %w", x.Op, x.Err)) || found
+		}
+	}
+	return found
+}
+
+// fail marks a unit, or the endpoints behind a shared chain.
+func (d *Driver) fail(l *ledger, u unit, err error) bool {
+	if u.kind != chainUnit {
+		_, known := d.failed[u]
+		if !known {
+			d.failed[u] = err
+		}
+		return !known
+	}
+	found := false
+	for id, e := range l.endpoints {
+		if l.reaches(e, u.chain) {
+			found = d.fail(l, ofEndpoint(id), err) || found
+		}
+	}
+	return found
+}
+
+// reaches reports whether packets of an endpoint can come to a chain of tiers.
+func (l *ledger) reaches(e *endpoint, name string) bool {
+	for _, byDirection := range e.chains {
+		for _, own := range byDirection {
+			if own != "" && l.leads(own, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// leads reports whether packets can come from one chain to another.
+func (l *ledger) leads(from, to string) bool {
+	c := l.chains[from]
+	if from == to || c == nil {
+		return from == to
+	}
+	if x := l.peers[from]; x != nil && x.uses[to] > 0 {
+		return true
+	}
+	return slices.ContainsFunc(c.jumps, func(next string) bool { return l.leads(next, to) })
+}
+
+// closed returns the endpoints that have no policy in force because of what failed: they are left out of the dispatch, so that all their
+// packets are dropped.
+func (d *Driver) closed(view desired.View) map[desired.EndpointID]error {
+	if len(d.failed) == 0 {
+		return nil
+	}
+	bad := map[rule.PolicyID]error{}
+	for p := range view.Policies() {
+		if err := d.policyError(p); err != nil {
+			bad[p.ID] = fmt.Errorf("%v: %w", ofPolicy(p.ID), err)
+		}
+	}
+	out := map[desired.EndpointID]error{}
+	for e := range view.Endpoints() {
+		if err := d.endpointError(e, bad); err != nil {
+			out[e.ID] = err
+		}
+	}
+	return out
+}
+
+func (d *Driver) policyError(p *desired.Policy) error {
+	if err := d.failed[ofPolicy(p.ID)]; err != nil {
+		return err
+	}
+	for _, rules := range p.Rules {
+		for i := range rules {
+			for _, id := range setsOf(&rules[i].Match) {
+				if err := d.failed[setUnit(id)]; err != nil {
+					return fmt.Errorf("%v: %w", setUnit(id), err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Driver) endpointError(e *desired.Endpoint, bad map[rule.PolicyID]error) error {
+	if err := d.failed[ofEndpoint(e.ID)]; err != nil {
+		return err
+	}
+	ids := slices.Clone(e.Profiles)
+	for _, tiers := range e.Tiers {
+		for _, t := range tiers {
+			ids = append(ids, t.Policies...)
+		}
+	}
+	for _, id := range ids {
+		if err := bad[id]; err != nil {
+			return err
+		}
+		if err := d.failed[ofPolicy(id)]; err != nil {
+			return fmt.Errorf("%v: %w", ofPolicy(id), err)
+		}
+	}
+	return nil
+}
+
+// touchesFailed reports whether a delta may concern what failed. Then everything is tried again.
+func (d *Driver) touchesFailed(delta *desired.Delta) bool {
+	if len(d.failed) == 0 {
+		return false
+	}
+	if len(delta.Policies)+len(delta.Endpoints)+len(delta.EndpointsRemoved)+len(delta.PoliciesRemoved) > 0 {
+		return true
+	}
+	ids := slices.Clone(delta.IPSetsRemoved)
+	for _, s := range delta.IPSets {
+		ids = append(ids, s.ID)
+	}
+	return slices.ContainsFunc(ids, func(id rule.SetID) bool { return d.failed[setUnit(id)] != nil })
+}
+
+func sortedIDs(m map[desired.EndpointID]*endpoint) []desired.EndpointID {
+	return slices.SortedFunc(maps.Keys(m), desired.EndpointID.Compare)
+}

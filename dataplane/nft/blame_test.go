@@ -1,0 +1,119 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// twoPolicies is a state with cali1 under policy "bad" and cali2 under policy "good".
+func twoPolicies(t *testing.T, bad ...rule.Rule) *desired.State {
+	t.Helper()
+	var b build
+	for i := range 70 {
+		b.set(fmt.Sprint("s", i), "10.0.0.9")
+	}
+	b.policy(np("good"), []rule.Rule{allow(rule.Match{})}, nil)
+	b.policy(np("bad"), bad, nil)
+	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, np("bad"))}, nil, "10.0.0.1")
+	b.endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, np("good"))}, nil, "10.0.0.2")
+	return b.state(t)
+}
+
+// tooLong is a rule that the kernel refuses: it takes at most 128 expressions a rule.
+func tooLong() rule.Rule {
+	var m rule.Match
+	for i := range 70 {
+		m.Src.NotSets = append(m.Src.NotSets, rule.Set{ID: rule.SetID(fmt.Sprint("s", i))})
+	}
+	return allow(m)
+}
+
+func TestRefusedPolicyClosesItsEndpointsOnly(t *testing.T) {
+	bads := map[string]struct {
+		rule rule.Rule
+		want string
+	}{
+		"by the kernel":   {tooLong(), "add rule to chain in4/np/default/bad: invalid argument"},
+		"by the renderer": {rule.Rule{Action: 77}, "action 77"},
+		"for a wrong set": {allow(rule.Match{Src: rule.Side{PortSets: []rule.Set{{ID: "s1"}}}}), "IP set s1"},
+	}
+	for name, bad := range bads {
+		t.Run(name, func(t *testing.T) {
+			ns := newNS(t)
+			d := newDriver(t, ns)
+			good, broken := twoPolicies(t, allow(rule.Match{})), twoPolicies(t, bad.rule)
+
+			check := func(how string, delta *desired.Delta) {
+				t.Helper()
+				r := apply(t, d, broken, delta)
+				if len(r.Programmed) != 1 || r.Programmed[0] != endpointID("cali2") {
+					t.Errorf("%s: programmed %v; want cali2", how, r.Programmed)
+				}
+				err := r.Failed[endpointID("cali1")]
+				if len(r.Failed) != 1 || err == nil || !strings.Contains(err.Error(), bad.want) || !strings.Contains(err.Error(), "policy default/bad") {
+					t.Errorf("%s: failed %v; want cali1 with the policy and %q", how, r.Failed, bad.want)
+				}
+				if list := nftTool(t, ns, "list", "map", "inet", "weft", "ingress4"); strings.Contains(list, "cali1") || !strings.Contains(list, "cali2") {
+					t.Errorf("%s: dispatch %s; want cali1 closed", how, list)
+				}
+			}
+			check("from nothing", nil)
+			check("again", nil)
+
+			r := apply(t, d, good, desired.Diff(broken, good))
+			if len(r.Failed) != 0 || len(r.Programmed) != 2 {
+				t.Errorf("mended: %+v; want both programmed", r)
+			}
+			check("by delta", desired.Diff(good, broken))
+
+			// A change elsewhere neither repairs nor forgets the failure.
+			member := &desired.Delta{IPSets: []desired.IPSetChange{{ID: "s1", Added: []desired.Member{{Prefix: prefix("11.0.0.1")}}}}}
+			if err := broken.Apply(member); err != nil {
+				t.Fatal(err)
+			}
+			if r := apply(t, d, broken, member); len(r.Failed) != 1 {
+				t.Errorf("a member elsewhere: %+v; want cali1 still failed", r)
+			}
+			apply(t, d, good, nil)
+			if n := differences(t, d, good); n != 0 {
+				t.Errorf("%d differences at the end", n)
+			}
+		})
+	}
+}
+
+// TestRefusedTierClosesItsEndpointsOnly: the chain at fault is one that endpoints share.
+func TestRefusedTierClosesItsEndpointsOnly(t *testing.T) {
+	known := rule.Match{Src: rule.Side{Sets: []rule.Set{{ID: "s1"}}}}
+	long := tooLong()
+	long.Match.Src.Sets = known.Src.Sets
+	for name, indexFrom := range map[string]int{"tier": 9, "candidates of a peer": 1} {
+		d := openDriver(t, newNS(t), Options{indexFrom: indexFrom})
+		r := apply(t, d, twoPolicies(t, rule.Rule{Action: rule.Pass, Match: known}, long), nil)
+		err := r.Failed[endpointID("cali1")]
+		if len(r.Failed) != 1 || err == nil || !strings.Contains(err.Error(), "chain tier/in4/") || len(r.Programmed) != 1 {
+			t.Errorf("%s: report %+v; want cali1 closed for its tier's chain", name, r)
+		}
+	}
+}
+
+func TestBadEndpoints(t *testing.T) {
+	var b build
+	open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, nil)
+	b.endpoint("cali1", nil, []rule.PolicyID{open}, "10.0.0.1")
+	b.endpoint("cali-much-too-long", nil, []rule.PolicyID{open}, "10.0.0.2")
+	double := b.endpoint("cali3", nil, []rule.PolicyID{open}, "10.0.0.3")
+	double.Interface = "cali1"
+	view := b.state(t)
+	r := apply(t, newDriver(t, newNS(t)), view, nil)
+	if len(r.Programmed) != 1 || len(r.Failed) != 2 {
+		t.Errorf("report %+v; want one of three programmed", r)
+	}
+}

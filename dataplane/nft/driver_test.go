@@ -1,0 +1,24 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"testing"
+
+	"github.com/weftnet/weft/dataplane/drivertest"
+)
+
+func TestConformance(t *testing.T) {
+	for name, from := range map[string]int{"chains": 0, "indexed": 1} {
+		t.Run(name, func(t *testing.T) {
+			drivertest.Run(t, func(_ testing.TB, hostAccept bool) (drivertest.Driver, error) {
+				o := Options{indexFrom: from}
+				if hostAccept {
+					o.EndpointToHost = HostAccept
+				}
+				return New(o)
+			})
+		})
+	}
+}

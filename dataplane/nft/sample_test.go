@@ -1,0 +1,109 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// sample is a state in which every kind of match, set and action occurs.
+func sample(t testing.TB) *desired.State {
+	t.Helper()
+	var b build
+	hosts := b.set("hosts", "10.65.0.1", "10.65.0.2", "fd00::1")
+	mixed := b.set("mixed", "10.65.0.9", "192.0.2.0/24", "192.0.2.128/25", "203.0.113.0/25", "fd01::/64")
+	web := b.set("web", "10.65.0.1 6 8080", "fd00::1 6 8080", "10.65.0.2 17 53")
+
+	sources := b.policy(np("sources"), []rule.Rule{
+		allow(rule.Match{Protocol: 6, Src: rule.Side{Sets: []rule.Set{hosts}}, Dst: rule.Side{Ports: ports(5432)}}),
+		allow(rule.Match{Protocol: 6, Src: rule.Side{Sets: []rule.Set{hosts, mixed}}}),
+		deny(rule.Match{Src: rule.Side{NotSets: []rule.Set{mixed}}, Protocol: 17}),
+		{Action: rule.Log, Text: "log the \"rest\""},
+	}, []rule.Rule{
+		allow(rule.Match{Dst: rule.Side{Sets: []rule.Set{mixed}, NotPorts: ports(22)}, Protocol: 6}),
+	})
+	nets := b.policy(np("nets"), []rule.Rule{
+		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.0.0.0/8")}}),
+		allow(rule.Match{Src: rule.Side{Nets: prefixes("172.16.0.0/12")}}),
+		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.1.0.0/16", "192.168.0.0/16", "2001:db8::/32")}}),
+		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.9.9.9", "10.9.9.8", "::/0")}}),
+		deny(rule.Match{Src: rule.Side{NotNets: prefixes("0.0.0.0/0", "2001:db8::/61")}}),
+		deny(rule.Match{Dst: rule.Side{NotNets: prefixes("224.0.0.0/3", "10.0.0.0/9", "fd00::/8")}}),
+	}, nil)
+	portRules := b.policy(np("ports"), []rule.Rule{
+		allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(80, 443)}}),
+		allow(rule.Match{Protocol: 17, Dst: rule.Side{Ports: []rule.PortRange{{Min: 1000, Max: 2000}}}}),
+		allow(rule.Match{Protocol: 132, Dst: rule.Side{Ports: []rule.PortRange{{Min: 1, Max: 9}, {Min: 20, Max: 20}, {Min: 60000, Max: 65535}}}}),
+		allow(rule.Match{Protocol: 6, Src: rule.Side{NotPorts: []rule.PortRange{{Min: 5, Max: 6}}}, Dst: rule.Side{NotPorts: ports(1, 9)}}),
+		allow(rule.Match{Dst: rule.Side{Ports: ports(53), PortSets: []rule.Set{web}}}),
+		deny(rule.Match{Protocol: 6, Dst: rule.Side{NotPortSets: []rule.Set{web}}}),
+	}, []rule.Rule{
+		allow(rule.Match{NotProtocol: 17, IPVersion: 6}),
+		deny(rule.Match{NotProtocol: 6, IPVersion: 4}),
+	})
+	icmp := b.policy(np("icmp"), []rule.Rule{
+		allow(rule.Match{Protocol: 1, IPVersion: 4, ICMP: &rule.ICMP{Type: 8}}),
+		allow(rule.Match{Protocol: 58, IPVersion: 6, ICMP: &rule.ICMP{Type: 128, HasCode: true}}),
+		deny(rule.Match{Protocol: 1, NotICMP: &rule.ICMP{Type: 3, HasCode: true, Code: 4}}),
+		deny(rule.Match{Protocol: 58, NotICMP: &rule.ICMP{Type: 2}}),
+	}, nil)
+	gate := b.policy(rule.PolicyID{Kind: rule.KindGlobalNetworkPolicy, Name: "security.gate"}, []rule.Rule{
+		deny(rule.Match{Src: rule.Side{Sets: []rule.Set{mixed}}}),
+		{Action: rule.Pass, Match: rule.Match{Protocol: 6}},
+	}, []rule.Rule{{Action: rule.Pass}})
+	empty := b.policy(np("empty"), nil, nil)
+	odd := b.policy(rule.PolicyID{Kind: rule.KindKubeNetworkPolicy, Namespace: "default", Name: "odd name"}, []rule.Rule{allow(rule.Match{})}, nil)
+	open := b.policy(profile("kns.default"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+
+	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp, empty, odd)}, []rule.PolicyID{open}, "10.65.0.1", "fd00::1")
+	twin := b.endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp, empty, odd)}, []rule.PolicyID{open}, "10.65.0.2")
+	twin.SpoofPrefixes = prefixes("10.66.0.0/16", "10.66.1.0/24", "10.67.0.1", "fd02::/64")
+	b.endpoint("cali3", []desired.TierPolicies{tier("security", rule.Deny, gate), tier("late", rule.Pass, icmp), tier("default", rule.Pass, nets)}, []rule.PolicyID{open}, "10.65.0.3")
+	b.endpoint("cali4", nil, []rule.PolicyID{open}, "fd00::4")
+	b.endpoint("cali5", nil, nil, "10.65.0.5")
+	more := b.set("more", "10.65.0.2", "10.65.0.7")
+	first := b.policy(np("peers1"), []rule.Rule{
+		deny(rule.Match{Protocol: 17, Src: rule.Side{Sets: []rule.Set{hosts}}}),
+		allow(rule.Match{Src: rule.Side{Sets: []rule.Set{hosts}}}),
+	}, nil)
+	second := b.policy(np("peers2"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{more}}})}, nil)
+	third := b.policy(np("peers3"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{mixed}}})}, nil)
+	b.endpoint("cali6", []desired.TierPolicies{tier("default", rule.Deny, first, second, third)}, nil, "10.65.0.6", "fd00::6")
+	return b.state(t)
+}
+
+// members is a state with one endpoint whose policy allows a set of n hosts.
+func members(t testing.TB, n int) *desired.State {
+	t.Helper()
+	var b build
+	set := b.set("many")
+	c := &b.delta.IPSets[0]
+	for i := range n {
+		c.Added = append(c.Added, host(i))
+	}
+	p := b.policy(np("many"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}})}, nil)
+	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.65.0.1")
+	return b.state(t)
+}
+
+func host(i int) desired.Member {
+	a := netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)})
+	return desired.Member{Prefix: netip.PrefixFrom(a, 32)}
+}
+
+// oneMember adds or removes one more member.
+func oneMember(add bool) *desired.Delta {
+	c := desired.IPSetChange{ID: "many"}
+	extra := []desired.Member{{Prefix: prefix("12.0.0.1")}}
+	if add {
+		c.Added = extra
+	} else {
+		c.Removed = extra
+	}
+	return &desired.Delta{IPSets: []desired.IPSetChange{c}}
+}

@@ -1,0 +1,56 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"fmt"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// unit is what can fail by itself: an IP set, a policy, a chain of tiers, an endpoint. Messages to the kernel are tagged with theirs. The
+// zero value is the frame that all need.
+type unit struct {
+	kind     unitKind
+	set      rule.SetID
+	policy   rule.PolicyID
+	chain    string
+	endpoint desired.EndpointID
+}
+
+type unitKind uint8
+
+const (
+	frameUnit unitKind = iota
+	ipsetUnit
+	policyUnit
+	chainUnit
+	endpointUnit
+)
+
+func setUnit(id rule.SetID) unit            { return unit{kind: ipsetUnit, set: id} }
+func ofPolicy(id rule.PolicyID) unit        { return unit{kind: policyUnit, policy: id} }
+func ofChain(name string) unit              { return unit{kind: chainUnit, chain: name} }
+func ofEndpoint(id desired.EndpointID) unit { return unit{kind: endpointUnit, endpoint: id} }
+func (s chainSpec) unit() unit {
+	if s.isPolicy {
+		return ofPolicy(s.policy)
+	}
+	return ofChain(s.name)
+}
+
+func (u unit) String() string {
+	switch u.kind {
+	case ipsetUnit:
+		return "IP set " + string(u.set)
+	case policyUnit:
+		return fmt.Sprintf("policy %s/%s", u.policy.Namespace, u.policy.Name)
+	case chainUnit:
+		return "chain " + u.chain
+	case endpointUnit:
+		return fmt.Sprintf("endpoint %s/%s", u.endpoint.Namespace, u.endpoint.Name)
+	}
+	return "the frame of the table"
+}

@@ -1,0 +1,141 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// Apply carries out a Delta step by step, as a data plane would. It returns what did not fit: a step that creates what is there, removes
+// what is not, or leaves a reference to something missing. The state is then as far as the fitting steps bring it. A nil Delta is no change.
+func (s *State) Apply(d *Delta) error {
+	if d == nil {
+		return nil
+	}
+	var errs []error
+	report := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	s.revision = d.Revision
+	for i := range d.IPSets {
+		report(s.applySet(&d.IPSets[i]))
+	}
+	for _, p := range d.Policies {
+		s.policies[p.ID] = p
+		report(s.checkPolicy(p))
+	}
+	for _, e := range d.Endpoints {
+		s.endpoints[e.ID] = e
+		report(s.checkEndpoint(e))
+	}
+	for _, r := range d.Routes {
+		s.routes[r.Dst] = r
+	}
+	report(s.applyBGP(d))
+	for _, dst := range d.RoutesRemoved {
+		report(remove(s.routes, dst, "route"))
+	}
+	for _, id := range d.EndpointsRemoved {
+		report(remove(s.endpoints, id, "endpoint"))
+	}
+	for _, id := range d.PoliciesRemoved {
+		report(remove(s.policies, id, "policy"))
+	}
+	for _, id := range d.IPSetsRemoved {
+		report(remove(s.sets, id, "IP set"))
+	}
+	report(s.Check())
+	return errors.Join(errs...)
+}
+
+// Check returns an error that names every reference to a policy or IP set that is not there.
+func (s *State) Check() error {
+	var errs []error
+	for p := range s.Policies() {
+		errs = append(errs, s.checkPolicy(p))
+	}
+	for e := range s.Endpoints() {
+		errs = append(errs, s.checkEndpoint(e))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *State) checkPolicy(p *Policy) error {
+	for set := range p.Sets() {
+		if _, ok := s.sets[set.ID]; !ok {
+			return fmt.Errorf("policy %v refers to IP set %s, which is not there", p.ID, set.ID)
+		}
+	}
+	return nil
+}
+
+func (s *State) checkEndpoint(e *Endpoint) error {
+	lists := [][]rule.PolicyID{e.Profiles}
+	for _, tiers := range e.Tiers {
+		for _, t := range tiers {
+			lists = append(lists, t.Policies)
+		}
+	}
+	for _, list := range lists {
+		for _, id := range list {
+			if _, ok := s.policies[id]; !ok {
+				return fmt.Errorf("endpoint %s refers to policy %v, which is not there", e.ID, id)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *State) applySet(c *IPSetChange) error {
+	set := s.sets[c.ID]
+	switch {
+	case c.Created && set != nil:
+		return fmt.Errorf("IP set %s is created a second time", c.ID)
+	case !c.Created && set == nil:
+		return fmt.Errorf("IP set %s is changed and not there", c.ID)
+	case c.Created:
+		set = &IPSet{ID: c.ID, Kind: c.Kind, Members: make(map[Member]struct{}, len(c.Added))}
+		s.sets[c.ID] = set
+	}
+	for _, m := range c.Added {
+		if _, ok := set.Members[m]; ok {
+			return fmt.Errorf("IP set %s: member %v is added a second time", c.ID, m)
+		}
+		set.Members[m] = struct{}{}
+	}
+	for _, m := range c.Removed {
+		if _, ok := set.Members[m]; !ok {
+			return fmt.Errorf("IP set %s: member %v is removed and not there", c.ID, m)
+		}
+		delete(set.Members, m)
+	}
+	return nil
+}
+
+func (s *State) applyBGP(d *Delta) error {
+	switch {
+	case d.BGPRemoved && (s.bgp == nil || d.BGP != nil):
+		return errors.New("BGP is removed, but it is absent or set in the same delta")
+	case d.BGPRemoved:
+		s.bgp = nil
+	case d.BGP != nil:
+		s.bgp = d.BGP
+	}
+	return nil
+}
+
+func remove[K comparable, V any](m map[K]V, key K, noun string) error {
+	if _, ok := m[key]; !ok {
+		return fmt.Errorf("%s %v is removed and not there", noun, key)
+	}
+	delete(m, key)
+	return nil
+}
+
+var _ View = (*State)(nil)

@@ -1,0 +1,111 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package desired_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+func policyID(i int) rule.PolicyID {
+	return rule.PolicyID{Kind: rule.KindGlobalNetworkPolicy, Name: fmt.Sprint("p", i)}
+}
+
+func setID(i int) rule.SetID { return rule.SetID(fmt.Sprint("s", i)) }
+
+func member(i int) desired.Member {
+	return desired.Member{Prefix: desired.HostPrefix(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))}
+}
+
+// random returns a consistent state: each endpoint has a policy, each policy a set.
+func random(r *rand.Rand) *desired.State {
+	d := &desired.Delta{Revision: r.Uint64N(3)}
+	for i := range 4 {
+		if r.IntN(2) == 0 {
+			continue
+		}
+		c := desired.IPSetChange{ID: setID(i), Created: true}
+		for j := range 4 {
+			if r.IntN(2) == 0 {
+				c.Added = append(c.Added, member(j))
+			}
+		}
+		match := rule.Match{Src: rule.Side{NotSets: []rule.Set{{ID: c.ID}}}, Protocol: uint8(r.IntN(2))}
+		d.IPSets = append(d.IPSets, c)
+		d.Policies = append(d.Policies, &desired.Policy{ID: policyID(i), Rules: [2][]rule.Rule{nil, {{Match: match}}}})
+		d.Endpoints = append(d.Endpoints, &desired.Endpoint{ID: desired.EndpointID{Name: fmt.Sprint(i)}, Revision: r.Uint64N(2), Profiles: []rule.PolicyID{policyID(i)}})
+		d.Routes = append(d.Routes, desired.Route{Dst: member(i).Prefix, Interface: fmt.Sprint("cali", r.IntN(2))})
+	}
+	if as := r.Uint32N(3); as > 0 {
+		d.BGP = &desired.BGP{AS: as}
+	}
+	s := desired.NewState()
+	if err := s.Apply(d); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func TestDiffLeadsFromOneStateToTheOther(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		a, b := random(r), random(r)
+		from := desired.Snapshot(a)
+		d := desired.Diff(a, b)
+		if err := from.Apply(d); err != nil {
+			t.Fatalf("apply %+v: %v", d, err)
+		}
+		if again := desired.Diff(from, b); again != nil {
+			t.Fatalf("after the diff there is still %+v", again)
+		}
+		if !reflect.DeepEqual(from, b) && d != nil {
+			t.Fatalf("diff is nil, but %+v is not %+v", from, b)
+		}
+	}
+}
+
+func TestApplyNamesWhatDoesNotFit(t *testing.T) {
+	uses := func(set rule.SetID) *desired.Policy {
+		return &desired.Policy{ID: policyID(1), Rules: [2][]rule.Rule{{{Match: rule.Match{Dst: rule.Side{PortSets: []rule.Set{{ID: set}}}}}}, nil}}
+	}
+	endpoint := &desired.Endpoint{ID: desired.EndpointID{Namespace: "ns", Name: "a"}}
+	endpoint.Tiers[rule.Egress] = []desired.TierPolicies{{Tier: "default", Policies: []rule.PolicyID{policyID(1)}}}
+	s1 := desired.IPSetChange{ID: "s1", Created: true, Added: []desired.Member{member(1)}}
+	base := []*desired.Delta{{IPSets: []desired.IPSetChange{s1}, Policies: []*desired.Policy{uses("s1")}, Endpoints: []*desired.Endpoint{endpoint}}}
+	cases := map[string]struct {
+		deltas []*desired.Delta
+		want   string
+	}{
+		"set created twice":           {append(base, &desired.Delta{IPSets: []desired.IPSetChange{s1}}), "created a second time"},
+		"set changed before creation": {[]*desired.Delta{{IPSets: []desired.IPSetChange{{ID: "s1"}}}}, "changed and not there"},
+		"member twice":                {append(base, &desired.Delta{IPSets: []desired.IPSetChange{{ID: "s1", Added: s1.Added}}}), "added a second time"},
+		"member not there":            {append(base, &desired.Delta{IPSets: []desired.IPSetChange{{ID: "s1", Removed: []desired.Member{member(2)}}}}), "removed and not there"},
+		"set missing":                 {[]*desired.Delta{{Policies: []*desired.Policy{uses("s1")}}}, "refers to IP set s1"},
+		"set in use removed":          {append(base, &desired.Delta{IPSetsRemoved: []rule.SetID{"s1"}}), "refers to IP set s1"},
+		"policy missing":              {[]*desired.Delta{{Endpoints: []*desired.Endpoint{endpoint}}}, "endpoint ns/a refers to policy"},
+		"policy in use removed":       {append(base, &desired.Delta{PoliciesRemoved: []rule.PolicyID{policyID(1)}}), "endpoint ns/a refers to policy"},
+		"unknown route removed":       {[]*desired.Delta{{RoutesRemoved: []netip.Prefix{member(1).Prefix}}}, "route 10.0.0.1/32"},
+		"BGP removed twice":           {[]*desired.Delta{{BGPRemoved: true}}, "BGP is removed"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := desired.NewState()
+			for i, d := range c.deltas {
+				err := s.Apply(d)
+				if last := i == len(c.deltas)-1; !last && err != nil {
+					t.Fatal(err)
+				} else if last && (err == nil || !strings.Contains(err.Error(), c.want)) {
+					t.Fatalf("error %v, want one with %q", err, c.want)
+				}
+			}
+		})
+	}
+}

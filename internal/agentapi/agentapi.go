@@ -1,0 +1,90 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package agentapi is what the agent tells people over its unix socket: a Client asks, the agent answers with these types.
+//
+// HTTP with JSON bodies; GET /v1/status, /v1/state, /v1/state/<table>.
+package agentapi
+
+import "time"
+
+// Status is the agent's own account of itself.
+type Status struct {
+	Node     string    `json:"node"`
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	InSync   bool      `json:"inSync"`
+	Revision int64     `json:"revision"` // of the datastore, last seen
+	// Datastore is empty, or why the datastore cannot be read; policy in force stays as it was.
+	Datastore string           `json:"datastore,omitempty"`
+	Address   Decision         `json:"address"`
+	Dataplane ComponentStatus  `json:"dataplane"`
+	Routes    ComponentStatus  `json:"routes"`
+	BGP       BGPStatus        `json:"bgp"`
+	Endpoints []EndpointStatus `json:"endpoints"`
+	Problems  []Problem        `json:"problems"`
+}
+
+// Decision is a choice the agent made, with its reason and what it turned down.
+type Decision struct {
+	Value    []string `json:"value"`
+	Reason   string   `json:"reason"`
+	Rejected []string `json:"rejected,omitempty"`
+}
+
+// ComponentStatus is the state of one kernel writer.
+type ComponentStatus struct {
+	Name     string `json:"name"`
+	State    string `json:"state"` // "programmed", "waiting", "error"
+	Error    string `json:"error,omitempty"`
+	Repaired int    `json:"repaired"` // foreign changes undone since start
+	Applies  int    `json:"applies"`
+}
+
+// BGPStatus lists the sessions.
+type BGPStatus struct {
+	Running  bool         `json:"running"`
+	AS       uint32       `json:"as,omitempty"`
+	RouterID string       `json:"routerID,omitempty"`
+	Peers    []PeerStatus `json:"peers"`
+	Learned  int          `json:"learned"` // routes in the kernel that came over BGP
+	Error    string       `json:"error,omitempty"`
+}
+
+// PeerStatus is one session.
+type PeerStatus struct {
+	Name     string    `json:"name"`
+	Address  string    `json:"address"`
+	Type     string    `json:"type"` // "node-to-node mesh", "node specific", "global"
+	AS       uint32    `json:"as"`
+	State    string    `json:"state"`
+	Since    time.Time `json:"since"`
+	Received int       `json:"received"`
+	Accepted int       `json:"accepted"`
+	Sent     int       `json:"sent"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// EndpointStatus says whether a local workload is protected and reachable.
+type EndpointStatus struct {
+	Namespace string   `json:"namespace"`
+	Name      string   `json:"name"`
+	Interface string   `json:"interface"`
+	Addresses []string `json:"addresses"`
+	State     string   `json:"state"` // "programmed", "pending", "error"
+	Reason    string   `json:"reason,omitempty"`
+}
+
+// Problem is something that keeps an object from being in force as it is written, or from being published.
+type Problem struct {
+	Object string `json:"object"`
+	Field  string `json:"field,omitempty"`
+	Reason string `json:"reason"`
+}
+
+// Table is a dump of one table: of the calculation, or "kernel-routes".
+type Table struct {
+	Name    string     `json:"name"`
+	Columns []string   `json:"columns"`
+	Rows    [][]string `json:"rows"`
+}

@@ -1,0 +1,71 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agentapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// Client talks to one agent.
+type Client struct {
+	socket string
+	http   http.Client
+}
+
+// NewClient returns a client for the agent's unix socket. Nothing is dialled yet.
+func NewClient(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}
+	return &Client{socket: socket, http: http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// Status returns the agent's status.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	return s, c.get(ctx, "/v1/status", &s)
+}
+
+// Tables returns the names of the tables that can be dumped.
+func (c *Client) Tables(ctx context.Context) ([]string, error) {
+	var names []string
+	return names, c.get(ctx, "/v1/state", &names)
+}
+
+// Table dumps one table.
+func (c *Client) Table(ctx context.Context, name string) (Table, error) {
+	var t Table
+	return t, c.get(ctx, "/v1/state/"+url.PathEscape(name), &t)
+}
+
+func (c *Client) get(ctx context.Context, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://agent"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("agent socket %s: %w; is `weft agent` running on this node, and are you root?", c.socket, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return fmt.Errorf("agent socket %s: %w", c.socket, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("agent: %s", bytes.TrimSpace(body))
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("agent socket %s: the answer to %s is not understood: %w; are agent and command of one version?", c.socket, path, err)
+	}
+	return nil
+}

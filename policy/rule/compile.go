@@ -1,0 +1,160 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rule
+
+import (
+	"github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/policy/selector"
+)
+
+// CompileNetworkPolicy compiles a policy of one namespace. Defaults need not be filled in.
+//
+// Notes name fields whose behaviour is not there yet; the result is then at least as strict as what the user wrote. The
+// error is a [v3.FieldErrors] with everything that is wrong; there is no policy then.
+func CompileNetworkPolicy(p *v3.NetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
+	s := &p.Spec
+	c := newCompiler(PolicyID{KindNetworkPolicy, p.Namespace, p.Name}, p.Namespace)
+	sel := selector.And(inNamespace(p.Namespace), c.plainSelector(s.Selector, "spec.selector"))
+	sel = c.withServiceAccount(sel, s.ServiceAccountSelector)
+	c.local = sel
+	out := &Policy{ID: c.id, Tier: tierName(s.Tier), Order: s.Order, Selector: sel}
+	c.types(out, s.Types, s.Ingress, s.Egress)
+	c.hints(s.PerformanceHints)
+	return c.result(out)
+}
+
+// CompileGlobalNetworkPolicy compiles a policy of the whole cluster. Results are as for [CompileNetworkPolicy].
+//
+// A policy with doNotTrack or preDNAT is for host endpoints only; it compiles to one that governs no direction of a workload.
+func CompileGlobalNetworkPolicy(p *v3.GlobalNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
+	s := &p.Spec
+	c := newCompiler(PolicyID{KindGlobalNetworkPolicy, "", p.Name}, "")
+	sel := c.plainSelector(s.Selector, "spec.selector")
+	if s.NamespaceSelector != "" {
+		sel = selector.And(namespaced(c.plainSelector(s.NamespaceSelector, "spec.namespaceSelector"), NamespaceLabelPrefix), sel)
+	}
+	sel = c.withServiceAccount(sel, s.ServiceAccountSelector)
+	out := &Policy{ID: c.id, Tier: tierName(s.Tier), Order: s.Order, Selector: sel}
+	if !c.hostOnly(s) {
+		c.types(out, s.Types, s.Ingress, s.Egress)
+	}
+	c.hints(s.PerformanceHints)
+	return c.result(out)
+}
+
+// CompileProfile compiles a profile's rules. Results are as for [CompileNetworkPolicy].
+func CompileProfile(p *v3.Profile) (policy *Policy, notes v3.FieldErrors, err error) {
+	c := newCompiler(PolicyID{KindProfile, "", p.Name}, "")
+	out := &Policy{ID: c.id, Types: [2]bool{true, true}}
+	out.Rules[Ingress] = c.rules(p.Spec.Ingress, Ingress)
+	out.Rules[Egress] = c.rules(p.Spec.Egress, Egress)
+	return c.result(out)
+}
+
+// CompileTier compiles a tier; without a default action it denies. The fixed tiers have their own values whatever the
+// object says. The error is a [v3.FieldErrors].
+func CompileTier(t *v3.Tier) (Tier, error) {
+	spec := t.Spec
+	for _, fixed := range v3.FixedTiers() {
+		if fixed.Name == t.Name {
+			spec = fixed.Spec
+		}
+	}
+	switch spec.DefaultAction {
+	case v3.Deny, "":
+		return Tier{Name: t.Name, Order: spec.Order, DefaultAction: Deny}, nil
+	case v3.Pass:
+		return Tier{Name: t.Name, Order: spec.Order, DefaultAction: Pass}, nil
+	}
+	return Tier{}, v3.FieldErrors{{
+		Path:   "spec.defaultAction",
+		Reason: "\"" + string(spec.DefaultAction) + "\" ends no tier; write Deny or Pass",
+	}}
+}
+
+func tierName(name string) string {
+	if name == "" {
+		return v3.TierDefault
+	}
+	return name
+}
+
+// compiler holds what the rules of one policy share while they are compiled.
+type compiler struct {
+	id        PolicyID
+	namespace string // rules' selectors are limited to it; empty: the whole cluster
+	// local is what the policy's endpoints are known to match, nil if not only workloads are meant. It keeps sets of named
+	// ports of the endpoint itself small.
+	local *selector.Selector
+	notes v3.FieldErrors
+	errs  v3.FieldErrors
+	seen  [2]map[string]int // rules by direction and content, how often so far
+}
+
+func newCompiler(id PolicyID, namespace string) *compiler {
+	return &compiler{id: id, namespace: namespace, seen: [2]map[string]int{{}, {}}}
+}
+
+func (c *compiler) result(p *Policy) (*Policy, v3.FieldErrors, error) {
+	if err := c.errs.Err(); err != nil {
+		return nil, nil, err
+	}
+	return p, c.notes, nil
+}
+
+func (c *compiler) note(path, reason string) {
+	c.notes = append(c.notes, v3.FieldError{Path: path, Reason: reason})
+}
+
+func (c *compiler) fail(path, reason string) {
+	c.errs = append(c.errs, v3.FieldError{Path: path, Reason: reason})
+}
+
+// types sets the directions the policy governs, and compiles the rules of those.
+func (c *compiler) types(p *Policy, types []v3.PolicyType, ingress, egress []v3.Rule) {
+	for _, t := range types {
+		switch t {
+		case v3.Ingress:
+			p.Types[Ingress] = true
+		case v3.Egress:
+			p.Types[Egress] = true
+		default:
+			c.fail("spec.types", "\""+string(t)+"\" is no direction; write Ingress or Egress")
+		}
+	}
+	if len(types) == 0 {
+		p.Types[Egress] = len(egress) > 0
+		p.Types[Ingress] = len(ingress) > 0 || !p.Types[Egress]
+	}
+	if p.Types[Ingress] {
+		p.Rules[Ingress] = c.rules(ingress, Ingress)
+	}
+	if p.Types[Egress] {
+		p.Rules[Egress] = c.rules(egress, Egress)
+	}
+}
+
+// hostOnly tells, and notes, whether the policy is of a kind that concerns host endpoints alone.
+func (c *compiler) hostOnly(s *v3.GlobalNetworkPolicySpec) bool {
+	const reason = "concerns host endpoints, which are not protected yet: "
+	untracked, early := isTrue(s.DoNotTrack), isTrue(s.PreDNAT)
+	if untracked {
+		c.note("spec.doNotTrack", reason+"the policy has no effect")
+	}
+	if early {
+		c.note("spec.preDNAT", reason+"the policy has no effect")
+	}
+	if !untracked && !early && isTrue(s.ApplyOnForward) {
+		c.note("spec.applyOnForward", reason+"only workloads are")
+	}
+	return untracked || early
+}
+
+func isTrue(flag *bool) bool { return flag != nil && *flag }
+
+func (c *compiler) hints(hints []string) {
+	if len(hints) > 0 {
+		c.note("spec.performanceHints", "has no effect yet: policies are programmed where an endpoint needs them")
+	}
+}

@@ -1,0 +1,91 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rule
+
+import (
+	"fmt"
+
+	"github.com/weftnet/weft/api/v3"
+)
+
+var actions = map[v3.Action]Action{v3.Allow: Allow, v3.Deny: Deny, v3.Pass: Pass, v3.Log: Log}
+
+// rules compiles one list of rules.
+func (c *compiler) rules(list []v3.Rule, dir Direction) []Rule {
+	var out []Rule
+	for i := range list {
+		path := fmt.Sprintf("spec.%s[%d]", dir, i)
+		if m, action, ok := c.rule(&list[i], dir, path); ok {
+			out = append(out, c.finish(action, m, dir, i))
+		}
+	}
+	return out
+}
+
+// rule compiles one rule; not ok means that it is left out.
+func (c *compiler) rule(r *v3.Rule, dir Direction, path string) (Match, Action, bool) {
+	action, ok := actions[r.Action]
+	if !ok {
+		c.fail(path+".action", fmt.Sprintf("%q is no action; write Allow, Deny, Pass or Log", r.Action))
+		return Match{}, NoMatch, false
+	}
+	m := c.match(r, dir, path)
+	if later := laterFields(r); len(later) > 0 {
+		return c.stricter(action, path, later)
+	}
+	if !m.settleFamily() {
+		c.note(path, "never matches: it asks for both IP versions at once; left out")
+		return Match{}, NoMatch, false
+	}
+	return m, action, true
+}
+
+// laterFields names the fields of a rule that cannot be matched yet.
+func laterFields(r *v3.Rule) []string {
+	var out []string
+	if r.HTTP != nil {
+		out = append(out, "http")
+	}
+	if r.Source != nil && r.Source.Services != nil {
+		out = append(out, "source.services")
+	}
+	if r.Destination != nil && r.Destination.Services != nil {
+		out = append(out, "destination.services")
+	}
+	return out
+}
+
+// stricter stands in for a rule that cannot be matched as written: without it an Allow would be too wide and a Deny or
+// Pass too narrow, so the first is left out and the others deny everything.
+func (c *compiler) stricter(action Action, path string, fields []string) (Match, Action, bool) {
+	effect := "the rule is left out"
+	if action == Deny || action == Pass {
+		effect = "the rule denies everything instead"
+	}
+	for _, f := range fields {
+		c.note(path+"."+f, "cannot be matched yet: "+effect)
+	}
+	return Match{}, Deny, action == Deny || action == Pass
+}
+
+// match compiles what a rule matches, apart from the fields of laterFields.
+func (c *compiler) match(r *v3.Rule, dir Direction, path string) Match {
+	var m Match
+	if r.IPVersion != nil {
+		m.IPVersion = uint8(*r.IPVersion)
+		if *r.IPVersion != 4 && *r.IPVersion != 6 {
+			c.fail(path+".ipVersion", fmt.Sprintf("%d is no IP version; write 4 or 6", *r.IPVersion))
+		}
+	}
+	m.Protocol = c.protocol(r.Protocol, path+".protocol")
+	m.NotProtocol = c.protocol(r.NotProtocol, path+".notProtocol")
+	m.ICMP = c.icmp(r.ICMP, m.Protocol, path+".icmp")
+	m.NotICMP = c.icmp(r.NotICMP, m.Protocol, path+".notICMP")
+	if r.NotICMP != nil && m.NotICMP == nil {
+		c.fail(path+".notICMP", "says nothing; state a type")
+	}
+	m.Src = c.side(r.Source, path+".source", m.Protocol, dir == Egress)
+	m.Dst = c.side(r.Destination, path+".destination", m.Protocol, dir == Ingress)
+	return m
+}

@@ -1,0 +1,169 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package routes
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"slices"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/netlink"
+	"github.com/weftnet/weft/sys/own"
+)
+
+// reconcile brings the kernel to what is wanted for the given destinations and deletes the strays.
+func (m *Manager) reconcile(dsts []netip.Prefix, strays []netlink.RouteChange) error {
+	ways, err := m.program(dsts, strays)
+	if err != nil {
+		return err
+	}
+	moved := m.hopsWithin(ways)
+	if len(moved) == 0 {
+		return nil
+	}
+	if err := m.resolve(moved); err != nil {
+		return err
+	}
+	_, err = m.program(m.learnedVia(moved), nil)
+	return err
+}
+
+// program makes the changes that the given destinations need, new ways before old ones go. It returns the destinations whose change
+// may lead next hops elsewhere: a computed route came or went (the BGP peer is a local workload), or any route ended. The monitor
+// does not tell, since it leaves out what we do ourselves.
+func (m *Manager) program(dsts []netip.Prefix, strays []netlink.RouteChange) (ways []netip.Prefix, err error) {
+	slices.SortFunc(dsts, netip.Prefix.Compare)
+	var changes, removals []netlink.RouteChange
+	for _, dst := range slices.Compact(dsts) {
+		change, ok := m.diff(dst)
+		switch {
+		case !ok:
+		case change.Op == netlink.RouteDelete:
+			removals = append(removals, change)
+		default:
+			changes = append(changes, change)
+		}
+	}
+	slices.SortStableFunc(changes, computedFirst)
+	changes = append(append(changes, removals...), strays...)
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	failed, err := m.kernel.Change(changes)
+	if err != nil {
+		return nil, m.broken(err)
+	}
+	for i, c := range changes {
+		before := m.present[c.Route.Dst].Protocol
+		if before == own.RouteProtocol || c.Route.Protocol == own.RouteProtocol || c.Op == netlink.RouteDelete {
+			ways = append(ways, c.Route.Dst)
+		}
+		m.settle(c, failed[i], i >= len(changes)-len(strays))
+	}
+	return ways, nil
+}
+
+func (m *Manager) hopsWithin(dsts []netip.Prefix) (within []netip.Addr) {
+	for hop := range m.hops {
+		if slices.ContainsFunc(dsts, func(dst netip.Prefix) bool { return dst.Contains(hop) }) {
+			within = append(within, hop)
+		}
+	}
+	return within
+}
+
+// learnedVia returns the destinations learned through any of the next hops.
+func (m *Manager) learnedVia(hops []netip.Addr) (dsts []netip.Prefix) {
+	for dst, via := range m.learned {
+		if slices.ContainsFunc(via, func(h netip.Addr) bool { return slices.Contains(hops, h) }) {
+			dsts = append(dsts, dst)
+		}
+	}
+	return dsts
+}
+
+// computedFirst puts the routes that a workload waits for before learned ones.
+func computedFirst(a, b netlink.RouteChange) int {
+	return cmp.Compare(a.Route.Protocol, b.Route.Protocol)
+}
+
+// diff returns the change that one destination needs.
+func (m *Manager) diff(dst netip.Prefix) (netlink.RouteChange, bool) {
+	present, has := m.present[dst]
+	want, wanted, err := m.want(dst)
+	delete(m.problem, dst)
+	if err != nil {
+		m.problem[dst] = err
+	}
+	switch {
+	case has && present.Protocol == own.RouteProtocol && !m.viewed:
+		return netlink.RouteChange{}, false // of an earlier run, and not known yet whether still wanted
+	case wanted && err == nil && !has:
+		return netlink.RouteChange{Op: netlink.RouteAdd, Route: want}, true
+	case wanted && err == nil:
+		return netlink.RouteChange{Op: netlink.RouteReplace, Route: want}, !present.Equal(want)
+	case !has || !wanted && present.Protocol == own.RouteProtocolBGP && !m.complete:
+		return netlink.RouteChange{}, false
+	}
+	return netlink.RouteChange{Op: netlink.RouteDelete, Route: withoutHops(present)}, true
+}
+
+// want returns the route that ought to be in the kernel for a destination; the error says why it cannot be.
+func (m *Manager) want(dst netip.Prefix) (r netlink.Route, wanted bool, err error) {
+	r = netlink.Route{Dst: dst, Type: netlink.RouteUnicast, Protocol: own.RouteProtocol, Metric: own.RouteMetric}
+	if local, ok := m.local[dst]; ok {
+		if local.Kind == desired.RouteBlackhole {
+			r.Type = netlink.RouteBlackhole
+			return r, true, nil
+		}
+		link, ok := m.links[local.Interface]
+		switch {
+		case !ok:
+			return r, true, fmt.Errorf("route %s: interface %s does not exist yet", dst, local.Interface)
+		case !link.Up:
+			return r, true, fmt.Errorf("route %s: interface %s is down", dst, local.Interface)
+		}
+		r.NextHops = []netlink.NextHop{{Link: link.Index}}
+		return r, true, nil
+	}
+	hops, ok := m.learned[dst]
+	if !ok {
+		return r, false, nil
+	}
+	r.Protocol = own.RouteProtocolBGP
+	r.NextHops, err = m.resolved(hops)
+	if err != nil {
+		err = fmt.Errorf("route %s: %w", dst, err)
+	}
+	return r, true, err
+}
+
+// settle records the outcome of one change.
+func (m *Manager) settle(c netlink.RouteChange, err error, stray bool) {
+	dst := c.Route.Dst
+	switch {
+	case c.Op == netlink.RouteDelete && (err == nil || errors.Is(err, fs.ErrNotExist)):
+		if !stray {
+			delete(m.present, dst)
+		}
+	case err == nil:
+		m.present[dst] = c.Route
+	case errors.Is(err, fs.ErrExist):
+		m.problem[dst] = fmt.Errorf("route %s metric %d: a route of another program has this destination and metric; delete it, `ip route show %s` shows it",
+			dst, c.Route.Metric, dst)
+		m.log.Warn("route is taken", "error", m.problem[dst])
+	default:
+		m.problem[dst] = err
+		m.log.Warn("program route", "error", err)
+	}
+}
+
+// withoutHops makes a delete independent of next hops that the kernel may have dropped by itself.
+func withoutHops(r netlink.Route) netlink.Route {
+	return netlink.Route{Dst: r.Dst, Type: r.Type, Protocol: r.Protocol, Metric: r.Metric}
+}

@@ -1,0 +1,116 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package netlink
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Request is one change in a batch: a [RouteChange], [LinkUp], [AddrChange] or [Neighbour].
+type Request interface {
+	fmt.Stringer
+	// encode appends the request as one message without asking for an acknowledgement.
+	encode(b *builder, seq uint32)
+}
+
+// LinkUp sets the link with this index up.
+type LinkUp int
+
+// AddrChange adds an address or replaces what the link has under the same address.
+type AddrChange Addr
+
+// Neighbour is an entry of the neighbour table. An entry for the same address is replaced.
+type Neighbour struct {
+	Link int
+	Addr netip.Addr
+	MAC  net.HardwareAddr
+	// Verify makes the entry like one that the kernel has just learned itself: used at once, asked about after some time
+	// (NUD_REACHABLE of rtnetlink(7)). Without it the entry is permanent: never asked about, never timed out.
+	Verify bool
+}
+
+// Batch sends requests of any kind, in order, in one system call. The error joins those that the kernel refused; the others are in force.
+func (c *RouteConn) Batch(requests ...Request) error {
+	if len(requests) == 0 {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first, n := c.seq+1, len(requests)
+	c.seq += uint32(n)
+	c.out.buf = c.out.buf[:0]
+	for i, r := range requests {
+		r.encode(&c.out, first+uint32(i))
+	}
+	c.out.setFlag(unix.NLM_F_ACK)
+	var refused []error
+	err := c.s.exchange(c.out.buf, func(m message) (bool, error) {
+		i := int(m.seq - first)
+		if m.kind != unix.NLMSG_ERROR || i < 0 || i >= n {
+			return false, nil // a late reply to an exchange that broke off
+		}
+		refused = append(refused, wrap(m.reply(), "%s", requests[i]))
+		return i == n-1, nil
+	})
+	return errors.Join(append(refused, err)...)
+}
+
+func (c RouteChange) encode(b *builder, seq uint32) { b.appendChange(c, seq) }
+
+// String renders the request for messages.
+func (l LinkUp) String() string { return fmt.Sprintf("set link with index %d up", int(l)) }
+
+func (l LinkUp) encode(b *builder, seq uint32) {
+	body := [unix.SizeofIfInfomsg]byte{}
+	native.PutUint32(body[4:], uint32(l))
+	native.PutUint32(body[8:], unix.IFF_UP)
+	native.PutUint32(body[12:], unix.IFF_UP) // the mask of flags to change
+	b.begin(unix.RTM_NEWLINK, unix.NLM_F_REQUEST, seq, body[:])
+	b.end()
+}
+
+// String renders the request for messages.
+func (a AddrChange) String() string {
+	return fmt.Sprintf("add address %s to link with index %d", a.Prefix, a.Link)
+}
+
+func (a AddrChange) encode(b *builder, seq uint32) {
+	addr := a.Prefix.Addr()
+	body := [unix.SizeofIfAddrmsg]byte{0: family(addr), 1: uint8(a.Prefix.Bits()), 3: a.Scope}
+	if a.NoDAD && addr.Is6() {
+		body[2] = unix.IFA_F_NODAD
+	}
+	native.PutUint32(body[4:], uint32(a.Link))
+	b.begin(unix.RTM_NEWADDR, unix.NLM_F_REQUEST|unix.NLM_F_CREATE|unix.NLM_F_REPLACE, seq, body[:])
+	b.attrAddr(unix.IFA_LOCAL, addr)
+	b.attrAddr(unix.IFA_ADDRESS, addr)
+	b.end()
+}
+
+// String renders the request for messages.
+func (n Neighbour) String() string {
+	return fmt.Sprintf("set neighbour %s to %s on link with index %d", n.Addr, n.MAC, n.Link)
+}
+
+func (n Neighbour) state() uint16 {
+	if n.Verify {
+		return unix.NUD_REACHABLE
+	}
+	return unix.NUD_PERMANENT
+}
+
+func (n Neighbour) encode(b *builder, seq uint32) {
+	body := [unix.SizeofNdMsg]byte{0: family(n.Addr)}
+	native.PutUint32(body[4:], uint32(n.Link))
+	native.PutUint16(body[8:], n.state())
+	b.begin(unix.RTM_NEWNEIGH, unix.NLM_F_REQUEST|unix.NLM_F_CREATE|unix.NLM_F_REPLACE, seq, body[:])
+	b.attrAddr(unix.NDA_DST, n.Addr)
+	b.attr(unix.NDA_LLADDR, n.MAC...)
+	b.end()
+}

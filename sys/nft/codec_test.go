@@ -1,0 +1,130 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"testing"
+)
+
+func TestAttributesRoundTrip(t *testing.T) {
+	var a attrs
+	a.str(1, "name")
+	nested := a.begin(2)
+	a.be32(3, 77)
+	a.bytes(4, []byte{1, 2, 3})
+	a.end(nested)
+	a.be64(5, 1<<40)
+	if len(a.buf)%attrAlign != 0 {
+		t.Errorf("length %d is not aligned", len(a.buf))
+	}
+	var types []uint16
+	for typ := range eachAttr(a.buf) {
+		types = append(types, typ)
+	}
+	if len(types) != 3 || text(attr(a.buf, 1)) != "name" || number64(attr(a.buf, 5)) != 1<<40 {
+		t.Errorf("decoded types %v, name %q, number %d", types, text(attr(a.buf, 1)), number64(attr(a.buf, 5)))
+	}
+	inner := attr(a.buf, 2)
+	if number32(attr(inner, 3)) != 77 || !bytes.Equal(attr(inner, 4), []byte{1, 2, 3}) || attr(inner, 9) != nil {
+		t.Errorf("nested: % x", inner)
+	}
+}
+
+func TestShortValuesReadAsZero(t *testing.T) {
+	if number32([]byte{1}) != 0 || number64([]byte{1, 2, 3, 4}) != 0 || text([]byte("open")) != "open" {
+		t.Error("a short or unterminated value is not read as expected")
+	}
+}
+
+// FuzzDecode feeds garbage to everything that decodes what comes from a socket: none may panic or run on for ever.
+func FuzzDecode(f *testing.F) {
+	b := NewBatch("t")
+	b.AddRule("c", (&Exprs{}).Bytes(), Comment("x"))
+	b.AddKeys(&Set{Name: "s", Key: []Field{FieldIPv4}, Interval: true}, make([]byte, 16))
+	f.Add(b.seal())
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		parseChain(data)
+		parseRule(bytes.Clone(data))
+		parseVerdict(data)
+		ParseComment(data)
+		eachElement(func(e []byte) { attr(e, 1) })(data)
+		(&Watch{table: "t"}).concerns(data)
+		_ = ackError(message{flags: 0xffff, body: data})
+		q := query{yield: func([]byte) {}, dump: true}
+		q.take(message{body: data})
+	})
+}
+
+func TestComment(t *testing.T) {
+	for _, s := range []string{"", "short", strings.Repeat("x", 254)} {
+		if got := ParseComment(Comment(s)); got != s {
+			t.Errorf("%q came back as %q", s, got)
+		}
+	}
+	if got := ParseComment(Comment(strings.Repeat("x", 300))); len(got) != 254 {
+		t.Errorf("a long comment came back with %d bytes", len(got))
+	}
+	other := append([]byte{9, 1, 0}, Comment("behind")...)
+	if got := ParseComment(other); got != "behind" {
+		t.Errorf("behind other user data: %q", got)
+	}
+}
+
+// TestPair turns the kernel's bounds into ranges.
+func TestPair(t *testing.T) {
+	start := func(k byte) bound { return bound{[]byte{k}, false} }
+	end := func(k byte) bound { return bound{[]byte{k}, true} }
+	for _, c := range []struct {
+		name   string
+		bounds []bound
+		want   []byte
+	}{
+		{"nothing", nil, nil},
+		{"one", []bound{end(9), start(5)}, []byte{5, 8}},
+		{"touching", []bound{start(5), end(9), start(9), end(12)}, []byte{5, 8, 9, 11}},
+		{"to the top", []bound{start(250)}, []byte{250, 255}},
+		{"all", []bound{start(0)}, []byte{0, 255}},
+		{"leading end, as the nft tool adds", []bound{end(0), start(5), end(6)}, []byte{5, 5}},
+		{"end missing", []bound{start(5), start(7), end(9)}, []byte{5, 6, 7, 8}},
+	} {
+		if got := pair(c.bounds, 1); !bytes.Equal(got, c.want) {
+			t.Errorf("%s: %v; want %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestNextAndPrevious(t *testing.T) {
+	key := []byte{1, 0xff, 0xff}
+	after, ok := next(key)
+	if !ok || !bytes.Equal(after, []byte{2, 0, 0}) || !bytes.Equal(previous(after), key) {
+		t.Errorf("next %v, previous of it %v", after, previous(after))
+	}
+	if _, ok := next([]byte{0xff, 0xff}); ok {
+		t.Error("the highest key has a next one")
+	}
+}
+
+// TestElementsAreChunked: an attribute's length has 16 bits, so a long list becomes several messages of one batch.
+func TestElementsAreChunked(t *testing.T) {
+	const n = 10_000
+	b := NewBatch("t")
+	set := &Set{Name: "s", Key: []Field{FieldIPv6}}
+	b.AddKeys(set, make([]byte, n*set.Width()))
+	if b.Len() < 2 {
+		t.Errorf("%d messages", b.Len())
+	}
+	elements := 0
+	for data := b.seal(); len(data) > 0; {
+		length := binary.NativeEndian.Uint32(data)
+		eachElement(func([]byte) { elements++ })(data[nlmsgHeader+4 : length])
+		data = data[length:]
+	}
+	if elements != n {
+		t.Errorf("%d elements in all; want %d", elements, n)
+	}
+}

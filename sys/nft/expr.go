@@ -1,0 +1,255 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reg is the byte-quad index (0 to 15) of nf_tables' 64 bytes of registers. A value of n bytes takes (n+3)/4 registers.
+type Reg uint8
+
+// number is how the kernel writes the register in a dump: the old 16-byte numbering where it fits.
+func (r Reg) number() uint32 {
+	if r%4 == 0 {
+		return unix.NFT_REG_1 + uint32(r)/4
+	}
+	return unix.NFT_REG32_00 + uint32(r)
+}
+
+// MetaKey selects packet meta data (enum nft_meta_keys).
+type MetaKey uint32
+
+// The keys in use.
+const (
+	MetaIif     MetaKey = unix.NFT_META_IIF
+	MetaOif     MetaKey = unix.NFT_META_OIF
+	MetaIifname MetaKey = unix.NFT_META_IIFNAME
+	MetaOifname MetaKey = unix.NFT_META_OIFNAME
+	MetaNfproto MetaKey = unix.NFT_META_NFPROTO
+	MetaL4proto MetaKey = unix.NFT_META_L4PROTO
+)
+
+// PayloadBase is where a payload offset counts from (enum nft_payload_bases).
+type PayloadBase uint32
+
+// The bases in use.
+const (
+	NetworkHeader   PayloadBase = unix.NFT_PAYLOAD_NETWORK_HEADER
+	TransportHeader PayloadBase = unix.NFT_PAYLOAD_TRANSPORT_HEADER
+)
+
+// CmpOp compares a register with a constant (enum nft_cmp_ops).
+type CmpOp uint32
+
+// The operators in use.
+const (
+	CmpEq  CmpOp = unix.NFT_CMP_EQ
+	CmpNeq CmpOp = unix.NFT_CMP_NEQ
+)
+
+// Exprs encodes the expressions of one rule. The bytes are those that the kernel gives back in a dump (same attributes, same
+// order, same register numbers), so that a rule can be compared with the kernel's by comparing bytes.
+type Exprs struct{ a attrs }
+
+// Bytes returns the list, the value of NFTA_RULE_EXPRESSIONS.
+func (e *Exprs) Bytes() []byte { return e.a.buf }
+
+// expr wraps one expression.
+func (e *Exprs) expr(name string, body func(a *attrs)) {
+	elem := e.a.begin(unix.NFTA_LIST_ELEM)
+	e.a.str(unix.NFTA_EXPR_NAME, name)
+	data := e.a.begin(unix.NFTA_EXPR_DATA)
+	body(&e.a)
+	e.a.end(data)
+	e.a.end(elem)
+}
+
+// Meta loads packet meta data.
+func (e *Exprs) Meta(key MetaKey, dst Reg) {
+	e.expr("meta", func(a *attrs) {
+		a.be32(unix.NFTA_META_KEY, uint32(key))
+		a.be32(unix.NFTA_META_DREG, dst.number())
+	})
+}
+
+// CtState loads the conntrack state bits of the packet.
+func (e *Exprs) CtState(dst Reg) {
+	e.expr("ct", func(a *attrs) {
+		a.be32(unix.NFTA_CT_DREG, dst.number())
+		a.be32(unix.NFTA_CT_KEY, unix.NFT_CT_STATE)
+	})
+}
+
+// Payload loads length bytes of the packet.
+func (e *Exprs) Payload(base PayloadBase, offset, length uint32, dst Reg) {
+	e.expr("payload", func(a *attrs) {
+		a.be32(unix.NFTA_PAYLOAD_DREG, dst.number())
+		a.be32(unix.NFTA_PAYLOAD_BASE, uint32(base))
+		a.be32(unix.NFTA_PAYLOAD_OFFSET, offset)
+		a.be32(unix.NFTA_PAYLOAD_LEN, length)
+	})
+}
+
+// Mask keeps the bits of a register that are set in mask.
+func (e *Exprs) Mask(reg Reg, mask []byte) {
+	e.expr("bitwise", func(a *attrs) {
+		a.be32(unix.NFTA_BITWISE_SREG, reg.number())
+		a.be32(unix.NFTA_BITWISE_DREG, reg.number())
+		a.be32(unix.NFTA_BITWISE_LEN, uint32(len(mask)))
+		a.be32(nftaBitwiseOp, 0) // NFT_BITWISE_BOOL
+		a.value(unix.NFTA_BITWISE_MASK, mask)
+		a.value(unix.NFTA_BITWISE_XOR, make([]byte, len(mask)))
+	})
+}
+
+// Cmp breaks the rule unless register and value compare; a value shorter than what was loaded compares a prefix.
+func (e *Exprs) Cmp(op CmpOp, src Reg, value []byte) {
+	e.expr("cmp", func(a *attrs) {
+		a.be32(unix.NFTA_CMP_SREG, src.number())
+		a.be32(unix.NFTA_CMP_OP, uint32(op))
+		a.value(unix.NFTA_CMP_DATA, value)
+	})
+}
+
+// Range breaks the rule unless from <= register <= to, or with not, unless it is outside.
+func (e *Exprs) Range(not bool, src Reg, from, to []byte) {
+	e.expr("range", func(a *attrs) {
+		a.be32(unix.NFTA_RANGE_SREG, src.number())
+		a.be32(unix.NFTA_RANGE_OP, flag(not, unix.NFT_RANGE_NEQ))
+		a.value(unix.NFTA_RANGE_FROM_DATA, from)
+		a.value(unix.NFTA_RANGE_TO_DATA, to)
+	})
+}
+
+// Lookup breaks the rule unless the key in src is in the set, or with not, unless it is absent.
+func (e *Exprs) Lookup(not bool, src Reg, set string) {
+	e.expr("lookup", func(a *attrs) {
+		a.str(unix.NFTA_LOOKUP_SET, set)
+		a.be32(unix.NFTA_LOOKUP_SREG, src.number())
+		a.be32(unix.NFTA_LOOKUP_FLAGS, flag(not, nftLookupInvert))
+	})
+}
+
+// LookupVerdict follows the verdict that the map holds for the key in src; a key that is absent breaks the rule.
+func (e *Exprs) LookupVerdict(src Reg, verdicts string) {
+	e.expr("lookup", func(a *attrs) {
+		a.str(unix.NFTA_LOOKUP_SET, verdicts)
+		a.be32(unix.NFTA_LOOKUP_SREG, src.number())
+		a.be32(unix.NFTA_LOOKUP_DREG, unix.NFT_REG_VERDICT)
+		a.be32(unix.NFTA_LOOKUP_FLAGS, 0)
+	})
+}
+
+// Counter counts packets and bytes that come this far.
+func (e *Exprs) Counter() {
+	e.expr("counter", func(a *attrs) {
+		a.be64(unix.NFTA_COUNTER_BYTES, 0)
+		a.be64(unix.NFTA_COUNTER_PACKETS, 0)
+	})
+}
+
+// Log writes the packet to the kernel log with a prefix of at most 127 bytes, at level warning.
+func (e *Exprs) Log(prefix string) {
+	e.expr("log", func(a *attrs) {
+		a.str(unix.NFTA_LOG_PREFIX, prefix)
+		a.be32(unix.NFTA_LOG_LEVEL, logWarning)
+	})
+}
+
+// Verdict ends the rule.
+func (e *Exprs) Verdict(v Verdict) {
+	e.expr("immediate", func(a *attrs) {
+		a.be32(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT)
+		data := a.begin(unix.NFTA_IMMEDIATE_DATA)
+		a.verdict(v)
+		a.end(data)
+	})
+}
+
+// Verdict is what happens to a packet. The zero value drops it.
+type Verdict struct {
+	Code  VerdictCode
+	Chain string // VerdictJump and VerdictGoto
+}
+
+// VerdictCode is the kind of a verdict (enum nft_verdicts and the netfilter verdicts), as the kernel writes it.
+type VerdictCode int32
+
+// The codes.
+const (
+	VerdictDrop   VerdictCode = 0
+	VerdictAccept VerdictCode = 1
+	VerdictJump   VerdictCode = unix.NFT_JUMP
+	VerdictGoto   VerdictCode = unix.NFT_GOTO
+	VerdictReturn VerdictCode = unix.NFT_RETURN
+)
+
+func (a *attrs) verdict(v Verdict) {
+	at := a.begin(unix.NFTA_DATA_VERDICT)
+	a.be32(unix.NFTA_VERDICT_CODE, uint32(v.Code))
+	if v.Chain != "" {
+		a.str(unix.NFTA_VERDICT_CHAIN, v.Chain)
+	}
+	a.end(at)
+}
+
+func parseVerdict(b []byte) Verdict {
+	b = attr(b, unix.NFTA_DATA_VERDICT)
+	return Verdict{
+		Code:  VerdictCode(number32(attr(b, unix.NFTA_VERDICT_CODE))),
+		Chain: text(attr(b, unix.NFTA_VERDICT_CHAIN)),
+	}
+}
+
+// value appends a data value, nested as nf_tables wants it.
+func (a *attrs) value(typ uint16, v []byte) {
+	at := a.begin(typ)
+	a.bytes(unix.NFTA_DATA_VALUE, v)
+	a.end(at)
+}
+
+// zeroCounters clears the counts in a dumped expression list and returns their sum.
+func zeroCounters(exprs []byte) (packets, bytes uint64) {
+	for _, e := range eachAttr(exprs) {
+		if text(attr(e, unix.NFTA_EXPR_NAME)) != "counter" {
+			continue
+		}
+		data := attr(e, unix.NFTA_EXPR_DATA)
+		for typ, v := range eachAttr(data) {
+			if len(v) != 8 {
+				continue
+			}
+			switch typ {
+			case unix.NFTA_COUNTER_PACKETS:
+				packets += number64(v)
+			case unix.NFTA_COUNTER_BYTES:
+				bytes += number64(v)
+			}
+			binary.BigEndian.PutUint64(v, 0)
+		}
+	}
+	return packets, bytes
+}
+
+func flag(on bool, value uint32) uint32 {
+	if on {
+		return value
+	}
+	return 0
+}
+
+// Constants that x/sys/unix lacks.
+const (
+	nftaBitwiseOp    = 6
+	nftLookupInvert  = 1
+	logWarning       = 4
+	nftaSetElemEnd   = 10 // NFTA_SET_ELEM_KEY_END
+	nftSetConcat     = 0x80
+	nftaSetDescField = 2 // NFTA_SET_DESC_CONCAT
+	nftaSetFieldLen  = 1
+	nftDataVerdict   = 0xffffff00
+)

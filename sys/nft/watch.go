@@ -1,0 +1,106 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Watch reports changes of one table that others made. It is a netlink socket in the multicast group of nf_tables; a filter in the
+// kernel keeps out what carries the watcher's own port, so that own transactions of any size cost it nothing.
+type Watch struct {
+	file  *os.File
+	table string
+}
+
+// ErrOverflow says that notifications were lost: look at the table itself.
+var ErrOverflow = unix.ENOBUFS
+
+const watchBuffer = 2 << 20
+
+// OpenWatch starts watching a table of the calling thread's network namespace. Changes made through the connection own are left out.
+func OpenWatch(table string, own *Conn) (*Watch, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return nil, fmt.Errorf("nf_tables event socket: %w", err)
+	}
+	if err := setupWatch(fd, own.port); err != nil {
+		return nil, errors.Join(fmt.Errorf("nf_tables event socket: %w", err), unix.Close(fd))
+	}
+	return &Watch{os.NewFile(uintptr(fd), "nf_tables events"), table}, nil
+}
+
+func setupWatch(fd int, port uint32) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, watchBuffer); err != nil {
+		return err
+	}
+	filter := skipPort(port)
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program); err != nil {
+		return err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	return unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, unix.NFNLGRP_NFTABLES)
+}
+
+// skipPort is a socket filter that drops messages with a port in their header. The kernel puts messages of one transaction together,
+// never those of two, so the first header speaks for all.
+func skipPort(port uint32) []unix.SockFilter {
+	const portOffset = 12
+	swapped := binary.BigEndian.Uint32(binary.NativeEndian.AppendUint32(nil, port))
+	return []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: portOffset},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: swapped, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff},
+	}
+}
+
+// Next waits for a change of the table by others. It returns nil for a change, ErrOverflow when notifications were lost (a change may
+// be among them), and an error wrapping os.ErrClosed after Close.
+func (w *Watch) Next() error {
+	buf := make([]byte, recvSize)
+	for {
+		n, err := w.file.Read(buf)
+		switch {
+		case errors.Is(err, unix.ENOBUFS):
+			return ErrOverflow
+		case errors.Is(err, io.EOF):
+			continue
+		case err != nil:
+			return fmt.Errorf("nf_tables events: %w", err)
+		case w.concerns(buf[:n]):
+			return nil
+		}
+	}
+}
+
+// concerns reports whether one of the messages in b is about the table. Every object's first attribute is its table's name.
+func (w *Watch) concerns(b []byte) bool {
+	const headers = nlmsgHeader + 4
+	const nameAttr = 1
+	for len(b) >= headers {
+		length := int(binary.NativeEndian.Uint32(b))
+		if length < headers || length > len(b) {
+			return false
+		}
+		msg := binary.NativeEndian.Uint16(b[4:]) & 0xff
+		if msg != unix.NFT_MSG_NEWGEN && text(attr(b[headers:length], nameAttr)) == w.table {
+			return true
+		}
+		b = b[min(align(length), len(b)):]
+	}
+	return false
+}
+
+// Close ends the watch; a Next that waits returns.
+func (w *Watch) Close() error { return w.file.Close() }

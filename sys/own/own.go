@@ -1,0 +1,25 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package own lists every mark by which weft recognises what it made in the kernel. What carries a mark is ours to change and
+// delete; what does not is never touched.
+package own
+
+const (
+	// NFTable is the name of the one nftables table, family inet.
+	NFTable = "weft"
+	// RouteProtocol marks routes computed by this node (rtm_protocol): local workloads and blackholes.
+	RouteProtocol = 119
+	// RouteProtocolBGP marks routes learned over BGP.
+	RouteProtocolBGP = 120
+	// RouteMetric is the priority of our routes (Calico's ipv4NormalRoutePriority default).
+	RouteMetric = 1024
+	// LinkGroup marks workload interfaces from their birth on (IFLA_GROUP): other networks use the same name prefix.
+	LinkGroup = 119
+	// InterfacePrefix starts the host side name of every workload interface.
+	InterfacePrefix = "cali"
+	// NamespacePrefix starts the name of every network namespace made by the lab.
+	NamespacePrefix = "weft-"
+	// PassMark is the packet mark bit for "leave this tier" (inside Calico's default mark mask 0xffff0000).
+	PassMark = 0x00010000
+)
