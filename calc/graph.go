@@ -47,6 +47,7 @@ type Graph struct {
 	blocks   *blocks
 	speaker  *speaker
 
+	settings   *desired.Settings
 	flushed    uint64       // revision of the last Flush
 	bgp        *desired.BGP // handed out by the last Flush
 	advertise  []netip.Prefix
@@ -57,7 +58,8 @@ type Graph struct {
 func New(node string) *Graph {
 	sets, routes := newIPSets(), newRoutes()
 	g := &Graph{
-		sets: sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
+		settings: desired.DefaultSettings(),
+		sets:     sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
 		items: newItems(sets), active: newActive(sets), profiles: newProfiles(), policies: newPolicies(),
 	}
 	g.locals = newLocals(g.policies, g.profiles, g.routes, g.blocks)

@@ -8,6 +8,7 @@ import (
 	"context"
 
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
 )
 
 // Driver programs policy for local endpoints. One caller at a time.
@@ -19,6 +20,9 @@ type Driver interface {
 	Probe(ctx context.Context) (Caps, error)
 	// Remove leaves no trace.
 	Remove(ctx context.Context) error
+	// Hits counts the packets that each rule has decided, or logged, since it was programmed. Packets of established connections do not
+	// meet rules.
+	Hits() (map[rule.ID]uint64, error)
 	// Events is signalled when someone else changed what is ours: call Apply with a nil delta.
 	Events() <-chan struct{}
 }

@@ -132,6 +132,9 @@ func (f *Fake) Remove(context.Context) error {
 	return nil
 }
 
+// Hits implements Driver: no packet meets a fake.
+func (f *Fake) Hits() (map[rule.ID]uint64, error) { return map[rule.ID]uint64{}, nil }
+
 // Events implements Driver.
 func (f *Fake) Events() <-chan struct{} { return f.events }
 

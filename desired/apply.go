@@ -6,8 +6,6 @@ package desired
 import (
 	"errors"
 	"fmt"
-
-	"github.com/weftnet/weft/policy/rule"
 )
 
 // Apply carries out a Delta step by step, as a data plane would. It returns what did not fit: a step that creates what is there, removes
@@ -34,6 +32,13 @@ func (s *State) Apply(d *Delta) error {
 		s.endpoints[e.ID] = e
 		report(s.checkEndpoint(e))
 	}
+	for _, e := range d.HostEndpoints {
+		s.hosts[e.ID] = e
+		report(s.checkHost(e))
+	}
+	if d.Settings != nil {
+		s.settings = d.Settings
+	}
 	for _, r := range d.Routes {
 		s.routes[r.Dst] = r
 	}
@@ -43,6 +48,9 @@ func (s *State) Apply(d *Delta) error {
 	}
 	for _, id := range d.EndpointsRemoved {
 		report(remove(s.endpoints, id, "endpoint"))
+	}
+	for _, id := range d.HostEndpointsRemoved {
+		report(remove(s.hosts, id, "host endpoint"))
 	}
 	for _, id := range d.PoliciesRemoved {
 		report(remove(s.policies, id, "policy"))
@@ -63,6 +71,9 @@ func (s *State) Check() error {
 	for e := range s.Endpoints() {
 		errs = append(errs, s.checkEndpoint(e))
 	}
+	for e := range s.HostEndpoints() {
+		errs = append(errs, s.checkHost(e))
+	}
 	return errors.Join(errs...)
 }
 
@@ -76,17 +87,18 @@ func (s *State) checkPolicy(p *Policy) error {
 }
 
 func (s *State) checkEndpoint(e *Endpoint) error {
-	lists := [][]rule.PolicyID{e.Profiles}
-	for _, tiers := range e.Tiers {
-		for _, t := range tiers {
-			lists = append(lists, t.Policies)
+	for id := range e.Uses() {
+		if _, ok := s.policies[id]; !ok {
+			return fmt.Errorf("endpoint %s refers to policy %v, which is not there", e.ID, id)
 		}
 	}
-	for _, list := range lists {
-		for _, id := range list {
-			if _, ok := s.policies[id]; !ok {
-				return fmt.Errorf("endpoint %s refers to policy %v, which is not there", e.ID, id)
-			}
+	return nil
+}
+
+func (s *State) checkHost(e *HostEndpoint) error {
+	for id := range e.Uses() {
+		if _, ok := s.policies[id]; !ok {
+			return fmt.Errorf("host endpoint %s refers to policy %v, which is not there", e.ID.Name, id)
 		}
 	}
 	return nil

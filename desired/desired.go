@@ -13,10 +13,10 @@ import (
 	"github.com/weftnet/weft/policy/rule"
 )
 
-// EndpointID identifies one interface of one workload.
+// EndpointID identifies one interface of one workload, or with an empty Namespace a host endpoint.
 type EndpointID struct {
 	Namespace string
-	Name      string // the WorkloadEndpoint's name
+	Name      string // the WorkloadEndpoint's or HostEndpoint's name
 }
 
 // TierPolicies are the policies of one tier that apply to an endpoint in one direction, in order of evaluation.
@@ -35,13 +35,15 @@ type Endpoint struct {
 	SpoofPrefixes []netip.Prefix
 	// Tiers by rule.Direction. A tier without applicable policies is absent.
 	Tiers [2][]TierPolicies
+	// Staged is what Tiers would be if all staged policies were put in force; nil when none concerns the endpoint. Data planes ignore it.
+	Staged *[2][]TierPolicies
 	// Profiles are evaluated after the tiers; no match there drops.
 	Profiles []rule.PolicyID
 	// Revision is that of the input the endpoint was computed from; status reports it back.
 	Revision uint64
 }
 
-// Policy is the part of a compiled policy that a data plane needs.
+// Policy is the part of a compiled policy that a data plane needs. Data planes ignore those of a staged kind.
 type Policy struct {
 	ID    rule.PolicyID
 	Rules [2][]rule.Rule // by rule.Direction
@@ -146,13 +148,17 @@ type Delta struct {
 	IPSets           []IPSetChange
 	Policies         []*Policy
 	Endpoints        []*Endpoint
+	HostEndpoints    []*HostEndpoint
+	Settings         *Settings // nil: unchanged
 	Routes           []Route
 	BGP              *BGP // nil: unchanged
 	BGPRemoved       bool // the node takes no part in BGP any more
 	RoutesRemoved    []netip.Prefix
 	EndpointsRemoved []EndpointID
-	PoliciesRemoved  []rule.PolicyID
-	IPSetsRemoved    []rule.SetID
+
+	HostEndpointsRemoved []EndpointID
+	PoliciesRemoved      []rule.PolicyID
+	IPSetsRemoved        []rule.SetID
 }
 
 // View is all of the desired state. It is valid until the next change of the graph it came from. Sequences are sorted like the lists of a
@@ -161,6 +167,9 @@ type View interface {
 	Revision() uint64
 	Endpoints() iter.Seq[*Endpoint]
 	Endpoint(EndpointID) (*Endpoint, bool)
+	HostEndpoints() iter.Seq[*HostEndpoint]
+	HostEndpoint(EndpointID) (*HostEndpoint, bool)
+	Settings() *Settings // never nil
 	Policies() iter.Seq[*Policy]
 	Policy(rule.PolicyID) (*Policy, bool)
 	IPSets() iter.Seq[*IPSet]

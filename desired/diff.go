@@ -23,6 +23,10 @@ func Diff(from, to View) *Delta {
 	}
 	d.Policies = changed(now.Policies(), func(p *Policy) bool { return !p.Equal(old.policies[p.ID]) })
 	d.Endpoints = changed(now.Endpoints(), func(e *Endpoint) bool { return !e.Equal(old.endpoints[e.ID]) })
+	d.HostEndpoints = changed(now.HostEndpoints(), func(e *HostEndpoint) bool { return !e.Equal(old.hosts[e.ID]) })
+	if !now.settings.Equal(old.settings) {
+		d.Settings = now.settings
+	}
 	d.Routes = changed(now.Routes(), func(r Route) bool {
 		have, ok := old.routes[r.Dst]
 		return !ok || have != r
@@ -32,6 +36,7 @@ func Diff(from, to View) *Delta {
 	}
 	d.RoutesRemoved = missing(old.routes, now.routes, ComparePrefixes)
 	d.EndpointsRemoved = missing(old.endpoints, now.endpoints, EndpointID.Compare)
+	d.HostEndpointsRemoved = missing(old.hosts, now.hosts, EndpointID.Compare)
 	d.PoliciesRemoved = missing(old.policies, now.policies, ComparePolicies)
 	d.IPSetsRemoved = missing(old.sets, now.sets, cmp.Compare[rule.SetID])
 	if d.IsEmpty() {
@@ -57,8 +62,8 @@ func DiffSets(from, to *IPSet) *IPSetChange {
 
 // IsEmpty tells whether d changes nothing; the revision does not count.
 func (d *Delta) IsEmpty() bool {
-	return len(d.IPSets)+len(d.Policies)+len(d.Endpoints)+len(d.Routes) == 0 && d.BGP == nil && !d.BGPRemoved &&
-		len(d.RoutesRemoved)+len(d.EndpointsRemoved)+len(d.PoliciesRemoved)+len(d.IPSetsRemoved) == 0
+	return len(d.IPSets)+len(d.Policies)+len(d.Endpoints)+len(d.HostEndpoints)+len(d.Routes) == 0 && d.Settings == nil && d.BGP == nil && !d.BGPRemoved &&
+		len(d.RoutesRemoved)+len(d.EndpointsRemoved)+len(d.HostEndpointsRemoved)+len(d.PoliciesRemoved)+len(d.IPSetsRemoved) == 0
 }
 
 // changed collects the values that test is true for.

@@ -17,6 +17,8 @@ import (
 type State struct {
 	revision  uint64
 	endpoints map[EndpointID]*Endpoint
+	hosts     map[EndpointID]*HostEndpoint
+	settings  *Settings
 	policies  map[rule.PolicyID]*Policy
 	sets      map[rule.SetID]*IPSet
 	routes    map[netip.Prefix]Route
@@ -27,6 +29,8 @@ type State struct {
 func NewState() *State {
 	return &State{
 		endpoints: map[EndpointID]*Endpoint{},
+		hosts:     map[EndpointID]*HostEndpoint{},
+		settings:  DefaultSettings(),
 		policies:  map[rule.PolicyID]*Policy{},
 		sets:      map[rule.SetID]*IPSet{},
 		routes:    map[netip.Prefix]Route{},
@@ -36,9 +40,12 @@ func NewState() *State {
 // Snapshot copies a View. Endpoints and policies are immutable and shared; members of IP sets are copied.
 func Snapshot(v View) *State {
 	s := NewState()
-	s.revision, s.bgp = v.Revision(), v.BGP()
+	s.revision, s.bgp, s.settings = v.Revision(), v.BGP(), v.Settings()
 	for e := range v.Endpoints() {
 		s.endpoints[e.ID] = e
+	}
+	for e := range v.HostEndpoints() {
+		s.hosts[e.ID] = e
 	}
 	for p := range v.Policies() {
 		s.policies[p.ID] = p
@@ -63,6 +70,20 @@ func (s *State) Endpoint(id EndpointID) (*Endpoint, bool) {
 	e, ok := s.endpoints[id]
 	return e, ok
 }
+
+// HostEndpoints implements View.
+func (s *State) HostEndpoints() iter.Seq[*HostEndpoint] {
+	return Sorted(s.hosts, EndpointID.Compare)
+}
+
+// HostEndpoint implements View.
+func (s *State) HostEndpoint(id EndpointID) (*HostEndpoint, bool) {
+	e, ok := s.hosts[id]
+	return e, ok
+}
+
+// Settings implements View.
+func (s *State) Settings() *Settings { return s.settings }
 
 // Policies implements View.
 func (s *State) Policies() iter.Seq[*Policy] { return Sorted(s.policies, ComparePolicies) }

@@ -57,6 +57,42 @@ func ComparePolicies(a, b rule.PolicyID) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }
 
+// Uses returns the policies that an endpoint refers to, profiles and staged ones included. One may come several times.
+func (e *Endpoint) Uses() iter.Seq[rule.PolicyID] {
+	tiers := [][]TierPolicies{e.Tiers[rule.Ingress], e.Tiers[rule.Egress]}
+	if e.Staged != nil {
+		tiers = append(tiers, e.Staged[rule.Ingress], e.Staged[rule.Egress])
+	}
+	return policiesOf(e.Profiles, tiers)
+}
+
+// Uses returns the policies that a host endpoint refers to, profiles included. One may come several times.
+func (e *HostEndpoint) Uses() iter.Seq[rule.PolicyID] {
+	return policiesOf(e.Profiles, [][]TierPolicies{
+		e.Untracked[rule.Ingress], e.Untracked[rule.Egress], e.PreDNAT,
+		e.Normal[rule.Ingress], e.Normal[rule.Egress], e.Forward[rule.Ingress], e.Forward[rule.Egress],
+	})
+}
+
+func policiesOf(profiles []rule.PolicyID, lists [][]TierPolicies) iter.Seq[rule.PolicyID] {
+	return func(yield func(rule.PolicyID) bool) {
+		for _, tiers := range lists {
+			for _, t := range tiers {
+				for _, id := range t.Policies {
+					if !yield(id) {
+						return
+					}
+				}
+			}
+		}
+		for _, id := range profiles {
+			if !yield(id) {
+				return
+			}
+		}
+	}
+}
+
 // Equal tells whether two endpoints are the same in every field.
 func (e *Endpoint) Equal(other *Endpoint) bool { return reflect.DeepEqual(e, other) }
 

@@ -14,15 +14,12 @@ import (
 
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
-	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/packet"
 )
 
 // Driver is what the suite needs of a driver.
 type Driver interface {
 	dataplane.Driver
-	// Hits returns how many packets each rule has decided or logged.
-	Hits() (map[rule.ID]uint64, error)
 	Close() error
 }
 

@@ -220,7 +220,7 @@ func TestPolicyIDString(t *testing.T) {
 		{Kind: rule.KindKubeNetworkPolicy, Namespace: "a", Name: "b"}: "NetworkPolicy.networking.k8s.io a/b",
 		{Kind: rule.KindGlobalNetworkPolicy, Name: "b"}:               "GlobalNetworkPolicy b",
 		{Kind: rule.KindProfile, Name: "kns.a"}:                       "Profile kns.a",
-		{Kind: 4, Name: "b"}:                                          "rule.PolicyKind(4) b",
+		{Kind: 99, Name: "b"}:                                         "rule.PolicyKind(99) b",
 	} {
 		if id.String() != want {
 			t.Errorf("%s, want %s", id, want)

@@ -43,7 +43,16 @@ const (
 	KindGlobalNetworkPolicy
 	KindKubeNetworkPolicy
 	KindProfile
+	KindClusterNetworkPolicy
+	KindAdminNetworkPolicy
+	KindBaselineAdminNetworkPolicy
+	KindStagedNetworkPolicy
+	KindStagedGlobalNetworkPolicy
+	KindStagedKubernetesNetworkPolicy
 )
+
+// Staged tells whether policies of the kind are only evaluated for a preview and never enforced.
+func (k PolicyKind) Staged() bool { return k >= KindStagedNetworkPolicy }
 
 // PolicyID identifies a policy or profile. Namespace is empty for global policies and profiles.
 type PolicyID struct {

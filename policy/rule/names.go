@@ -13,7 +13,9 @@ func (a Action) String() string { return name(a, "NoMatch", "Allow", "Deny", "Pa
 
 // String returns the kind as users write it; the Kubernetes one is told apart by its group.
 func (k PolicyKind) String() string {
-	return name(k, "NetworkPolicy", "GlobalNetworkPolicy", "NetworkPolicy.networking.k8s.io", "Profile")
+	return name(k, "NetworkPolicy", "GlobalNetworkPolicy", "NetworkPolicy.networking.k8s.io", "Profile",
+		"ClusterNetworkPolicy", "AdminNetworkPolicy", "BaselineAdminNetworkPolicy",
+		"StagedNetworkPolicy", "StagedGlobalNetworkPolicy", "StagedKubernetesNetworkPolicy")
 }
 
 // String returns "net" or "port".
