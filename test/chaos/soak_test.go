@@ -54,11 +54,12 @@ func TestSoak(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, err := lab.TakeInventory("soak")
+	name := labName()
+	before, err := lab.TakeInventory(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := lab.Up(t.Context(), lab.Spec{Name: "soak", Nodes: 3, Subnets: 2, Bin: programs, Owned: true})
+	l, err := lab.Up(t.Context(), lab.Spec{Name: name, Nodes: 3, Subnets: 2, Bin: programs, Owned: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,6 +90,14 @@ func settings(t *testing.T) (time.Duration, uint64) {
 		seed = n
 	}
 	return duration, seed
+}
+
+// labName keeps a long run and the short one of `make test` apart, so that both can run on one machine.
+func labName() string {
+	if os.Getenv("WEFT_SOAK") != "" {
+		return "longsoak"
+	}
+	return "soak"
 }
 
 func (s *soak) begin() {
@@ -274,7 +283,7 @@ func (s *soak) end(before lab.Inventory) {
 	if err := s.Down(ctx); err != nil {
 		s.t.Errorf("lab down: %v", err)
 	}
-	after, err := lab.TakeInventory("soak")
+	after, err := lab.TakeInventory(labName())
 	if err != nil {
 		s.t.Error(err)
 	}
