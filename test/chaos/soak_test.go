@@ -8,8 +8,11 @@
 package chaos_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -22,9 +25,12 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/probe"
+	"github.com/weftnet/weft/sys/own"
+	"github.com/weftnet/weft/sys/proc"
 )
 
 // bin holds the programs under test; `make test` builds them.
@@ -182,6 +188,7 @@ func (s *soak) report(when string, wrong []probe.Cell) {
 		s.t.Errorf("%s: %s is %s, expected %s: %s", when, cell.Flow, cell.Got, cell.Expected, cell.Why)
 	}
 	s.t.Errorf("%s: %d wrong in all; before that: %s", when, len(wrong), s.story())
+	s.logEvidence()
 }
 
 func (s *soak) killAgent(ctx context.Context, node string) error {
@@ -222,6 +229,7 @@ func (s *soak) loseStore(ctx context.Context, _ string) error {
 
 func (s *soak) changePolicy() error {
 	s.allowed = []string{"backend", "frontend", "nobody"}[s.random.IntN(3)]
+	s.history[len(s.history)-1] += ": " + s.allowed
 	return s.protect()
 }
 
@@ -259,11 +267,11 @@ func (s *soak) detachOne(ctx context.Context) error {
 	if len(s.running) <= 2 {
 		return nil
 	}
-	for key := range s.running {
-		delete(s.running, key)
-		return s.DeleteWorkload(ctx, key)
-	}
-	return nil
+	keys := slices.Sorted(maps.Keys(s.running))
+	key := keys[s.random.IntN(len(keys))]
+	s.history[len(s.history)-1] += ": " + key
+	delete(s.running, key)
+	return s.DeleteWorkload(ctx, key)
 }
 
 func (s *soak) check(err error) {
@@ -289,6 +297,35 @@ func (s *soak) end(before lab.Inventory) {
 	}
 	for _, left := range after.Since(before) {
 		s.t.Errorf("left behind: %s", left)
+	}
+}
+
+// logEvidence tells what the datastore and the agents hold right after a wrong verdict.
+func (s *soak) logEvidence() {
+	data, err := s.Store()
+	if err != nil {
+		s.t.Log(err)
+		return
+	}
+	for _, resource := range []api.Resource{api.WorkloadEndpoints, api.NetworkPolicies} {
+		list, err := data.List(s.t.Context(), resource, "")
+		if err != nil {
+			s.t.Log(err)
+			return
+		}
+		for _, obj := range list.Items {
+			text, err := json.Marshal(obj)
+			s.t.Logf("datastore: %s %v", text, err)
+		}
+	}
+	for _, node := range s.Nodes() {
+		for _, name := range []string{"endpoints", "rules", "members"} {
+			table, err := s.Agent(node).Table(s.t.Context(), name)
+			s.t.Logf("agent %s: %s: %v %v", node, name, table.Rows, err)
+		}
+		var kernel bytes.Buffer
+		err := s.Exec(s.t.Context(), node, []string{"nft", "list", "table", "inet", own.NFTable}, proc.IO{Out: &kernel, Err: &kernel})
+		s.t.Logf("kernel of %s: %v\n%s", node, err, &kernel)
 	}
 }
 
