@@ -47,7 +47,7 @@ type Graph struct {
 	blocks   *blocks
 	speaker  *speaker
 
-	settings   *desired.Settings
+	settings   *settings
 	flushed    uint64       // revision of the last Flush
 	bgp        *desired.BGP // handed out by the last Flush
 	advertise  []netip.Prefix
@@ -58,7 +58,7 @@ type Graph struct {
 func New(node string) *Graph {
 	sets, routes := newIPSets(), newRoutes()
 	g := &Graph{
-		settings: desired.DefaultSettings(),
+		settings: newSettings(node),
 		sets:     sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
 		items: newItems(sets), active: newActive(sets), profiles: newProfiles(), policies: newPolicies(),
 	}
@@ -90,6 +90,7 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 		api.BGPPeers:              sourceOf(g.speaker.putPeer, g.speaker.removePeer),
 		api.BlockAffinities:       sourceOf(g.blocks.putAffinity, g.blocks.removeAffinity),
 		api.IPPools:               sourceOf(g.blocks.putPool, g.blocks.removePool),
+		api.FelixConfigurations:   sourceOf(g.settings.put, g.settings.remove),
 	}
 }
 
@@ -111,6 +112,7 @@ func (g *Graph) Flush() *desired.Delta {
 	d.Policies, d.PoliciesRemoved = g.active.out.drain()
 	d.Endpoints, d.EndpointsRemoved = g.locals.out.drain()
 	d.Routes, d.RoutesRemoved = g.routes.out.drain()
+	g.settings.flush(d)
 	g.flushBGP(d)
 	if d.IsEmpty() {
 		return nil

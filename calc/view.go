@@ -26,12 +26,12 @@ func (v view) Endpoint(id desired.EndpointID) (*desired.Endpoint, bool) {
 }
 func (v view) Policy(id rule.PolicyID) (*desired.Policy, bool) { return v.g.active.out.get(id) }
 
-// HostEndpoints, HostEndpoint and Settings are empty and default until the graph computes them.
+// HostEndpoints and HostEndpoint are empty until the graph computes them.
 func (v view) HostEndpoints() iter.Seq[*desired.HostEndpoint] {
 	return func(func(*desired.HostEndpoint) bool) {}
 }
 func (v view) HostEndpoint(desired.EndpointID) (*desired.HostEndpoint, bool) { return nil, false }
-func (v view) Settings() *desired.Settings                                   { return v.g.settings }
+func (v view) Settings() *desired.Settings                                   { return v.g.settings.now }
 
 func (v view) IPSets() iter.Seq[*desired.IPSet] {
 	return func(yield func(*desired.IPSet) bool) {

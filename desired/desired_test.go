@@ -42,7 +42,12 @@ func random(r *rand.Rand) *desired.State {
 		d.IPSets = append(d.IPSets, c)
 		d.Policies = append(d.Policies, &desired.Policy{ID: policyID(i), Rules: [2][]rule.Rule{nil, {{Match: match}}}})
 		d.Endpoints = append(d.Endpoints, &desired.Endpoint{ID: desired.EndpointID{Name: fmt.Sprint(i)}, Revision: r.Uint64N(2), Profiles: []rule.PolicyID{policyID(i)}})
+		d.HostEndpoints = append(d.HostEndpoints, randomHost(r, i))
 		d.Routes = append(d.Routes, desired.Route{Dst: member(i).Prefix, Interface: fmt.Sprint("cali", r.IntN(2))})
+	}
+	if r.IntN(2) == 0 {
+		d.Settings = desired.DefaultSettings()
+		d.Settings.EndpointToHost = desired.HostAction(r.IntN(3))
 	}
 	if as := r.Uint32N(3); as > 0 {
 		d.BGP = &desired.BGP{AS: as}
@@ -52,6 +57,25 @@ func random(r *rand.Rand) *desired.State {
 		panic(err)
 	}
 	return s
+}
+
+// randomHost returns a host endpoint with policy i in one of its lists.
+func randomHost(r *rand.Rand, i int) *desired.HostEndpoint {
+	e := &desired.HostEndpoint{ID: desired.EndpointID{Name: fmt.Sprint(i)}, Interface: fmt.Sprint("eth", r.IntN(2)), Revision: r.Uint64N(2)}
+	tiers := []desired.TierPolicies{{Tier: "default", Policies: []rule.PolicyID{policyID(i)}}}
+	switch d := r.IntN(2); r.IntN(5) {
+	case 0:
+		e.Untracked[d] = tiers
+	case 1:
+		e.PreDNAT = tiers
+	case 2:
+		e.Normal[d] = tiers
+	case 3:
+		e.Forward[d] = tiers
+	default:
+		e.Profiles = tiers[0].Policies
+	}
+	return e
 }
 
 func TestDiffLeadsFromOneStateToTheOther(t *testing.T) {
@@ -79,21 +103,34 @@ func TestApplyNamesWhatDoesNotFit(t *testing.T) {
 	endpoint := &desired.Endpoint{ID: desired.EndpointID{Namespace: "ns", Name: "a"}}
 	endpoint.Tiers[rule.Egress] = []desired.TierPolicies{{Tier: "default", Policies: []rule.PolicyID{policyID(1)}}}
 	s1 := desired.IPSetChange{ID: "s1", Created: true, Added: []desired.Member{member(1)}}
+	host := func(edit func(*desired.HostEndpoint)) *desired.Delta {
+		e := &desired.HostEndpoint{ID: desired.EndpointID{Name: "h"}}
+		edit(e)
+		return &desired.Delta{HostEndpoints: []*desired.HostEndpoint{e}}
+	}
+	tiers := endpoint.Tiers[rule.Egress]
 	base := []*desired.Delta{{IPSets: []desired.IPSetChange{s1}, Policies: []*desired.Policy{uses("s1")}, Endpoints: []*desired.Endpoint{endpoint}}}
 	cases := map[string]struct {
 		deltas []*desired.Delta
 		want   string
 	}{
-		"set created twice":           {append(base, &desired.Delta{IPSets: []desired.IPSetChange{s1}}), "created a second time"},
-		"set changed before creation": {[]*desired.Delta{{IPSets: []desired.IPSetChange{{ID: "s1"}}}}, "changed and not there"},
-		"member twice":                {append(base, &desired.Delta{IPSets: []desired.IPSetChange{{ID: "s1", Added: s1.Added}}}), "added a second time"},
-		"member not there":            {append(base, &desired.Delta{IPSets: []desired.IPSetChange{{ID: "s1", Removed: []desired.Member{member(2)}}}}), "removed and not there"},
-		"set missing":                 {[]*desired.Delta{{Policies: []*desired.Policy{uses("s1")}}}, "refers to IP set s1"},
-		"set in use removed":          {append(base, &desired.Delta{IPSetsRemoved: []rule.SetID{"s1"}}), "refers to IP set s1"},
-		"policy missing":              {[]*desired.Delta{{Endpoints: []*desired.Endpoint{endpoint}}}, "endpoint ns/a refers to policy"},
-		"policy in use removed":       {append(base, &desired.Delta{PoliciesRemoved: []rule.PolicyID{policyID(1)}}), "endpoint ns/a refers to policy"},
-		"unknown route removed":       {[]*desired.Delta{{RoutesRemoved: []netip.Prefix{member(1).Prefix}}}, "route 10.0.0.1/32"},
-		"BGP removed twice":           {[]*desired.Delta{{BGPRemoved: true}}, "BGP is removed"},
+		"set created twice":              {append(base, &desired.Delta{IPSets: []desired.IPSetChange{s1}}), "created a second time"},
+		"set changed before creation":    {[]*desired.Delta{{IPSets: []desired.IPSetChange{{ID: "s1"}}}}, "changed and not there"},
+		"member twice":                   {append(base, &desired.Delta{IPSets: []desired.IPSetChange{{ID: "s1", Added: s1.Added}}}), "added a second time"},
+		"member not there":               {append(base, &desired.Delta{IPSets: []desired.IPSetChange{{ID: "s1", Removed: []desired.Member{member(2)}}}}), "removed and not there"},
+		"set missing":                    {[]*desired.Delta{{Policies: []*desired.Policy{uses("s1")}}}, "refers to IP set s1"},
+		"set in use removed":             {append(base, &desired.Delta{IPSetsRemoved: []rule.SetID{"s1"}}), "refers to IP set s1"},
+		"policy missing":                 {[]*desired.Delta{{Endpoints: []*desired.Endpoint{endpoint}}}, "endpoint ns/a refers to policy"},
+		"policy in use removed":          {append(base, &desired.Delta{PoliciesRemoved: []rule.PolicyID{policyID(1)}}), "endpoint ns/a refers to policy"},
+		"staged policy missing":          {[]*desired.Delta{{Endpoints: []*desired.Endpoint{{ID: endpoint.ID, Staged: &endpoint.Tiers}}}}, "endpoint ns/a refers to policy"},
+		"host policy missing, untracked": {[]*desired.Delta{host(func(e *desired.HostEndpoint) { e.Untracked[rule.Egress] = tiers })}, "host endpoint h refers to policy"},
+		"host policy missing, preDNAT":   {[]*desired.Delta{host(func(e *desired.HostEndpoint) { e.PreDNAT = tiers })}, "host endpoint h refers to policy"},
+		"host policy missing, normal":    {[]*desired.Delta{host(func(e *desired.HostEndpoint) { e.Normal[rule.Ingress] = tiers })}, "host endpoint h refers to policy"},
+		"host policy missing, forward":   {[]*desired.Delta{host(func(e *desired.HostEndpoint) { e.Forward[rule.Ingress] = tiers })}, "host endpoint h refers to policy"},
+		"host profile missing":           {[]*desired.Delta{host(func(e *desired.HostEndpoint) { e.Profiles = tiers[0].Policies })}, "host endpoint h refers to policy"},
+		"unknown host endpoint removed":  {[]*desired.Delta{{HostEndpointsRemoved: []desired.EndpointID{{Name: "h"}}}}, "host endpoint /h"},
+		"unknown route removed":          {[]*desired.Delta{{RoutesRemoved: []netip.Prefix{member(1).Prefix}}}, "route 10.0.0.1/32"},
+		"BGP removed twice":              {[]*desired.Delta{{BGPRemoved: true}}, "BGP is removed"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

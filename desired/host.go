@@ -15,8 +15,9 @@ const AnyInterface = "*"
 
 // HostEndpoint is policy in front of an interface of the host itself. A list of tiers is empty where no policy of that sort applies.
 type HostEndpoint struct {
-	ID        EndpointID // Namespace is empty
-	Interface string     // link name, or AnyInterface
+	// ID has no namespace. Its name is the object's; where one object stands for several interfaces, further ones are "name/interface".
+	ID        EndpointID
+	Interface string // link name, or AnyInterface
 	// Untracked (doNotTrack) judges before connection tracking, in both directions; an Allow is final for host endpoints.
 	Untracked [2][]TierPolicies
 	// PreDNAT judges what arrives before destination NAT; an Allow is final for host endpoints.
@@ -57,13 +58,14 @@ type Settings struct {
 	Failsafe [2][]Failsafe
 	// EndpointToHost is for workloads talking to their own host.
 	EndpointToHost HostAction
-	// Reject answers denied packets (filterDenyAction: Reject) in place of dropping them silently.
+	// Reject answers denied packets (nftablesFilterDenyAction, iptablesFilterDenyAction: Reject) in place of dropping them silently.
 	Reject bool
 	// KeepConnections leaves established connections alone that a changed policy denies (existingConnections: Keep).
 	KeepConnections bool
 	// AllowInvalid lets packets of no valid connection state meet policy in place of being dropped (disableConntrackInvalidCheck).
 	AllowInvalid bool
-	// Driver is the wanted packet filter: "" picks one, else "nftables", "iptables-nft" or "iptables-legacy".
+	// Driver is the wanted packet filter (nftablesMode, iptablesBackend): "" picks one, else "nftables", "iptables" of either kind,
+	// "iptables-nft" or "iptables-legacy".
 	Driver string
 }
 

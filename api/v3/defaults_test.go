@@ -41,7 +41,7 @@ func TestSetDefaults(t *testing.T) {
 	if peer.Spec.NextHopMode != NextHopKeep || peer.Spec.MaxRestartTime.Duration != 2*time.Minute || peer.Spec.SourceAddress != "UseNodeIP" {
 		t.Errorf("peer: %+v", peer.Spec)
 	}
-	felix := &FelixConfiguration{Spec: FelixConfigurationSpec{FelixDataplane: FelixDataplane{FailsafeInboundHostPorts: []ProtoPort{{Port: 22}}}}}
+	felix := &FelixConfiguration{Spec: FelixConfigurationSpec{FelixPolicy: FelixPolicy{FailsafeInboundHostPorts: []ProtoPort{{Port: 22}}}}}
 	SetDefaults(felix)
 	if in := felix.Spec.FailsafeInboundHostPorts; len(in) != 1 || in[0].Protocol != "TCP" || len(felix.Spec.FailsafeOutboundHostPorts) != 9 {
 		t.Errorf("failsafe ports: %v and %v", in, felix.Spec.FailsafeOutboundHostPorts)

@@ -17,6 +17,7 @@ type FelixConfiguration struct {
 // FelixConfigurationSpec is the agent's configuration. Every field may be absent, which differs from its zero value: the
 // next weaker configuration then decides, and last the default.
 type FelixConfigurationSpec struct {
+	FelixPolicy     `json:",inline"`
 	FelixFeatures   `json:",inline" later:"the agent detects kernel features by itself"`
 	FelixRuntime    `json:",inline" later:"the agent runs with Go's own settings"`
 	FelixHealth     `json:",inline" later:"the agent serves its state over its own socket"`
@@ -25,7 +26,7 @@ type FelixConfigurationSpec struct {
 	FelixDataplane  `json:",inline" later:"the data plane uses the built-in value"`
 	FelixInterfaces `json:",inline" later:"the agent watches all interfaces and owns those named cali*"`
 	FelixRoutes     `json:",inline" later:"routes follow weft's own rules"`
-	FelixIPTables   `json:",inline" later:"there is no iptables data plane yet"`
+	FelixIPTables   `json:",inline" later:"the iptables data plane uses the built-in value"`
 	FelixNFTables   `json:",inline" later:"the nftables data plane uses the built-in value"`
 	FelixXDP        `json:",inline" later:"there is no XDP acceleration yet"`
 	FelixBPF        `json:",inline" later:"there is no eBPF data plane yet"`

@@ -22,24 +22,16 @@ type FelixDataplane struct {
 	DataplaneDriver *string `json:"dataplaneDriver,omitempty" default:"calico-iptables-plugin"`
 	// DataplaneWatchdogTimeout is how long the data plane may be silent before the agent counts as dead. Deprecated: use healthTimeoutOverrides.
 	DataplaneWatchdogTimeout *metav1.Duration `json:"dataplaneWatchdogTimeout,omitempty" default:"1m30s"`
-	// DefaultEndpointToHostAction is what happens to packets from a workload to its own host after egress policy has allowed them.
-	DefaultEndpointToHostAction *string `json:"defaultEndpointToHostAction,omitempty" default:"Drop" format:"anyCase" enum:"Drop Accept Return"`
 	// DeviceRouteProtocol is the protocol number on our kernel routes (rtnetlink's rtm_protocol); 3 is "boot".
 	DeviceRouteProtocol *int `json:"deviceRouteProtocol,omitempty" default:"3" min:"0" max:"255"`
 	// DeviceRouteSourceAddress is the preferred source address of local IPv4 routes.
 	DeviceRouteSourceAddress *string `json:"deviceRouteSourceAddress,omitempty" format:"ip4" maxLen:"45"`
 	// DeviceRouteSourceAddressIPv6 is the IPv6 counterpart.
 	DeviceRouteSourceAddressIPv6 *string `json:"deviceRouteSourceAddressIPv6,omitempty" format:"ip6" maxLen:"45"`
-	// DisableConntrackInvalidCheck keeps packets that connection tracking calls invalid.
-	DisableConntrackInvalidCheck *bool `json:"disableConntrackInvalidCheck,omitempty" default:"false"`
 	// EndpointStatusPathPrefix is the directory below which endpoint status files are written.
 	EndpointStatusPathPrefix *string `json:"endpointStatusPathPrefix,omitempty" default:"/var/run/calico"`
 	// ExternalNodesList lists further CIDRs whose tunnel packets are accepted.
 	ExternalNodesList []string `json:"externalNodesList,omitzero" format:"net"`
-	// FailsafeInboundHostPorts lists ports of host endpoints that stay reachable whatever the policy; an empty list means none.
-	FailsafeInboundHostPorts []ProtoPort `json:"failsafeInboundHostPorts,omitzero" default:"[{\"protocol\":\"tcp\",\"port\":22},{\"protocol\":\"udp\",\"port\":68},{\"protocol\":\"tcp\",\"port\":179},{\"protocol\":\"tcp\",\"port\":2379},{\"protocol\":\"tcp\",\"port\":2380},{\"protocol\":\"tcp\",\"port\":5473},{\"protocol\":\"tcp\",\"port\":6443},{\"protocol\":\"tcp\",\"port\":6666},{\"protocol\":\"tcp\",\"port\":6667}]"`
-	// FailsafeOutboundHostPorts lists ports that host endpoints can always reach; an empty list means none.
-	FailsafeOutboundHostPorts []ProtoPort `json:"failsafeOutboundHostPorts,omitzero" default:"[{\"protocol\":\"udp\",\"port\":53},{\"protocol\":\"udp\",\"port\":67},{\"protocol\":\"tcp\",\"port\":179},{\"protocol\":\"tcp\",\"port\":2379},{\"protocol\":\"tcp\",\"port\":2380},{\"protocol\":\"tcp\",\"port\":5473},{\"protocol\":\"tcp\",\"port\":6443},{\"protocol\":\"tcp\",\"port\":6666},{\"protocol\":\"tcp\",\"port\":6667}]"`
 	// FloatingIPs turns on address translation for floating IPs.
 	FloatingIPs *string `json:"floatingIPs,omitempty" default:"Disabled" enum:"Enabled Disabled"`
 	// IPForwarding lets the agent turn on the kernel's IP forwarding.

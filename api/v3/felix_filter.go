@@ -12,12 +12,8 @@ import (
 type FelixIPTables struct {
 	// IPSetsRefreshInterval is the time between full checks of the IP sets; 0 turns them off.
 	IPSetsRefreshInterval *metav1.Duration `json:"ipsetsRefreshInterval,omitempty" default:"1m30s"`
-	// IPTablesBackend chooses the kind of iptables in the kernel.
-	IPTablesBackend *string `json:"iptablesBackend,omitempty" default:"Auto" format:"anyCase" enum:"Legacy NFT Auto"`
 	// IPTablesFilterAllowAction says whether allowed packets are accepted at once or go on to later rules.
 	IPTablesFilterAllowAction *string `json:"iptablesFilterAllowAction,omitempty" default:"Accept" format:"anyCase" enum:"Accept Return"`
-	// IPTablesFilterDenyAction says whether denied packets vanish or are answered with an error.
-	IPTablesFilterDenyAction *string `json:"iptablesFilterDenyAction,omitempty" default:"Drop" format:"anyCase" enum:"Drop Reject"`
 	// IPTablesLockProbeInterval is the time between tries for the iptables lock.
 	IPTablesLockProbeInterval *metav1.Duration `json:"iptablesLockProbeInterval,omitempty" default:"50ms"`
 	// IPTablesMangleAllowAction is iptablesFilterAllowAction for the mangle table.
@@ -40,8 +36,6 @@ type FelixIPTables struct {
 type FelixNFTables struct {
 	// NFTablesFilterAllowAction says whether allowed packets are accepted at once or go on to later rules.
 	NFTablesFilterAllowAction *string `json:"nftablesFilterAllowAction,omitempty" default:"Accept" format:"anyCase" enum:"Accept Return"`
-	// NFTablesFilterDenyAction says whether denied packets vanish or are answered with an error.
-	NFTablesFilterDenyAction *string `json:"nftablesFilterDenyAction,omitempty" default:"Drop" format:"anyCase" enum:"Drop Reject"`
 	// NFTablesFlowTableDataIfacePattern matches the interfaces of the flow table.
 	NFTablesFlowTableDataIfacePattern *string `json:"nftablesFlowTableDataIfacePattern,omitempty" format:"regex"`
 	// NFTablesFlowTableOffload sends established flows through a flow table.
@@ -50,8 +44,6 @@ type FelixNFTables struct {
 	NFTablesMangleAllowAction *string `json:"nftablesMangleAllowAction,omitempty" default:"Accept" format:"anyCase" enum:"Accept Return"`
 	// NFTablesMarkMask is the set of packet mark bits the agent may use. The default is 0xffff0000.
 	NFTablesMarkMask *uint32 `json:"nftablesMarkMask,omitempty" default:"4294901760" min:"0" max:"4294967295"`
-	// NFTablesMode chooses nftables; Auto does what kube-proxy does.
-	NFTablesMode *string `json:"nftablesMode,omitempty" default:"Auto" enum:"Disabled Enabled Auto"`
 	// NFTablesRefreshInterval is the time between full checks of the table; 0 turns them off.
 	NFTablesRefreshInterval *metav1.Duration `json:"nftablesRefreshInterval,omitempty" default:"3m"`
 }

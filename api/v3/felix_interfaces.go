@@ -22,7 +22,7 @@ type FelixInterfaces struct {
 	// LocalSubnetL2ReachabilityRefreshInterval is the time between announcements for localSubnetL2Reachability.
 	LocalSubnetL2ReachabilityRefreshInterval *metav1.Duration `json:"localSubnetL2ReachabilityRefreshInterval,omitempty" default:"2m"`
 	// NodeSelector chooses the nodes that the configuration is for; only for names other than "default" and "node.<name>".
-	NodeSelector *string `json:"nodeSelector,omitempty" format:"selector" maxLen:"1024"`
+	NodeSelector *string `json:"nodeSelector,omitempty" format:"selector" maxLen:"1024" later:"configurations for selected nodes are not used yet; name it default or node.<name>"`
 }
 
 // FelixRoutes says which kernel routes the agent makes.

@@ -141,6 +141,13 @@ func BGPPeer(name string, edit func(*v3.BGPPeerSpec)) *v3.BGPPeer {
 	return p
 }
 
+// FelixConfig returns a FelixConfiguration.
+func FelixConfig(name string, edit func(*v3.FelixConfigurationSpec)) *v3.FelixConfiguration {
+	c := &v3.FelixConfiguration{ObjectMeta: meta(name, nil)}
+	edit(&c.Spec)
+	return c
+}
+
 // Affinity returns a node's confirmed claim on a block.
 func Affinity(node, cidr string) *v3.BlockAffinity {
 	name := node + "-" + strings.NewReplacer(".", "-", ":", "-", "/", "-").Replace(cidr)

@@ -152,12 +152,19 @@ func Describe(d *desired.Delta) string {
 	for _, e := range d.Endpoints {
 		line("endpoint %+v", *e)
 	}
+	for _, e := range d.HostEndpoints {
+		line("host endpoint %+v", *e)
+	}
+	if d.Settings != nil {
+		line("settings %+v", *d.Settings)
+	}
 	for _, r := range d.Routes {
 		line("route %+v", r)
 	}
 	if d.BGP != nil {
 		line("BGP %+v", *d.BGP)
 	}
-	line("removed: BGP %t, routes %v, endpoints %v, policies %v, sets %v", d.BGPRemoved, d.RoutesRemoved, d.EndpointsRemoved, d.PoliciesRemoved, d.IPSetsRemoved)
+	line("removed: BGP %t, routes %v, endpoints %v, host endpoints %v, policies %v, sets %v",
+		d.BGPRemoved, d.RoutesRemoved, d.EndpointsRemoved, d.HostEndpointsRemoved, d.PoliciesRemoved, d.IPSetsRemoved)
 	return b.String()
 }

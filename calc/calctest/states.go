@@ -43,6 +43,7 @@ func Sequences() map[string][]State {
 		"mesh":       meshStates(),
 		"peers":      peerStates(),
 		"reflectors": reflectorStates(),
+		"settings":   settingStates(),
 		"bad input":  badStates(),
 	}
 }

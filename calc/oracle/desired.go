@@ -13,7 +13,7 @@ import (
 
 // Desired returns what calc ought to compute for a node. The error says which references lead nowhere; it would be a fault of this package.
 func (c *Cluster) Desired(node string) (*desired.State, error) {
-	d := &desired.Delta{BGP: c.bgp(node), Routes: c.routes(node)}
+	d := &desired.Delta{BGP: c.bgp(node), Routes: c.routes(node), Settings: c.settings(node)}
 	policies := map[rule.PolicyID]*desired.Policy{}
 	for _, w := range c.local(node) {
 		e, used := c.endpoint(w)

@@ -43,6 +43,7 @@ type Cluster struct {
 	nodes      []*v3.Node
 	bgpConfigs map[string]*v3.BGPConfiguration
 	bgpPeers   []*v3.BGPPeer
+	felix      map[string]*v3.FelixConfiguration
 
 	mu     sync.Mutex
 	states map[string]*desired.State // by node, for Judge
@@ -59,7 +60,8 @@ type profile struct {
 
 // New reads objects of any kinds. Kinds that nothing is computed from are ignored; invalid objects end up in Refused.
 func New(objects []Version) *Cluster {
-	c := &Cluster{profiles: map[string]profile{}, tiers: map[string]rule.Tier{}, bgpConfigs: map[string]*v3.BGPConfiguration{}, states: map[string]*desired.State{}, Refused: map[api.Key]error{}}
+	c := &Cluster{profiles: map[string]profile{}, tiers: map[string]rule.Tier{}, bgpConfigs: map[string]*v3.BGPConfiguration{},
+		felix: map[string]*v3.FelixConfiguration{}, states: map[string]*desired.State{}, Refused: map[api.Key]error{}}
 	for _, v := range objects {
 		c.refuse(v.Object, api.Validate(v.Object, api.Checks{Selector: selector.ValidateSyntax}).Err())
 	}
@@ -148,6 +150,8 @@ func (c *Cluster) readRest(v Version) error {
 		c.nodes = append(c.nodes, obj)
 	case *v3.BGPConfiguration:
 		c.bgpConfigs[obj.Name] = obj
+	case *v3.FelixConfiguration:
+		c.felix[obj.Name] = obj
 	case *v3.BGPPeer:
 		c.bgpPeers = append(c.bgpPeers, obj)
 	}

@@ -1,0 +1,27 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calctest
+
+import (
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+)
+
+func (w walk) felixConfig() api.Object {
+	text := func(values ...string) *string {
+		if w.chance(50) {
+			return nil
+		}
+		return new(pick(w, values...))
+	}
+	return FelixConfig(pick(w, "default", "default", "node."+Me, "node.n2"), func(s *v3.FelixConfigurationSpec) {
+		s.DefaultEndpointToHostAction = text("Drop", "accept", "RETURN", "Drop", "Open")
+		s.ExistingConnections = text("Keep", "Reevaluate")
+		s.NFTablesMode, s.IPTablesBackend = text("Enabled", "Disabled", "Auto"), text("Auto", "NFT", "legacy")
+		s.NFTablesFilterDenyAction, s.IPTablesFilterDenyAction = text("Reject", "Drop"), text("Reject", "Drop")
+		yes := w.chance(50)
+		s.DisableConntrackInvalidCheck = pick(w, nil, &yes)
+		s.FailsafeInboundHostPorts = pick(w, nil, nil, []v3.ProtoPort{}, []v3.ProtoPort{{Port: 22}, {Protocol: "udp", Port: 53, Net: "10.0.0.0/8"}})
+	})
+}

@@ -1,0 +1,85 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// settings returns how policy meets a node: the configuration "default" as JSON, and over it what the node's own states.
+func (c *Cluster) settings(node string) *desired.Settings {
+	out := desired.DefaultSettings()
+	merged := map[string]any{}
+	for _, name := range []string{"default", "node." + node} {
+		config := c.felix[name]
+		if config == nil {
+			continue
+		}
+		text, err := json.Marshal(config.Spec)
+		if err == nil {
+			err = json.Unmarshal(text, &merged)
+		}
+		if err != nil {
+			panic(err) // a configuration that was read can be written
+		}
+	}
+	text := func(field string) string {
+		s, _ := merged[field].(string)
+		return strings.ToLower(s)
+	}
+	out.EndpointToHost = map[string]desired.HostAction{"accept": desired.HostAccept, "return": desired.HostReturn}[text("defaultEndpointToHostAction")]
+	out.KeepConnections = text("existingConnections") == "keep"
+	out.AllowInvalid = merged["disableConntrackInvalidCheck"] == true
+	nft, ipt := text("nftablesFilterDenyAction") == "reject", text("iptablesFilterDenyAction") == "reject"
+	backend := text("iptablesBackend")
+	stated := backend == "legacy" || backend == "nft"
+	switch mode := text("nftablesMode"); {
+	case mode == "enabled":
+		out.Driver, out.Reject = "nftables", nft
+	case stated:
+		out.Driver, out.Reject = "iptables-"+backend, ipt
+	case mode == "disabled":
+		out.Driver, out.Reject = "iptables", ipt
+	default:
+		out.Reject = nft || ipt
+	}
+	for d, field := range map[rule.Direction]string{rule.Ingress: "failsafeInboundHostPorts", rule.Egress: "failsafeOutboundHostPorts"} {
+		if list, ok := merged[field].([]any); ok {
+			out.Failsafe[d] = failsafes(list)
+		}
+	}
+	return out
+}
+
+func failsafes(list []any) []desired.Failsafe {
+	set := map[desired.Failsafe]bool{}
+	for _, entry := range list {
+		fields := entry.(map[string]any)
+		protocol, _ := fields["protocol"].(string)
+		number, _ := v3.ProtocolNumber(intstr.FromString(cmp.Or(protocol, "TCP")))
+		f := desired.Failsafe{Protocol: number, Port: uint16(fields["port"].(float64))}
+		if net, _ := fields["net"].(string); net != "" {
+			f.Net, _ = v3.ParseCIDR(net)
+		}
+		set[f] = true
+	}
+	var out []desired.Failsafe
+	for f := range set {
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b desired.Failsafe) int {
+		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port), netip.Prefix.Compare(a.Net, b.Net))
+	})
+	return out
+}
