@@ -14,17 +14,19 @@ import (
 const AnyInterface = "*"
 
 // HostEndpoint is policy in front of an interface of the host itself. A list of tiers is empty where no policy of that sort applies.
+// policy/eval.Node.Pass says which sort is asked when.
 type HostEndpoint struct {
 	// ID has no namespace. Its name is the object's; where one object stands for several interfaces, further ones are "name/interface".
 	ID        EndpointID
 	Interface string // link name, or AnyInterface
-	// Untracked (doNotTrack) judges before connection tracking, in both directions; an Allow is final for host endpoints.
+	// Untracked (doNotTrack) judges before connection tracking, in both directions. An Allow is final for this host endpoint and direction; what
+	// no rule decides goes on, whatever the tiers' default actions. With AnyInterface it takes no part.
 	Untracked [2][]TierPolicies
-	// PreDNAT judges what arrives before destination NAT; an Allow is final for host endpoints.
+	// PreDNAT judges what arrives before destination NAT, and ends like Untracked.
 	PreDNAT []TierPolicies
 	// Normal judges traffic of the host's own processes; after it come the profiles, and no match there drops.
 	Normal [2][]TierPolicies
-	// Forward (applyOnForward) judges what the host forwards: where it is empty all passes; profiles take no part.
+	// Forward (applyOnForward) judges what the host forwards: where it is empty, or passed to its end, all passes; profiles take no part.
 	Forward [2][]TierPolicies
 	// Profiles end Normal.
 	Profiles []rule.PolicyID

@@ -2,11 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package eval judges packets: Evaluate tells what an endpoint's policy does with a packet and why, Judge does so for
-// both ends of a flow.
+// both ends of a flow, and Node.Pass for the whole way through a node: host endpoints, and what surrounds policy.
 //
 // It is the one evaluator that tests, explanations and staged policies share; every data plane must agree with it. It
-// is pure and judges new connections: packets of established flows never reach policy. What a data plane does around
-// policy (anti-spoofing, traffic of the endpoint's own host) is not judged here.
+// is pure and judges new connections: packets of established flows never reach policy.
 package eval
 
 import (
@@ -47,11 +46,22 @@ func Evaluate(w World, ep *desired.Endpoint, dir rule.Direction, p Packet) Resul
 	return e.result(e.profiles(ep.Profiles))
 }
 
+// Staged returns the endpoint as it would be with all staged policies in force: ep itself if none concerns it.
+func Staged(ep *desired.Endpoint) *desired.Endpoint {
+	if ep.Staged == nil {
+		return ep
+	}
+	staged := *ep
+	staged.Tiers, staged.Staged = *ep.Staged, nil
+	return &staged
+}
+
 // evaluation is one packet's way through the policy of one endpoint.
 type evaluation struct {
 	world  World
 	dir    rule.Direction
 	packet *Packet
+	early  bool // the ends of tiers do not decide
 	trace  []Step
 }
 
@@ -73,6 +83,9 @@ func (e *evaluation) tier(t *desired.TierPolicies) rule.Action {
 		case rule.Pass:
 			return rule.NoMatch
 		}
+	}
+	if e.early {
+		return rule.NoMatch
 	}
 	action := rule.Deny
 	if t.DefaultAction == rule.Pass {

@@ -55,7 +55,6 @@ func tier(name string, end rule.Action, policies ...string) desired.TierPolicies
 }
 
 func TestSequence(t *testing.T) {
-	tiers := func(list ...desired.TierPolicies) []desired.TierPolicies { return list }
 	for _, c := range []struct {
 		name     string
 		tiers    []desired.TierPolicies

@@ -41,10 +41,11 @@ func portSet(id rule.SetID) rule.Set { return rule.Set{ID: id, Kind: rule.SetPor
 
 // matrixSets are the sets of the matrix: two of addresses, two of named ports.
 var matrixSets = map[rule.SetID][]desired.Member{
-	"web":  {{Prefix: net("10.0.0.1/32")}, {Prefix: net("192.0.2.0/24")}, {Prefix: net("fd00::1/128")}},
-	"prod": {{Prefix: net("10.0.0.1/32")}},
-	"http": {{Prefix: net("10.0.0.1/32"), Protocol: 6, Port: 8080}, {Prefix: net("10.0.0.2/32"), Protocol: 6, Port: 80}},
-	"dns":  {{Prefix: net("10.0.0.1/32"), Protocol: 6, Port: 53}, {Prefix: net("10.0.0.1/32"), Protocol: 17, Port: 53}},
+	"web":     {{Prefix: net("10.0.0.1/32")}, {Prefix: net("192.0.2.0/24")}, {Prefix: net("fd00::1/128")}},
+	"prod":    {{Prefix: net("10.0.0.1/32")}},
+	"http":    {{Prefix: net("10.0.0.1/32"), Protocol: 6, Port: 8080}, {Prefix: net("10.0.0.2/32"), Protocol: 6, Port: 80}},
+	"service": {{Prefix: net("10.0.0.1/32"), Protocol: 6, Port: 8080}, {Prefix: net("10.0.0.2/32"), Protocol: 17, Port: 53}},
+	"dns":     {{Prefix: net("10.0.0.1/32"), Protocol: 6, Port: 53}, {Prefix: net("10.0.0.1/32"), Protocol: 17, Port: 53}},
 }
 
 // The packets of the matrix.
@@ -119,6 +120,8 @@ var matrix = []struct {
 		[]eval.Packet{tcp, back, tcp6}, nil},
 	{"port name of another protocol", rule.Match{Protocol: 6, Src: rule.Side{PortSets: []rule.Set{portSet("dns")}}}, nil, []eval.Packet{tcp}},
 	{"port name by protocol", rule.Match{Protocol: 17, Src: rule.Side{PortSets: []rule.Set{portSet("dns")}}}, []eval.Packet{udp}, nil},
+	{"service: ports of any protocol", rule.Match{Dst: rule.Side{PortSets: []rule.Set{{ID: "service", Kind: rule.SetPort}}}},
+		[]eval.Packet{udp, back}, []eval.Packet{tcp, tcp6, ping}},
 	{"not destination port name", rule.Match{Protocol: 6, Dst: rule.Side{NotPortSets: []rule.Set{portSet("http")}}},
 		[]eval.Packet{tcp6}, []eval.Packet{tcp, back}},
 	{"source port", rule.Match{Protocol: 6, Src: rule.Side{Ports: []rule.PortRange{{Min: 80, Max: 80}}}}, []eval.Packet{back}, []eval.Packet{tcp}},

@@ -12,7 +12,7 @@ import (
 
 // Result is a verdict and how it came about.
 type Result struct {
-	Verdict rule.Action // Allow or Deny
+	Verdict rule.Action // Allow or Deny; NoMatch where an early sort of host endpoint policy leaves the packet to later ones
 	// Trace holds what happened in order; the last step decided.
 	Trace []Step
 }
@@ -25,11 +25,14 @@ type StepKind uint8
 
 // The kinds.
 const (
-	RuleMatched StepKind = iota // a rule matched; Log goes on with the next rule, Pass with the next tier or profile
-	PolicyEnd                   // no rule of the policy decided
-	TierEnd                     // no policy of the tier decided: its default action
-	ProfilesEnd                 // no profile decided: Deny
-	Missing                     // the policy, or a set of the rule, is not known: Deny
+	RuleMatched    StepKind = iota // a rule matched; Log goes on with the next rule, Pass with the next tier or profile
+	PolicyEnd                      // no rule of the policy decided
+	TierEnd                        // no policy of the tier decided: its default action
+	ProfilesEnd                    // no profile decided: Deny
+	Missing                        // the policy, or a set of the rule, is not known: Deny
+	FailsafePort                   // host endpoints: a port that policy never closes
+	NothingDecides                 // host endpoints: no policy of an early or forward sort decided
+	Guard                          // something other than policy decided
 )
 
 // Step is one thing that happened to a packet.
@@ -40,7 +43,7 @@ type Step struct {
 	Index  int     // position of the rule in the user's list
 	RuleID rule.ID // empty when no rule took part
 	Action rule.Action
-	Text   string // the rule; for Missing what is missing
+	Text   string // the rule; for Missing what is missing; else the reason
 	// Applied are, at the end of a tier or of the profiles, those that were asked: at a TierEnd that denies, the policies
 	// that isolate the endpoint.
 	Applied []rule.PolicyID
@@ -58,6 +61,10 @@ func (s Step) String() string {
 		return fmt.Sprintf("profiles: nothing decides in %s; Deny", list(s.Applied))
 	case PolicyEnd:
 		return fmt.Sprintf("%s: %s: no rule decides", s.place(), s.Policy)
+	case FailsafePort:
+		return "failsafe " + s.Text + "; " + s.outcome()
+	case NothingDecides, Guard:
+		return s.Text + "; " + s.outcome()
 	}
 	if s.RuleID == "" {
 		return fmt.Sprintf("%s: %s: %s; Deny", s.place(), s.Policy, s.Text)
@@ -67,6 +74,14 @@ func (s Step) String() string {
 		text += "; Deny"
 	}
 	return text
+}
+
+// outcome is the action in words.
+func (s Step) outcome() string {
+	if s.Action == rule.NoMatch {
+		return "the packet goes on"
+	}
+	return s.Action.String()
 }
 
 func (s Step) place() string {
