@@ -38,10 +38,8 @@ type Config struct {
 	StateDir string
 	// IP4 and IP6 are the node's addresses: "autodetect", "none", an address, or an address with its subnet.
 	IP4, IP6 string
-	// EndpointToHost is Calico's defaultEndpointToHostAction: Drop, Accept or Return.
-	EndpointToHost string
-	Store          store.Store
-	Log            *slog.Logger
+	Store    store.Store
+	Log      *slog.Logger
 }
 
 // Agent is a running node.
@@ -104,14 +102,10 @@ type kernel struct {
 
 // openKernel opens the real one, of which only forwarding is switched on.
 func openKernel(config Config) (kernel, error) {
-	action, err := hostAction(config.EndpointToHost)
-	if err != nil {
-		return kernel{}, err
-	}
 	if err := enableForwarding(); err != nil {
 		return kernel{}, err
 	}
-	filter, err := nft.New(nft.Options{EndpointToHost: action})
+	filter, err := nft.New(nft.Options{Log: config.Log})
 	if err != nil {
 		return kernel{}, err
 	}
@@ -148,19 +142,6 @@ func build(config Config, below kernel) (*Agent, error) {
 	a.loop.judge() // not ready before the first round
 	a.cni, err = cni.New(config.Node, backend{a}, records, config.Log)
 	return a, err
-}
-
-// hostAction reads Config.EndpointToHost.
-func hostAction(text string) (nft.HostAction, error) {
-	switch text {
-	case "Drop", "":
-		return nft.HostDrop, nil
-	case "Accept":
-		return nft.HostAccept, nil
-	case "Return":
-		return nft.HostReturn, nil
-	}
-	return 0, fmt.Errorf("endpoint to host action %q is none of Drop, Accept, Return", text)
 }
 
 // start runs all parts. Errors of the environment (no datastore, no peer) are waited out; only what cannot get better ends the agent.

@@ -58,7 +58,6 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 	flags.StringVar(&config.StateDir, "state-dir", "/run/weft", "directory for sockets and endpoint records")
 	flags.StringVar(&config.IP4, "ip", "autodetect", "the node's IPv4 address with its subnet, autodetect or none")
 	flags.StringVar(&config.IP6, "ip6", "autodetect", "the node's IPv6 address with its subnet, autodetect or none")
-	flags.StringVar(&config.EndpointToHost, "endpoint-to-host", "Drop", "what becomes of packets from workloads to this host after policy allowed them: Drop, Accept or Return")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }

@@ -74,6 +74,14 @@ func connections(t *testing.T, open Open) {
 		step("its other direction", Workload(2), back, tcp(back, tcpAck, 2001, 1001), Workload(1))
 		there.SrcPort++
 		step("new, after a deny", Workload(1), there, tcp(there, tcpSyn, 1000, 0), "")
+		b.settings.AllowInvalid = true
+		b.apply(t, world(t, rule.Allow, 1, 2), nil)
+		stray.SrcPort++
+		step("stray answer that may meet policy", Workload(2), stray, tcp(stray, tcpSyn|tcpAck, 1, 1), Workload(1))
+		b.apply(t, world(t, rule.Deny, 1, 2), nil)
+		stray.SrcPort++
+		step("stray answer that policy denies", Workload(2), stray, tcp(stray, tcpSyn|tcpAck, 1, 1), "")
+		b.settings.AllowInvalid = false
 	}
 }
 

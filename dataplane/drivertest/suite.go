@@ -23,9 +23,8 @@ type Driver interface {
 	Close() error
 }
 
-// Open opens a driver for the network namespace of the calling thread. With hostAccept, workloads may talk to their host if their policy
-// allows it; else they may not.
-type Open func(t testing.TB, hostAccept bool) (Driver, error)
+// Open opens a driver for the network namespace of the calling thread.
+type Open func(t testing.TB) (Driver, error)
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
@@ -39,13 +38,16 @@ func Run(t *testing.T, open Open) {
 // bench is a network with a driver in it.
 type bench struct {
 	*Net
-	driver Driver
-	accept bool
+	driver   Driver
+	settings desired.Settings
 }
 
 func newBench(t *testing.T, open Open, hostAccept bool) *bench {
 	t.Helper()
-	b := &bench{Net: NewNet(t), accept: hostAccept}
+	b := &bench{Net: NewNet(t), settings: *desired.DefaultSettings()}
+	if hostAccept {
+		b.settings.EndpointToHost = desired.HostAccept
+	}
 	b.open(t, open)
 	t.Cleanup(func() { must(t, b.driver.Close()) })
 	return b
@@ -54,13 +56,16 @@ func newBench(t *testing.T, open Open, hostAccept bool) *bench {
 func (b *bench) open(t *testing.T, open Open) {
 	t.Helper()
 	must(t, b.Router.Do(func() (err error) {
-		b.driver, err = open(t, b.accept)
+		b.driver, err = open(t)
 		return err
 	}))
 }
 
-func (b *bench) apply(t *testing.T, view desired.View, delta *desired.Delta) {
+// apply programs a state under the bench's settings.
+func (b *bench) apply(t *testing.T, view *desired.State, delta *desired.Delta) {
 	t.Helper()
+	settings := b.settings
+	must(t, view.Apply(&desired.Delta{Settings: &settings}))
 	r, err := b.driver.Apply(t.Context(), view, delta)
 	must(t, err)
 	if len(r.Failed) > 0 {
@@ -96,7 +101,7 @@ func random(t *testing.T, open Open) {
 			b.apply(t, now, delta)
 			for n := range packets {
 				p := g.probe()
-				want := expect(now, p, b.accept)
+				want := expect(now, p, b.settings.EndpointToHost == desired.HostAccept)
 				if problem := b.try(p, want); problem != "" {
 					return fmt.Errorf("seed %d state %d packet %d: %v: %s\n%s", seed, state, n, p, problem, want.why)
 				}

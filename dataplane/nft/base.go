@@ -6,21 +6,10 @@ package nft
 import (
 	"slices"
 
+	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/nft"
 	"github.com/weftnet/weft/sys/own"
-)
-
-// HostAction is what happens to packets from a workload to its own host once its egress policy allows them
-// (FelixConfiguration.spec.defaultEndpointToHostAction).
-type HostAction uint8
-
-// The actions. HostReturn leaves the packet to other tables' rules; as nftables lets every table decide, that is what accepting in
-// this one means, so it equals HostAccept.
-const (
-	HostDrop HostAction = iota
-	HostAccept
-	HostReturn
 )
 
 // Names of the frame: base chains, dispatch maps and source address sets.
@@ -31,6 +20,7 @@ const (
 	chainInput      = "input"
 	chainInvalid    = "invalid"
 	chainToHost     = "to-host"
+	chainDeny       = "deny"
 )
 
 func fromChain(f *family) string { return "from" + f.tag }
@@ -71,12 +61,12 @@ var discoveryTypes = [][]byte{{130}, {131}, {132}, {133}, {135}, {136}}
 // A packet of a known connection ends with the first rule of forward. A new one goes through its sender's egress chain if it comes from a workload
 // and, when that allows it, through to4 or to6 to the receiver's ingress chain. Names that no map knows are dropped if they are
 // workloads' names: a workload without its policy in place is closed.
-func frame(action HostAction) []frameChain {
+func frame(settings *desired.Settings) []frameChain {
 	workload := own.InterfacePrefix
 	v4, v6 := is{f: nfproto, value: []byte{ipv4.nfproto}}, is{f: nfproto, value: []byte{ipv6.nfproto}}
-	known := []ruleSpec{
-		{stmts: []stmt{state(ctEstablished | ctRelated), accept}},
-		{stmts: []stmt{state(ctInvalid), goTo(chainInvalid)}},
+	known := []ruleSpec{{stmts: []stmt{state(ctEstablished | ctRelated), accept}}}
+	if !settings.AllowInvalid {
+		known = append(known, ruleSpec{stmts: []stmt{state(ctInvalid), goTo(chainInvalid)}})
 	}
 	discovery := inConst(icmp6, false, hostSet(icmp6.kind, discoveryTypes))
 	isICMPv6 := is{f: l4proto, value: []byte{protoICMPv6}}
@@ -95,20 +85,22 @@ func frame(action HostAction) []frameChain {
 			ruleSpec{stmts: []stmt{v4, goTo(fromChain(ipv4))}},
 			ruleSpec{stmts: []stmt{v6, goTo(fromChain(ipv6))}},
 		)},
-		{base(chainInput, nft.HookInput, nft.PriorityFilter), []ruleSpec{
-			{stmts: []stmt{named{iifname, true, workload}, accept}},
-			known[0],
-			known[1],
-			{stmts: []stmt{isICMPv6, discovery, accept}},
-			{stmts: []stmt{v4, goTo(fromChain(ipv4))}},
-			{stmts: []stmt{v6, goTo(fromChain(ipv6))}},
-			{stmts: []stmt{drop}},
-		}},
+		{base(chainInput, nft.HookInput, nft.PriorityFilter), slices.Concat(
+			[]ruleSpec{{stmts: []stmt{named{iifname, true, workload}, accept}}},
+			known,
+			[]ruleSpec{
+				{stmts: []stmt{isICMPv6, discovery, accept}},
+				{stmts: []stmt{v4, goTo(fromChain(ipv4))}},
+				{stmts: []stmt{v6, goTo(fromChain(ipv6))}},
+				{stmts: []stmt{drop}},
+			},
+		)},
 		{nft.Chain{Name: chainInvalid}, []ruleSpec{
 			{[]stmt{named{iifname, false, workload}, counter{}, drop}, "invalid connection state"},
 			{[]stmt{named{oifname, false, workload}, counter{}, drop}, "invalid connection state"},
 		}},
-		{nft.Chain{Name: chainToHost}, []ruleSpec{hostRule(action)}},
+		{nft.Chain{Name: chainToHost}, []ruleSpec{hostRule(settings.EndpointToHost)}},
+		{nft.Chain{Name: chainDeny}, denial(settings.Reject)},
 	}
 	for _, f := range families {
 		chains = append(chains, dispatch(f)...)
@@ -120,8 +112,21 @@ func base(name string, hook uint32, priority int32) nft.Chain {
 	return nft.Chain{Name: name, Hook: &nft.Hook{Num: hook, Priority: priority}}
 }
 
-func hostRule(action HostAction) ruleSpec {
-	if action == HostDrop {
+// denial ends the way of all packets that policy denies.
+func denial(reject bool) []ruleSpec {
+	if !reject {
+		return []ruleSpec{{stmts: []stmt{drop}}}
+	}
+	return []ruleSpec{
+		{stmts: []stmt{is{f: l4proto, value: []byte{protoTCP}}, rejectTCP{}}},
+		{stmts: []stmt{rejectOther{}}},
+	}
+}
+
+// hostRule ends the way from a workload to its own host. Returning a packet leaves it to other tables' rules: as nftables lets every table
+// decide, that is what accepting in this one means.
+func hostRule(action desired.HostAction) ruleSpec {
+	if action == desired.HostDrop {
 		return ruleSpec{[]stmt{counter{}, drop}, "workload to its own host"}
 	}
 	return ruleSpec{[]stmt{counter{}, accept}, "workload to its own host"}

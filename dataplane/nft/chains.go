@@ -185,7 +185,7 @@ func (r renderer) evaluation(out *rendered, s chainSpec) error {
 			return err
 		}
 	}
-	out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, drop}, "no profile matched"})
+	out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, denied}, "no profile matched"})
 	return nil
 }
 
@@ -215,7 +215,7 @@ func (r renderer) tier(out *rendered, s chainSpec, t desired.TierPolicies) error
 		}
 	}
 	if t.DefaultAction != rule.Pass {
-		out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, drop}, comment("tier " + t.Tier + ": no policy matched")})
+		out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, denied}, comment("tier " + t.Tier + ": no policy matched")})
 	}
 	return nil
 }
@@ -267,7 +267,7 @@ func action(a rule.Action, s chainSpec, pass bool) ([]stmt, error) {
 	case a == rule.Allow:
 		return []stmt{counter{}, accept}, nil
 	case a == rule.Deny:
-		return []stmt{counter{}, drop}, nil
+		return []stmt{counter{}, denied}, nil
 	case a == rule.Log:
 		return []stmt{counter{}, logged{logPrefix}}, nil
 	case a == rule.Pass && pass:

@@ -12,12 +12,8 @@ import (
 func TestConformance(t *testing.T) {
 	for name, from := range map[string]int{"chains": 0, "indexed": 1} {
 		t.Run(name, func(t *testing.T) {
-			drivertest.Run(t, func(_ testing.TB, hostAccept bool) (drivertest.Driver, error) {
-				o := Options{indexFrom: from}
-				if hostAccept {
-					o.EndpointToHost = HostAccept
-				}
-				return New(o)
+			drivertest.Run(t, func(testing.TB) (drivertest.Driver, error) {
+				return New(Options{indexFrom: from})
 			})
 		})
 	}

@@ -29,6 +29,7 @@ type ledger struct {
 	traits    map[rule.PolicyID]traits
 	peers     map[string]*peerIndex // by the name of the indexed tier's chain
 	peerUse   index[rule.SetID]     // indexed tiers' chains that a set's members decide about
+	frame     map[string]framed     // the chains that are always there
 	indexFrom int
 
 	// The plan in the making: what is known of it, the chains to write, and names to look at before it is done: chains to render, chains that
@@ -103,6 +104,12 @@ type endpoint struct {
 	chains [2][2]string // by family and direction, empty: none
 }
 
+// framed is a chain of the frame as it was written.
+type framed struct {
+	sum    [sha256.Size]byte
+	consts []string
+}
+
 // newLedger starts with the frame.
 func newLedger(view desired.View, o Options) *ledger {
 	l := &ledger{
@@ -111,12 +118,7 @@ func newLedger(view desired.View, o Options) *ledger {
 		traits: map[rule.PolicyID]traits{}, peers: map[string]*peerIndex{}, peerUse: index[rule.SetID]{}, indexFrom: cmp.Or(o.indexFrom, indexFrom),
 	}
 	l.begin(view)
-	for _, c := range frame(o.EndpointToHost) {
-		l.writes[c.chain.Name] = chainWrite{chain: c.chain, fresh: true, rules: c.rules}
-		for _, k := range constsOf(c.rules) {
-			l.holdConst(k, unit{})
-		}
-	}
+	l.putFrame()
 	for _, f := range families {
 		for _, s := range []*nft.Set{dispatchMap(false, f), dispatchMap(true, f), sourceSet(f), sourceNetSet(f)} {
 			l.next.addSets = append(l.next.addSets, setAdd{set: s})
@@ -130,6 +132,31 @@ func (l *ledger) begin(view desired.View) {
 	l.view, l.next, l.writes = view, &plan{}, map[string]chainWrite{}
 	l.dirty, l.idle, l.dirtyConsts = map[string]struct{}{}, map[string]struct{}{}, map[string]struct{}{}
 	l.reindexed, l.touched = map[string]struct{}{}, map[string]map[netip.Addr]struct{}{}
+}
+
+// putFrame brings the frame to the settings.
+func (l *ledger) putFrame() {
+	old := l.frame
+	l.frame = map[string]framed{}
+	for _, c := range frame(l.view.Settings()) {
+		now := framed{sum: sumOf(c.rules)}
+		for _, k := range constsOf(c.rules) {
+			l.holdConst(k, unit{})
+			now.consts = append(now.consts, k.set.Name)
+		}
+		if was, ok := old[c.chain.Name]; !ok || was.sum != now.sum {
+			l.writes[c.chain.Name] = chainWrite{chain: c.chain, fresh: !ok, rules: c.rules}
+		}
+		l.frame[c.chain.Name] = now
+	}
+	for name, was := range old {
+		for _, k := range was.consts {
+			l.releaseConst(k)
+		}
+		if _, ok := l.frame[name]; !ok {
+			l.next.dropChains = append(l.next.dropChains, name)
+		}
+	}
 }
 
 // putSet takes in a change of an IP set. A set whose shape changes makes the chains that use it dirty.

@@ -24,10 +24,8 @@ import (
 	"github.com/weftnet/weft/sys/nft"
 )
 
-// Options say how policy meets the host. The zero value is Calico's default.
+// Options adjust a driver. The zero value is usable.
 type Options struct {
-	// EndpointToHost is what happens to packets from a workload to its own host after egress policy; the default is HostDrop.
-	EndpointToHost HostAction
 	// Log gets what was refused and tried again; nil discards it.
 	Log *slog.Logger
 

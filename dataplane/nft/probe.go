@@ -40,6 +40,7 @@ var features = []feature{
 	}},
 	{"connection tracking", "CONFIG_NFT_CT and CONFIG_NF_CONNTRACK", probeRule(state(ctEstablished))},
 	{"counters", "CONFIG_NF_TABLES", probeRule(counter{})},
+	{"rejecting", "CONFIG_NFT_REJECT and CONFIG_NFT_REJECT_INET", probeRule(rejectOther{})},
 	{"logging", "CONFIG_NFT_LOG", probeRule(logged{logPrefix})},
 	{"interface names", "CONFIG_NF_TABLES", probeRule(named{iifname, true, "probe"})},
 }

@@ -31,6 +31,9 @@ func (l *ledger) putView(closed map[desired.EndpointID]error, failed map[unit]er
 
 // putDelta takes in what changed.
 func (l *ledger) putDelta(d *desired.Delta) error {
+	if d.Settings != nil {
+		l.putFrame()
+	}
 	for i := range d.IPSets {
 		if err := l.putSet(&d.IPSets[i]); err != nil {
 			return &refusal{setUnit(d.IPSets[i].ID), err}

@@ -183,6 +183,17 @@ type logged struct{ prefix string }
 func (s logged) String() string      { return "log prefix " + quote(s.prefix) }
 func (s logged) encode(e *nft.Exprs) { e.Log(s.prefix) }
 
+// rejectTCP and rejectOther answer a packet that is dropped.
+type (
+	rejectTCP   struct{}
+	rejectOther struct{}
+)
+
+func (rejectTCP) String() string        { return "reject with tcp reset" }
+func (rejectTCP) encode(e *nft.Exprs)   { e.RejectTCP() }
+func (rejectOther) String() string      { return "reject with icmpx admin-prohibited" }
+func (rejectOther) encode(e *nft.Exprs) { e.RejectProhibited() }
+
 // then ends the rule.
 type then nft.Verdict
 
@@ -190,6 +201,7 @@ var (
 	accept  = then{Code: nft.VerdictAccept}
 	drop    = then{Code: nft.VerdictDrop}
 	returns = then{Code: nft.VerdictReturn}
+	denied  = goTo(chainDeny)
 )
 
 func jump(chain string) then       { return then{nft.VerdictJump, chain} }

@@ -8,22 +8,39 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/weftnet/weft/desired"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// renderings are the golden files.
-var renderings = map[string]Options{"sample.nft": {}, "indexed.nft": {indexFrom: 1, EndpointToHost: HostAccept}}
+// rendering is a golden file.
+type rendering struct {
+	options  Options
+	settings *desired.Settings
+}
+
+var renderings = map[string]rendering{
+	"sample.nft":  {settings: desired.DefaultSettings()},
+	"indexed.nft": {Options{indexFrom: 1}, &desired.Settings{EndpointToHost: desired.HostAccept, Reject: true, AllowInvalid: true}},
+}
+
+func (r rendering) view(t *testing.T) *desired.State {
+	t.Helper()
+	view := sample(t)
+	check(t, view.Apply(&desired.Delta{Settings: r.settings}))
+	return view
+}
 
 func TestRenderGolden(t *testing.T) {
-	for name, o := range renderings {
-		t.Run(name, func(t *testing.T) { golden(t, filepath.Join("testdata", name), o) })
+	for name, r := range renderings {
+		t.Run(name, func(t *testing.T) { golden(t, filepath.Join("testdata", name), r) })
 	}
 }
 
-func golden(t *testing.T, name string, o Options) {
+func golden(t *testing.T, name string, r rendering) {
 	t.Helper()
-	text, err := Render(sample(t), o)
+	text, err := Render(r.view(t), r.options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,15 +61,15 @@ func golden(t *testing.T, name string, o Options) {
 // TestTextMeansWhatWeProgram loads the text with the nft tool into one namespace and applies the state in another: the tool must list the
 // same table for both.
 func TestTextMeansWhatWeProgram(t *testing.T) {
-	for name, o := range renderings {
-		t.Run(name, func(t *testing.T) { sameListing(t, o) })
+	for name, r := range renderings {
+		t.Run(name, func(t *testing.T) { sameListing(t, r) })
 	}
 }
 
-func sameListing(t *testing.T, o Options) {
+func sameListing(t *testing.T, r rendering) {
 	t.Helper()
-	view := sample(t)
-	text, err := Render(view, o)
+	view := r.view(t)
+	text, err := Render(view, r.options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +79,7 @@ func sameListing(t *testing.T, o Options) {
 	}
 	peer, ours := newNS(t), newNS(t)
 	nftTool(t, peer, "-f", file)
-	apply(t, openDriver(t, ours, o), view, nil)
+	apply(t, openDriver(t, ours, r.options), view, nil)
 	want, got := nftTool(t, peer, "-s", "list", "ruleset"), nftTool(t, ours, "-s", "list", "ruleset")
 	if got != want {
 		t.Errorf("the kernel lists our table as\n%s\nand the tool's as\n%s", got, want)

@@ -14,12 +14,12 @@ import (
 )
 
 // walker makes random states: small numbers, so that things are shared, overlap, come and go. Each state differs from the last in one
-// part: sets, policies, or endpoints.
+// part: sets, policies, endpoints, or settings.
 type walker struct {
 	rnd   *rand.Rand
 	b     build
 	dice  *rand.Rand
-	parts [3]uint64 // what each part is drawn from
+	parts [4]uint64 // what each part is drawn from
 }
 
 func newWalker(seed uint64) *walker { return &walker{dice: rand.New(rand.NewPCG(seed, 0))} }
@@ -63,6 +63,8 @@ func (w *walker) state(t testing.TB) *desired.State {
 			e.SpoofPrefixes = prefixes([]string{"10.7.0.0/16", "10.7.1.0/24", "fd09::/64", "10.7.0.1"}[w.pick(4)])
 		}
 	}
+	w.part(3)
+	w.b.delta.Settings = &desired.Settings{EndpointToHost: desired.HostAction(w.pick(3)), Reject: w.pick(2) == 0, AllowInvalid: w.pick(2) == 0}
 	return w.b.state(t)
 }
 

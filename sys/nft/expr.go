@@ -160,6 +160,19 @@ func (e *Exprs) Log(prefix string) {
 	})
 }
 
+// RejectTCP drops the packet, which must be TCP, and answers with a reset.
+func (e *Exprs) RejectTCP() {
+	e.expr("reject", func(a *attrs) { a.be32(unix.NFTA_REJECT_TYPE, unix.NFT_REJECT_TCP_RST) })
+}
+
+// RejectProhibited drops the packet and answers that it is administratively prohibited, with the ICMP of the packet's family.
+func (e *Exprs) RejectProhibited() {
+	e.expr("reject", func(a *attrs) {
+		a.be32(unix.NFTA_REJECT_TYPE, unix.NFT_REJECT_ICMPX_UNREACH)
+		a.bytes(unix.NFTA_REJECT_ICMP_CODE, []byte{unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED})
+	})
+}
+
 // Verdict ends the rule.
 func (e *Exprs) Verdict(v Verdict) {
 	e.expr("immediate", func(a *attrs) {
