@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weftnet/weft/agent/cni"
+	"github.com/weftnet/weft/agent/nodeaddr"
 	"github.com/weftnet/weft/agent/record"
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/calc"
@@ -38,8 +39,10 @@ type Config struct {
 	StateDir string
 	// IP4 and IP6 are the node's addresses: "autodetect", "none", an address, or an address with its subnet.
 	IP4, IP6 string
-	Store    store.Store
-	Log      *slog.Logger
+	// Method4 and Method6 say how an address is found when it is to be detected.
+	Method4, Method6 nodeaddr.Method
+	Store            store.Store
+	Log              *slog.Logger
 }
 
 // Agent is a running node.

@@ -67,15 +67,15 @@ func (a *Agent) setDatastoreError(ctx context.Context, err error) (news bool) {
 func (a *Agent) join(ctx context.Context, instance string) (claim, error) {
 	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()
-	previous, err := previousAddresses(ctx, a.config.Store, a.config.Node)
+	node, err := readNode(ctx, a.config.Store, a.config.Node)
 	if err != nil {
 		return claim{}, err
 	}
-	host, err := gatherFacts()
+	host, err := gatherFacts(a.config)
 	if err != nil {
 		return claim{}, err
 	}
-	found, err := detect(a.config, previous, host)
+	found, err := detect(a.config, node, host)
 	if err != nil {
 		return claim{}, err
 	}

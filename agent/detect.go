@@ -24,21 +24,48 @@ const (
 	noAddress  = "none"
 )
 
-// previousAddresses reads what the Node object says; zero prefixes when there is none.
-func previousAddresses(ctx context.Context, s store.Store, name string) (previous [2]netip.Prefix, err error) {
+// nodeObject is what the datastore's Node says of addresses, IPv4 first.
+type nodeObject struct {
+	previous [2]netip.Prefix // zero: none
+	internal [2]netip.Addr   // of type InternalIP; zero: none
+}
+
+// readNode reads the Node object; the result is zero when there is none.
+func readNode(ctx context.Context, s store.Store, name string) (out nodeObject, err error) {
 	obj, err := s.Get(ctx, api.Key{Resource: api.Nodes, Name: name})
 	if errors.Is(err, store.ErrNotFound) {
-		return previous, nil
+		return out, nil
 	}
 	if err != nil {
-		return previous, err
+		return out, err
 	}
-	if node, ok := obj.(*v3.Node); ok && node.Spec.BGP != nil {
+	node, ok := obj.(*v3.Node)
+	if !ok {
+		return out, nil
+	}
+	if node.Spec.BGP != nil {
 		// An unreadable address is as good as none: detection then starts afresh and says so.
-		previous[0], _ = netip.ParsePrefix(node.Spec.BGP.IPv4Address)
-		previous[1], _ = netip.ParsePrefix(node.Spec.BGP.IPv6Address)
+		out.previous[0], _ = netip.ParsePrefix(node.Spec.BGP.IPv4Address)
+		out.previous[1], _ = netip.ParsePrefix(node.Spec.BGP.IPv6Address)
 	}
-	return previous, nil
+	for _, a := range node.Spec.Addresses {
+		prefix, err := v3.ParseInterfaceCIDR(a.Address)
+		if err != nil || a.Type != "InternalIP" {
+			continue
+		}
+		if of := &out.internal[family(prefix.Addr())]; !of.IsValid() {
+			*of = prefix.Addr()
+		}
+	}
+	return out, nil
+}
+
+// family indexes what there is once for IPv4 and once for IPv6.
+func family(a netip.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
 }
 
 // errSetting says that the configuration of an address makes no sense. It does not get better by waiting.
@@ -47,28 +74,44 @@ var errSetting = errors.New("node address")
 // errNoAddress says that the host has no usable address yet.
 var errNoAddress = errors.New("the node has no usable address")
 
-// hostFacts is what the kernel says about addresses.
+// hostFacts is what the kernel says about addresses, IPv4 first.
 type hostFacts struct {
-	candidates       []nodeaddr.Candidate
-	source4, source6 netip.Addr // towards the default route; zero: none
+	candidates []nodeaddr.Candidate
+	source     [2]netip.Addr // towards the default route; zero: none
+	reach      [2]netip.Addr // towards the method's target; zero: none
 }
 
 // gatherFacts asks the kernel.
-func gatherFacts() (hostFacts, error) {
+func gatherFacts(config Config) (hostFacts, error) {
 	all, err := candidates()
-	return hostFacts{all, sourceTowards("udp4", "192.0.2.1:9"), sourceTowards("udp6", "[2001:db8::1]:9")}, err
+	facts := hostFacts{candidates: all, source: [2]netip.Addr{sourceTowards("udp4", "192.0.2.1"), sourceTowards("udp6", "2001:db8::1")}}
+	if target := config.Method4.Target(); target != "" {
+		facts.reach[0] = sourceTowards("udp4", target)
+	}
+	if target := config.Method6.Target(); target != "" {
+		facts.reach[1] = sourceTowards("udp6", target)
+	}
+	return facts, err
 }
 
 // detect lets nodeaddr choose for each family.
-func detect(config Config, previous [2]netip.Prefix, host hostFacts) (addresses, error) {
-	v4, err := choose(config.IP4, netip.Addr.Is4, nodeaddr.Facts{Previous: previous[0], RouteSource: host.source4, Candidates: host.candidates})
-	if err != nil {
-		return addresses{}, fmt.Errorf("%w: --ip: %w", errSetting, err)
+func detect(config Config, node nodeObject, host hostFacts) (addresses, error) {
+	settings := [2]struct {
+		flag, value string
+		method      nodeaddr.Method
+	}{{"--ip", config.IP4, config.Method4}, {"--ip6", config.IP6, config.Method6}}
+	var chosen [2]nodeaddr.Decision
+	for f, setting := range settings {
+		facts := nodeaddr.Facts{
+			Previous: node.previous[f], InternalIP: node.internal[f], RouteSource: host.source[f], ReachSource: host.reach[f],
+			Method: setting.method, Candidates: host.candidates,
+		}
+		var err error
+		if chosen[f], err = choose(setting.value, f, facts); err != nil {
+			return addresses{}, fmt.Errorf("%w: %s: %w", errSetting, setting.flag, err)
+		}
 	}
-	v6, err := choose(config.IP6, netip.Addr.Is6, nodeaddr.Facts{Previous: previous[1], RouteSource: host.source6, Candidates: host.candidates})
-	if err != nil {
-		return addresses{}, fmt.Errorf("%w: --ip6: %w", errSetting, err)
-	}
+	v4, v6 := chosen[0], chosen[1]
 	switch {
 	case v4.Value.IsValid() || v6.Value.IsValid():
 		return addresses{v4, v6}, nil
@@ -79,15 +122,15 @@ func detect(config Config, previous [2]netip.Prefix, host hostFacts) (addresses,
 }
 
 // choose completes the facts for one family and lets nodeaddr decide.
-func choose(setting string, family func(netip.Addr) bool, facts nodeaddr.Facts) (nodeaddr.Decision, error) {
-	facts.Candidates = slices.DeleteFunc(slices.Clone(facts.Candidates), func(c nodeaddr.Candidate) bool { return !family(c.Prefix.Addr()) })
+func choose(setting string, of int, facts nodeaddr.Facts) (nodeaddr.Decision, error) {
+	facts.Candidates = slices.DeleteFunc(slices.Clone(facts.Candidates), func(c nodeaddr.Candidate) bool { return family(c.Prefix.Addr()) != of })
 	switch setting {
 	case noAddress:
 		return nodeaddr.Decision{Reason: "switched off by the operator"}, nil
 	case autodetect, "":
 	default:
 		p, err := v3.ParseInterfaceCIDR(setting)
-		if err != nil || !family(p.Addr()) {
+		if err != nil || family(p.Addr()) != of {
 			return nodeaddr.Decision{}, fmt.Errorf("%q is no address of this family; write 192.0.2.7/24, 2001:db8::7/64, autodetect or none", setting)
 		}
 		facts.Explicit = p
@@ -95,10 +138,11 @@ func choose(setting string, family func(netip.Addr) bool, facts nodeaddr.Facts) 
 	return nodeaddr.Choose(facts), nil
 }
 
-// sourceTowards asks the kernel which source address it would use towards far (an address reserved for documentation, RFC 5737 and
-// RFC 3849). Connecting a datagram socket sends nothing.
-func sourceTowards(network, far string) netip.Addr {
-	conn, err := net.Dial(network, far)
+// sourceTowards asks the kernel which source address it would use towards a host, by default an address reserved for documentation (RFC 5737
+// and RFC 3849). Connecting a datagram socket sends nothing; looking up a name does.
+func sourceTowards(network, host string) netip.Addr {
+	const discard = "9"
+	conn, err := net.Dial(network, net.JoinHostPort(host, discard))
 	if err != nil {
 		return netip.Addr{} // no route: the other rules decide
 	}

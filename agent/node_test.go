@@ -124,12 +124,41 @@ func TestInstanceIdentityIsKept(t *testing.T) {
 	}
 }
 
+func method(t *testing.T, text string) nodeaddr.Method {
+	t.Helper()
+	m, err := nodeaddr.ParseMethod(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestReadNode(t *testing.T) {
+	data := memstore.New()
+	none, err := readNode(t.Context(), data, "n1")
+	if err != nil || none != (nodeObject{}) {
+		t.Errorf("without a Node: %+v, %v", none, err)
+	}
+	node := &v3.Node{TypeMeta: v3.TypeMeta{APIVersion: v3.APIVersion, Kind: "Node"}, ObjectMeta: v3.ObjectMeta{Name: "n1"}}
+	node.Spec.BGP = &v3.NodeBGPSpec{IPv4Address: "192.0.2.7/24"}
+	node.Spec.Addresses = []v3.NodeAddress{{Address: "198.51.100.1", Type: "ExternalIP"}, {Address: "192.0.2.8", Type: "InternalIP"}, {Address: "192.0.2.9", Type: "InternalIP"},
+		{Address: "2001:db8::8", Type: "InternalIP"}}
+	if _, err := data.Create(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	got, err := readNode(t.Context(), data, "n1")
+	want := nodeObject{[2]netip.Prefix{netip.MustParsePrefix("192.0.2.7/24")}, [2]netip.Addr{netip.MustParseAddr("192.0.2.8"), netip.MustParseAddr("2001:db8::8")}}
+	if err != nil || got != want {
+		t.Errorf("read %+v, %v, want %+v", got, err, want)
+	}
+}
+
 func TestDetect(t *testing.T) {
 	p := netip.MustParsePrefix
 	host := hostFacts{candidates: []nodeaddr.Candidate{
 		{Interface: "eth0", Up: true, Prefix: p("192.0.2.7/24")}, {Interface: "eth1", Up: true, Prefix: p("198.51.100.7/24")},
 		{Interface: "eth0", Up: true, Prefix: p("2001:db8::7/64")},
-	}, source4: netip.MustParseAddr("198.51.100.7")}
+	}, source: [2]netip.Addr{netip.MustParseAddr("198.51.100.7")}}
 	for _, tc := range []struct {
 		name     string
 		config   Config
@@ -142,13 +171,15 @@ func TestDetect(t *testing.T) {
 		{"sticky", Config{}, [2]netip.Prefix{p("192.0.2.7/24")}, host, "192.0.2.7/24", "2001:db8::7/64", nil},
 		{"one family off", Config{IP6: noAddress}, [2]netip.Prefix{}, host, "198.51.100.7/24", "", nil},
 		{"explicit", Config{IP4: "203.0.113.1/25", IP6: noAddress}, [2]netip.Prefix{}, hostFacts{}, "203.0.113.1/25", "", nil},
+		{"first found", Config{Method4: method(t, "first-found")}, [2]netip.Prefix{}, host, "192.0.2.7/24", "2001:db8::7/64", nil},
+		{"InternalIP", Config{Method4: method(t, "kubernetes-internal-ip")}, [2]netip.Prefix{p("198.51.100.7/24")}, host, "192.0.2.7/24", "2001:db8::7/64", nil},
 		{"wrong family", Config{IP4: "2001:db8::7/64"}, [2]netip.Prefix{}, host, "", "", errSetting},
 		{"no address", Config{IP6: "eth0"}, [2]netip.Prefix{}, host, "", "", errSetting},
 		{"both off", Config{IP4: noAddress, IP6: noAddress}, [2]netip.Prefix{}, host, "", "", errSetting},
 		{"nothing there yet", Config{}, [2]netip.Prefix{}, hostFacts{}, "", "", errNoAddress},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := detect(tc.config, tc.previous, tc.host)
+			got, err := detect(tc.config, nodeObject{previous: tc.previous, internal: [2]netip.Addr{netip.MustParseAddr("192.0.2.7")}}, tc.host)
 			if !errors.Is(err, tc.err) || text(got.v4.Value) != tc.v4 || text(got.v6.Value) != tc.v6 {
 				t.Errorf("detect = %s %s, %v; want %s %s, %v", text(got.v4.Value), text(got.v6.Value), err, tc.v4, tc.v6, tc.err)
 			}

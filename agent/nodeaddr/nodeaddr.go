@@ -28,7 +28,13 @@ type Facts struct {
 	Previous netip.Prefix
 	// RouteSource is the kernel's source address towards the default route, the zero Addr if there is none.
 	RouteSource netip.Addr
-	Candidates  []Candidate
+	// Method narrows the choice down; the zero value does not.
+	Method Method
+	// ReachSource is the kernel's source address towards Method.Target, the zero Addr if it has no route there.
+	ReachSource netip.Addr
+	// InternalIP is the address of type InternalIP of the Kubernetes node, the zero Addr if there is none.
+	InternalIP netip.Addr
+	Candidates []Candidate
 }
 
 // Decision is the address, why it was chosen, and why the others were not. An invalid Value means there is none.
@@ -38,23 +44,52 @@ type Decision struct {
 	Rejected []string
 }
 
-// Choose picks, strongest first: the operator's setting; the previous address while the host still has it; the kernel's own choice
-// of source address; the first address on a device of the host's own.
+// Choose picks, strongest first: the operator's setting; what a detection method names; the previous address while the host still has it and
+// the method allows it; the kernel's own choice of source address; the first address on a device of the host's own.
 func Choose(f Facts) Decision {
 	usable, rejected := split(f.Candidates)
 	if f.Explicit.IsValid() {
 		return Decision{widen(f.Explicit, f.Candidates), "set by the operator", rejected}
 	}
-	if c, ok := find(usable, f.Previous.Addr()); ok {
+	switch f.Method.kind {
+	case canReach:
+		return f.named(f.ReachSource, "the kernel uses it towards "+f.Method.Target(), "the kernel has no route to "+f.Method.Target(), usable, rejected)
+	case kubernetesNode:
+		return f.named(f.InternalIP, "it is the Kubernetes node's InternalIP", "the Kubernetes node has no InternalIP of this family", usable, rejected)
+	}
+	eligible, others := f.Method.narrow(usable)
+	rejected = append(rejected, others...)
+	if c, ok := find(eligible, f.Previous.Addr()); ok {
 		return Decision{c.Prefix, "the node had it before and still has it, on " + c.Interface, rejected}
 	}
-	if c, ok := find(usable, f.RouteSource); ok {
+	if c, ok := find(eligible, f.RouteSource); ok && f.Method.kind == kernelChoice {
 		return Decision{c.Prefix, "the kernel uses it towards the default route, on " + c.Interface, rejected}
 	}
-	if len(usable) > 0 {
-		return Decision{usable[0].Prefix, "first address of a device of the host's own, " + usable[0].Interface, rejected}
+	if len(eligible) > 0 {
+		reason := "first address of a device of the host's own, " + eligible[0].Interface
+		if f.Method.kind != kernelChoice {
+			reason = "first address by " + f.Method.String() + ", on " + eligible[0].Interface
+		}
+		return Decision{eligible[0].Prefix, reason, rejected}
 	}
 	return Decision{Reason: "no usable address found", Rejected: rejected}
+}
+
+// named decides for the address that a method names, if the host has it.
+func (f Facts) named(addr netip.Addr, why, missing string, usable []Candidate, rejected []string) Decision {
+	if !addr.IsValid() {
+		return Decision{Reason: missing + " (" + f.Method.String() + ")", Rejected: rejected}
+	}
+	c, ok := find(usable, addr)
+	if !ok {
+		return Decision{Reason: fmt.Sprintf("%s names %s, which is no usable address of this host", f.Method, addr), Rejected: rejected}
+	}
+	for _, other := range usable {
+		if other != c {
+			rejected = append(rejected, fmt.Sprintf("%s on %s: not by %s", other.Prefix, other.Interface, f.Method))
+		}
+	}
+	return Decision{c.Prefix, why + ", on " + c.Interface, rejected}
 }
 
 func split(all []Candidate) (usable []Candidate, rejected []string) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/agent"
+	"github.com/weftnet/weft/agent/nodeaddr"
 	"github.com/weftnet/weft/ctl"
 )
 
@@ -22,7 +23,7 @@ func inGroup(group string, cmd *cobra.Command) *cobra.Command {
 // newAgent returns `weft agent`.
 func newAgent(env *ctl.Env) *cobra.Command {
 	var config agent.Config
-	var level string
+	var level, method4, method6 string
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Run one node: policy, routes, BGP and the CNI socket",
@@ -39,6 +40,13 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 					return fmt.Errorf("host name: %w; name the node with --node", err)
 				}
 				config.Node = name
+			}
+			var err error
+			if config.Method4, err = nodeaddr.ParseMethod(method4); err != nil {
+				return fmt.Errorf("--ip-autodetection-method: %w", err)
+			}
+			if config.Method6, err = nodeaddr.ParseMethod(method6); err != nil {
+				return fmt.Errorf("--ip6-autodetection-method: %w", err)
 			}
 			var severity slog.Level
 			if err := severity.UnmarshalText([]byte(level)); err != nil {
@@ -58,6 +66,10 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 	flags.StringVar(&config.StateDir, "state-dir", "/run/weft", "directory for sockets and endpoint records")
 	flags.StringVar(&config.IP4, "ip", "autodetect", "the node's IPv4 address with its subnet, autodetect or none")
 	flags.StringVar(&config.IP6, "ip6", "autodetect", "the node's IPv6 address with its subnet, autodetect or none")
+	const methods = "how to find it: first-found, kubernetes-internal-ip, can-reach=HOST, interface=REGEXP,... skip-interface=REGEXP,... or cidr=CIDR,... "
+	flags.StringVar(&method4, "ip-autodetection-method", os.Getenv("IP_AUTODETECTION_METHOD"), methods+
+		"(env IP_AUTODETECTION_METHOD; default: the address that the node had, else the kernel's source towards the default route)")
+	flags.StringVar(&method6, "ip6-autodetection-method", os.Getenv("IP6_AUTODETECTION_METHOD"), "the same for IPv6 (env IP6_AUTODETECTION_METHOD)")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
