@@ -17,6 +17,7 @@ var watched = []api.Resource{
 	api.IPPools, api.BlockAffinities, api.Nodes, api.BGPConfigurations, api.BGPPeers,
 	api.WorkloadEndpoints, api.HostEndpoints, api.Profiles, api.Tiers, api.NetworkPolicies, api.GlobalNetworkPolicies,
 	api.NetworkSets, api.GlobalNetworkSets, api.FelixConfigurations, api.KubeNetworkPolicies, api.Namespaces, api.ServiceAccounts,
+	api.ClusterNetworkPolicies, api.AdminNetworkPolicies, api.BaselineAdminNetworkPolicies,
 }
 
 // inputs merges what the datastore says with what this node knows better: its own endpoints. Local facts outrank remote ones.

@@ -12,7 +12,6 @@ import (
 	"github.com/weftnet/weft/api/internal/near"
 	"github.com/weftnet/weft/api/internal/shape"
 	"github.com/weftnet/weft/api/internal/tree"
-	v3 "github.com/weftnet/weft/api/v3"
 )
 
 // decoder walks a tree beside the Go type it must fit, collects what does not, and writes what does as JSON.
@@ -46,14 +45,11 @@ func (d *decoder) object(n *tree.Node, t reflect.Type, path string) {
 	}
 	d.out = append(d.out, '}')
 	for _, f := range s.Fields {
-		if f.Required && !seen[f.Name] && t.PkgPath() == ownTypes {
+		if f.Required && !seen[f.Name] && shape.Own(t) {
 			d.found = append(d.found, FieldError{Path: join(path, f.Name), Line: n.Line, Reason: "required"})
 		}
 	}
 }
-
-// ownTypes is the package whose struct tags say which fields are required.
-var ownTypes = reflect.TypeFor[v3.IPPool]().PkgPath()
 
 // refused reports a field that does not exist or is there twice.
 func (d *decoder) refused(p tree.Pair, f *shape.Field, s *shape.Struct, path string, again bool) bool {

@@ -74,7 +74,7 @@ type explainer struct {
 
 func (e explainer) kind(k *Kind) FieldDoc {
 	text := e.docs[k.goType.Name()]
-	if k.goType.PkgPath() != ownTypes {
+	if !shape.Own(k.goType) {
 		text = swagger(k.goType)[""]
 	}
 	return FieldDoc{Name: k.Kind, Type: k.APIVersion, Doc: text}
@@ -82,7 +82,7 @@ func (e explainer) kind(k *Kind) FieldDoc {
 
 func (e explainer) field(s *shape.Struct, f *shape.Field, above string) FieldDoc {
 	text := swagger(f.Owner)[f.Name]
-	if f.Owner.PkgPath() == ownTypes {
+	if shape.Own(f.Owner) {
 		text = e.docs[f.Owner.Name()+"."+f.GoName]
 	}
 	if known, ok := metaDocs[f.Name]; ok && above == "" {
@@ -90,7 +90,7 @@ func (e explainer) field(s *shape.Struct, f *shape.Field, above string) FieldDoc
 	}
 	return FieldDoc{
 		Path: join(above, f.Name), Name: f.Name, Type: TypeName(f.Type), Doc: text,
-		Required: f.Required && s.Type.PkgPath() == ownTypes, Immutable: f.Immutable,
+		Required: f.Required && shape.Own(s.Type), Immutable: f.Immutable,
 		Default: orElse(f.Default, f.DefaultText), Limits: f.Limits(), Later: f.Later,
 	}
 }

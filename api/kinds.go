@@ -14,6 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/weftnet/weft/api/clusterpolicy"
 	"github.com/weftnet/weft/api/internal/near"
 	v3 "github.com/weftnet/weft/api/v3"
 )
@@ -74,6 +75,10 @@ var kinds = []*Kind{
 	kind[v3.IPAMHandle](IPAMHandles, "IPAMHandle").machine(),
 
 	kind[networkingv1.NetworkPolicy](KubeNetworkPolicies, "NetworkPolicy").namespaced().short("knp", "netpol"),
+	kind[clusterpolicy.ClusterNetworkPolicy](ClusterNetworkPolicies, "ClusterNetworkPolicy"),
+	kind[clusterpolicy.AdminNetworkPolicy](AdminNetworkPolicies, "AdminNetworkPolicy").version(clusterpolicy.AdminAPIVersion).short("anp"),
+	kind[clusterpolicy.BaselineAdminNetworkPolicy](BaselineAdminNetworkPolicies, "BaselineAdminNetworkPolicy").
+		version(clusterpolicy.AdminAPIVersion).short("banp"),
 	kind[corev1.Namespace](Namespaces, "Namespace").short("ns"),
 	kind[corev1.ServiceAccount](ServiceAccounts, "ServiceAccount").namespaced().short("sa"),
 }
@@ -141,12 +146,15 @@ func kind[T any](r Resource, name string) *Kind {
 	switch r.Group() {
 	case "networking.k8s.io":
 		version = networkingv1.SchemeGroupVersion.String()
+	case clusterpolicy.Group:
+		version = clusterpolicy.APIVersion
 	case "core":
 		version = corev1.SchemeGroupVersion.String()
 	}
 	return &Kind{Resource: r, APIVersion: version, Kind: name, Singular: strings.ToLower(name), goType: reflect.TypeFor[T]()}
 }
 
+func (k *Kind) version(v string) *Kind      { k.APIVersion = v; return k }
 func (k *Kind) short(names ...string) *Kind { k.ShortNames = names; return k }
 func (k *Kind) namespaced() *Kind           { k.Namespaced = true; return k }
 func (k *Kind) machine() *Kind              { k.Machine = true; return k }

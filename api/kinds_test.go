@@ -23,6 +23,8 @@ func TestLookup(t *testing.T) {
 		"netsets": NetworkSets, "hep": HostEndpoints, "heps": HostEndpoints, "bgpconfig": BGPConfigurations, "bgpconfigs": BGPConfigurations,
 		"ipamconfig": IPAMConfigurations, "ipamconfigs": IPAMConfigurations, "affinity": BlockAffinities, "affinities": BlockAffinities,
 		"clusterinfo": ClusterInformations, "ns": Namespaces, "namespaces.core": Namespaces, "serviceaccounts": ServiceAccounts, "wep": WorkloadEndpoints,
+		"clusternetworkpolicy": ClusterNetworkPolicies, "clusternetworkpolicies.policy.networking.k8s.io": ClusterNetworkPolicies,
+		"anp": AdminNetworkPolicies, "adminnetworkpolicy.v1alpha1.policy.networking.k8s.io": AdminNetworkPolicies, "banp": BaselineAdminNetworkPolicies,
 	} {
 		k, err := Lookup(name)
 		if err != nil || k.Resource != want {

@@ -5,6 +5,7 @@ package api
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +25,6 @@ func (c *kubeCheck) add(path, format string, args ...any) {
 
 func validateKubePolicy(o *networkingv1.NetworkPolicy) FieldErrors {
 	c := &kubeCheck{}
-	v3.ValidateMetadata(o, &c.found)
 	c.selector(&o.Spec.PodSelector, "spec.podSelector")
 	for i, t := range o.Spec.PolicyTypes {
 		if t != networkingv1.PolicyTypeIngress && t != networkingv1.PolicyTypeEgress {
@@ -99,14 +99,13 @@ func (c *kubeCheck) peers(peers []networkingv1.NetworkPolicyPeer, path string) {
 }
 
 func (c *kubeCheck) ipBlock(b *networkingv1.IPBlock, path string) {
-	outer, err := v3.ParseInterfaceCIDR(b.CIDR)
+	outer, err := v3.ParseKubeCIDR(b.CIDR)
 	if err != nil {
-		c.add(path+".cidr", "%q is no CIDR; write one as in 10.65.0.0/16 or fd00:65::/48", b.CIDR)
+		c.add(path+".cidr", "%v", err)
 		return
 	}
-	outer = outer.Masked()
 	for i, text := range b.Except {
-		inner, err := v3.ParseInterfaceCIDR(text)
+		inner, err := v3.ParseKubeCIDR(text)
 		if err != nil || inner.Bits() <= outer.Bits() || !outer.Contains(inner.Addr()) {
 			c.add(fmt.Sprintf("%s.except[%d]", path, i), "%q is not a smaller CIDR inside %s", text, outer)
 		}
@@ -116,6 +115,9 @@ func (c *kubeCheck) ipBlock(b *networkingv1.IPBlock, path string) {
 func (c *kubeCheck) selector(s *metav1.LabelSelector, path string) {
 	if s == nil {
 		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
+		v3.ValidateLabel(key, s.MatchLabels[key], path+".matchLabels", &c.found)
 	}
 	for i, e := range s.MatchExpressions {
 		at := fmt.Sprintf("%s.matchExpressions[%d]", path, i)
@@ -130,6 +132,10 @@ func (c *kubeCheck) selector(s *metav1.LabelSelector, path string) {
 			}
 		default:
 			c.add(at+".operator", "%q is not allowed; write In, NotIn, Exists or DoesNotExist", e.Operator)
+		}
+		v3.ValidateLabel(e.Key, "", at, &c.found)
+		for _, value := range e.Values {
+			v3.ValidateLabel("values", value, at, &c.found)
 		}
 	}
 }

@@ -48,9 +48,12 @@ const (
 	FelixConfigurations   Resource = "felixconfigurations.projectcalico.org"
 	ClusterInformations   Resource = "clusterinformations.projectcalico.org"
 
-	KubeNetworkPolicies Resource = "networkpolicies.networking.k8s.io"
-	Namespaces          Resource = "namespaces.core"
-	ServiceAccounts     Resource = "serviceaccounts.core"
+	KubeNetworkPolicies          Resource = "networkpolicies.networking.k8s.io"
+	ClusterNetworkPolicies       Resource = "clusternetworkpolicies.policy.networking.k8s.io"
+	AdminNetworkPolicies         Resource = "adminnetworkpolicies.policy.networking.k8s.io"
+	BaselineAdminNetworkPolicies Resource = "baselineadminnetworkpolicies.policy.networking.k8s.io"
+	Namespaces                   Resource = "namespaces.core"
+	ServiceAccounts              Resource = "serviceaccounts.core"
 )
 
 // Group returns the API group of r: "projectcalico.org", "networking.k8s.io", "core".

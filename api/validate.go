@@ -33,7 +33,17 @@ func Validate(obj Object, c Checks) FieldErrors {
 	found := validateNamespace(k, obj)
 	switch o := obj.(type) {
 	case *networkingv1.NetworkPolicy:
-		return append(found, validateKubePolicy(o)...)
+		v3.ValidateMetadata(o, &found)
+		if !c.Stored {
+			found = append(found, validateKubePolicy(o)...)
+		}
+		return found
+	case clusterPolicy:
+		v3.ValidateMetadata(o, &found)
+		if !c.Stored {
+			found = append(found, validateClusterPolicy(o, c)...)
+		}
+		return found
 	case *corev1.Namespace, *corev1.ServiceAccount:
 		v3.ValidateMetadata(obj, &found)
 		return found

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 )
 
@@ -120,6 +121,30 @@ func kubeTypes(types []networkingv1.PolicyType) string {
 		parts[i] = string(t)
 	}
 	return joinComma(parts)
+}
+
+// formTypes renders the directions that a policy of the administrators concerns.
+func formTypes(f clusterpolicy.Form) string {
+	var parts []string
+	if len(f.Ingress) > 0 {
+		parts = append(parts, "Ingress")
+	}
+	if len(f.Egress) > 0 {
+		parts = append(parts, "Egress")
+	}
+	return joinComma(parts)
+}
+
+// subject renders whom a policy of the administrators is for.
+func subject(s *clusterpolicy.PolicySubject) string {
+	namespaces, pods := s.Namespaces, ""
+	if s.Pods != nil {
+		namespaces, pods = s.Pods.NamespaceSelector, " pods "+podSelector(s.Pods.PodSelector)
+	}
+	if namespaces == nil {
+		namespaces = &metav1.LabelSelector{}
+	}
+	return "namespaces " + podSelector(*namespaces) + pods
 }
 
 // blockCounts renders how many addresses a handle holds, and in which blocks.

@@ -9,6 +9,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 )
 
@@ -92,6 +93,21 @@ var fields = map[api.Resource][]field{
 	api.KubeNetworkPolicies: {
 		{header: "TYPES", value: of(func(p *networkingv1.NetworkPolicy) string { return kubeTypes(p.Spec.PolicyTypes) })},
 		{header: "POD-SELECTOR", value: of(func(p *networkingv1.NetworkPolicy) string { return podSelector(p.Spec.PodSelector) })},
+	},
+	api.ClusterNetworkPolicies: {
+		{header: "TIER", value: of(func(p *clusterpolicy.ClusterNetworkPolicy) string { return p.Spec.Tier })},
+		{header: "PRIORITY", value: of(func(p *clusterpolicy.ClusterNetworkPolicy) string { return strconv.Itoa(int(p.Spec.Priority)) })},
+		{header: "TYPES", value: of(func(p *clusterpolicy.ClusterNetworkPolicy) string { return formTypes(p.Form()) })},
+		{header: "SUBJECT", value: of(func(p *clusterpolicy.ClusterNetworkPolicy) string { return subject(&p.Spec.Subject) })},
+	},
+	api.AdminNetworkPolicies: {
+		{header: "PRIORITY", value: of(func(p *clusterpolicy.AdminNetworkPolicy) string { return strconv.Itoa(int(p.Spec.Priority)) })},
+		{header: "TYPES", value: of(func(p *clusterpolicy.AdminNetworkPolicy) string { return formTypes(p.Form()) })},
+		{header: "SUBJECT", value: of(func(p *clusterpolicy.AdminNetworkPolicy) string { return subject(&p.Spec.Subject) })},
+	},
+	api.BaselineAdminNetworkPolicies: {
+		{header: "TYPES", value: of(func(p *clusterpolicy.BaselineAdminNetworkPolicy) string { return formTypes(p.Form()) })},
+		{header: "SUBJECT", value: of(func(p *clusterpolicy.BaselineAdminNetworkPolicy) string { return subject(&p.Spec.Subject) })},
 	},
 	api.NetworkSets:         {{header: "NETS", value: of(func(s *v3.NetworkSet) string { return few(s.Spec.Nets) })}},
 	api.GlobalNetworkSets:   {{header: "NETS", value: of(func(s *v3.GlobalNetworkSet) string { return few(s.Spec.Nets) })}},

@@ -293,3 +293,62 @@ func expect(t *testing.T, what, got, want string) {
 		t.Errorf("%s:\n%s\nwant:\n%s", what, got, want)
 	}
 }
+
+const adminPolicies = `
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: isolate-tenants}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {namespaces: {matchLabels: {tenant: a}}}
+  ingress:
+  - {name: strangers, action: Deny, from: [{namespaces: {matchExpressions: [{key: tenant, operator: NotIn, values: [a]}]}}]}
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: old}
+spec:
+  priority: 5
+  subject: {pods: {podSelector: {matchLabels: {app: web}}}}
+  egress:
+  - {action: Allow, to: [{domainNames: [example.org]}]}
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: BaselineAdminNetworkPolicy
+metadata: {name: default}
+spec:
+  subject: {namespaces: {}}
+  ingress:
+  - {action: Deny, from: [{namespaces: {}}]}
+`
+
+func TestAdministratorsPolicies(t *testing.T) {
+	u := newUser(t)
+	out := u.must(adminPolicies, "apply", "-f", "-")
+	for _, want := range []string{"clusternetworkpolicy isolate-tenants created", "adminnetworkpolicy old created", "baselineadminnetworkpolicy default created"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("apply prints %q, which lacks %q", out, want)
+		}
+	}
+	for command, cells := range map[string][]string{
+		"get clusternetworkpolicies": {"isolate-tenants", "Admin", "10", "Ingress", "namespaces tenant=a"},
+		"get anp":                    {"old", "5", "Egress", "namespaces (all) pods app=web"},
+		"get banp":                   {"default", "Ingress", "namespaces (all)"},
+		"describe clusternetworkpolicy isolate-tenants":     {"name: strangers", "action: Deny"},
+		"describe adminnetworkpolicy old":                   {"No effect", "domainNames"},
+		"explain clusternetworkpolicy.spec.ingress.from":    {"namespaces", "pods", "exactly one field"},
+		"explain banp.spec.egress.ports.portRange.protocol": {"one of TCP, UDP, SCTP", "TCP"},
+	} {
+		got := u.must("", strings.Fields(command)...)
+		for _, cell := range cells {
+			if !strings.Contains(got, cell) {
+				t.Errorf("%s prints\n%s\nwhich lacks %q", command, got, cell)
+			}
+		}
+	}
+	misspelt := strings.Replace(adminPolicies, "podSelector", "podSelektor", 1)
+	if out, errOut, code := u.run(misspelt, "validate", "-f", "-"); code == 0 || !strings.Contains(out+errOut, "did you mean podSelector?") {
+		t.Errorf("validate of a misspelt field: exit %d\n%s%s", code, out, errOut)
+	}
+}

@@ -1,7 +1,7 @@
 // Copyright 2026 The weft authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command gen writes what follows from the Go types of api/v3: run it with "go generate ./api/...".
+// Command gen writes what follows from the Go types of api/v3 and api/clusterpolicy: run it with "go generate ./api/...".
 //
 // It writes the CRDs (api/schema), the reference pages (docs/reference) and the comments as a Go table for "weft
 // explain" (api/docs_generated.go). Types and struct tags come by reflection, comments from the source.
@@ -47,7 +47,7 @@ func run(root string) error {
 
 // generate returns the content of all generated files by their path from the root of the repository.
 func generate(root string) (map[string][]byte, error) {
-	docs, err := comments(filepath.Join(root, "api", "v3"))
+	docs, err := comments(filepath.Join(root, "api", "v3"), filepath.Join(root, "api", "clusterpolicy"))
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,9 @@ import (
 type Checks struct {
 	// Selector returns what is wrong with the syntax of a selector. Nil leaves syntax unchecked.
 	Selector func(text string) error
+	// Stored: the object comes out of a datastore. Policies of Kubernetes are then checked by compiling them, which makes of what this version
+	// does not know the strictest that it can be; refusing the whole policy would leave its pods open.
+	Stored bool
 }
 
 // checker applies the rules of the struct tags.
@@ -40,7 +43,7 @@ func (c checker) fields(v reflect.Value, r report) {
 			}
 		case class == shape.List:
 			c.list(value, &f, at)
-		case class == shape.Object && t.PkgPath() == ownPackage:
+		case class == shape.Object && shape.Own(t):
 			c.fields(value, at)
 		default:
 			c.value(value, &f, at)
@@ -48,15 +51,12 @@ func (c checker) fields(v reflect.Value, r report) {
 	}
 }
 
-// ownPackage keeps the checker out of Kubernetes types, which have no tags.
-var ownPackage = reflect.TypeFor[IPPool]().PkgPath()
-
 func (c checker) list(v reflect.Value, f *shape.Field, r report) {
 	if f.MaxItems > 0 && v.Len() > f.MaxItems {
 		r.add("has %d entries; at most %d are allowed", v.Len(), f.MaxItems)
 	}
 	for i := range v.Len() {
-		if item := v.Index(i); item.Kind() == reflect.Struct && item.Type().PkgPath() == ownPackage && !isLeaf(item) {
+		if item := v.Index(i); item.Kind() == reflect.Struct && shape.Own(item.Type()) && !isLeaf(item) {
 			c.fields(item, r.item(i))
 		} else {
 			c.value(item, f, r.item(i))

@@ -26,7 +26,7 @@ func (n FieldNote) String() string { return n.Path + ": " + n.Note }
 func NotYetEffective(obj any) []FieldNote {
 	var out []FieldNote
 	v := reflect.Indirect(reflect.ValueOf(obj))
-	if v.Kind() == reflect.Struct && v.Type().PkgPath() == ownPackage {
+	if v.Kind() == reflect.Struct && shape.Own(v.Type()) {
 		notesIn(v, "", &out)
 	}
 	return out
@@ -55,7 +55,7 @@ func notesIn(v reflect.Value, path string, out *[]FieldNote) {
 func notesBelow(v reflect.Value, path string, out *[]FieldNote) {
 	v = reflect.Indirect(v)
 	switch class, t := shape.ClassOf(v.Type()); {
-	case class == shape.Object && t.PkgPath() == ownPackage:
+	case class == shape.Object && shape.Own(t):
 		notesIn(v, path, out)
 	case class == shape.List:
 		for i := range v.Len() {

@@ -96,6 +96,14 @@ func ParseCIDR(text string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
+// ParseKubeCIDR reads a CIDR of a Kubernetes policy, where a bare address is none. Host bits are cleared.
+func ParseKubeCIDR(text string) (netip.Prefix, error) {
+	if !strings.Contains(text, "/") {
+		return netip.Prefix{}, fmt.Errorf("%q is no CIDR; write one as in 10.65.0.0/16 or fd00:65::/48", text)
+	}
+	return ParseCIDR(text)
+}
+
 // ParseIP reads an address without zone.
 func ParseIP(text string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(text)

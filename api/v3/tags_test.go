@@ -11,17 +11,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weftnet/weft/api/clusterpolicy"
 	"github.com/weftnet/weft/api/internal/shape"
 )
 
-// all are empty objects of all kinds of the package.
+// all are empty objects of all kinds whose tags hold rules.
 var all = []any{
 	&IPPool{}, &IPReservation{}, &IPAMConfiguration{}, &IPAMBlock{}, &BlockAffinity{}, &IPAMHandle{}, &Node{}, &BGPConfiguration{}, &BGPPeer{},
 	&WorkloadEndpoint{}, &HostEndpoint{}, &Profile{}, &Tier{}, &NetworkPolicy{}, &GlobalNetworkPolicy{}, &NetworkSet{}, &GlobalNetworkSet{},
 	&FelixConfiguration{}, &ClusterInformation{},
+	&clusterpolicy.ClusterNetworkPolicy{}, &clusterpolicy.AdminNetworkPolicy{}, &clusterpolicy.BaselineAdminNetworkPolicy{},
 }
 
-// structs visits every struct type of the package that objects hold.
+// structs visits every struct type with tags that objects hold.
 func structs(visit func(reflect.Type)) {
 	seen := map[reflect.Type]bool{}
 	var walk func(reflect.Type)
@@ -30,7 +32,7 @@ func structs(visit func(reflect.Type)) {
 		for class == shape.List || class == shape.Map {
 			class, t = shape.ClassOf(t.Elem())
 		}
-		if class != shape.Object || seen[t] || t.PkgPath() != ownPackage {
+		if class != shape.Object || seen[t] || !shape.Own(t) {
 			return
 		}
 		seen[t] = true

@@ -39,7 +39,7 @@ func compareImmutable(a, b reflect.Value, r report) {
 		switch {
 		case f.Immutable && show(x) != show(y):
 			r.at(f.Name).add("cannot be changed from %s to %s: addresses in use depend on it; create another object and move over", show(x), show(y))
-		case class == shape.Object && t.PkgPath() == ownPackage && x.IsValid() && y.IsValid():
+		case class == shape.Object && shape.Own(t) && x.IsValid() && y.IsValid():
 			compareImmutable(x, y, r.at(f.Name))
 		}
 	}

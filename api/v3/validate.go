@@ -15,10 +15,15 @@ func Validate(obj metav1.Object, c Checks) FieldErrors {
 	var found FieldErrors
 	root := report{"", &found}
 	ValidateMetadata(obj, &found)
-	checker{c}.fields(reflect.ValueOf(obj).Elem(), root)
+	ValidateTags(obj, c, &found)
 	validateName(obj, root.at("metadata").at("name"))
 	validateSpec(obj, root.at("spec"))
 	return found
+}
+
+// ValidateTags applies the rules of the struct tags of an object of weft's, whatever the kind, and adds what is wrong to found.
+func ValidateTags(obj metav1.Object, c Checks, found *FieldErrors) {
+	checker{c}.fields(reflect.ValueOf(obj).Elem(), report{"", found})
 }
 
 // validateSpec applies the rules that concern more than one field.

@@ -34,13 +34,7 @@ func ValidateMetadata(obj metav1.Object, found *FieldErrors) {
 	validateSubdomain(obj.GetName(), r.at("name"))
 	labels := obj.GetLabels()
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		at := r.at("labels")
-		if !qualified(key) {
-			at.add("%q is no label; write a name of up to 63 letters, digits, '-', '_' and '.', optionally after a domain and '/'", key)
-		}
-		if value := labels[key]; value != "" && !labelName.MatchString(value) {
-			at.at(key).add("%q is no label value; write up to 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit", value)
-		}
+		ValidateLabel(key, labels[key], "metadata.labels", found)
 	}
 	size := 0
 	for key, value := range obj.GetAnnotations() {
@@ -51,6 +45,17 @@ func ValidateMetadata(obj metav1.Object, found *FieldErrors) {
 	}
 	if size > maxAnnotations {
 		r.at("annotations").add("are %d bytes together; at most %d are allowed", size, maxAnnotations)
+	}
+}
+
+// ValidateLabel checks a label, or what a selector compares with one, at a path, and adds what is wrong to found.
+func ValidateLabel(key, value, path string, found *FieldErrors) {
+	at := report{path, found}
+	if !qualified(key) {
+		at.add("%q is no label; write a name of up to 63 letters, digits, '-', '_' and '.', optionally after a domain and '/'", key)
+	}
+	if value != "" && !labelName.MatchString(value) {
+		at.at(key).add("%q is no label value; write up to 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit", value)
 	}
 }
 

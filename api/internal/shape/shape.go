@@ -75,6 +75,11 @@ func (s *Struct) Names(yield func(string) bool) {
 	}
 }
 
+// Own tells whether t is a struct type of weft, whose tags hold rules. Those of Kubernetes have none.
+func Own(t reflect.Type) bool { return strings.HasPrefix(t.PkgPath(), ownPackages) }
+
+const ownPackages = "github.com/weftnet/weft/api/"
+
 var cache sync.Map // reflect.Type -> *Struct
 
 // Of returns the shape of struct type t. Inline and embedded structs are flattened, as encoding/json does.
