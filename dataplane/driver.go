@@ -12,6 +12,9 @@ import (
 )
 
 // Driver programs policy for local endpoints. One caller at a time.
+//
+// Packets of established connections pass without meeting policy, but for those that carry own.EndedMark: they are dropped. To and from
+// workloads, a TCP segment that belongs to no known connection and opens none is dropped like any other packet of invalid state.
 type Driver interface {
 	// Apply brings the kernel to view. A delta limits the work to what changed; nil means compare with what the kernel really
 	// holds, repair and prune. One call is one transaction as far as packets can see.

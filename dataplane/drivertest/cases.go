@@ -49,7 +49,8 @@ func udp(src, dst netip.Addr, port uint16) eval.Packet {
 	return eval.Packet{Src: src, Dst: dst, Protocol: protoUDP, SrcPort: 2000, DstPort: port}
 }
 
-// connections: what is established goes on when policy changes, and survives the driver; what is new does not.
+// connections: what is established goes on when policy changes, and survives the driver; what is new does not. Ending connections is the
+// agent's decision, see ended.
 func connections(t *testing.T, open Open) {
 	b := newBench(t, open, false)
 	for _, v6 := range []bool{false, true} {
@@ -172,7 +173,7 @@ func (b *bench) pair(n int) error {
 func guards(t *testing.T, open Open) {
 	b := newBench(t, open, true)
 	b.apply(t, world(t, rule.Allow, 1, 2), nil)
-	outside4, outside6 := netip.MustParseAddr("192.0.2.77"), netip.MustParseAddr("2001:db8::77")
+	outside4, outside6 := outside(false), outside(true)
 	must(t, packet.OnOneCPU(func() error {
 		b.expect(t, "own source", Workload(1), udp(WorkloadAddr(1, false), outside4, 1), uplink)
 		b.expect(t, "own source", Workload(1), udp(WorkloadAddr(1, true), outside6, 1), uplink)

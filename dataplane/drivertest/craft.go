@@ -47,6 +47,7 @@ func segment(p eval.Packet, token uint32) []byte {
 
 // Flags of TCP (RFC 9293, section 3.1).
 const (
+	tcpFin = 0x01
 	tcpSyn = 0x02
 	tcpAck = 0x10
 )

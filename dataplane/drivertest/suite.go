@@ -30,6 +30,8 @@ type Open func(t testing.TB) (Driver, error)
 func Run(t *testing.T, open Open) {
 	t.Run("random policies", func(t *testing.T) { random(t, open) })
 	t.Run("connections", func(t *testing.T) { connections(t, open) })
+	t.Run("ended connections", func(t *testing.T) { ended(t, open) })
+	t.Run("segments of unknown connections", func(t *testing.T) { midway(t, open) })
 	t.Run("guards", func(t *testing.T) { guards(t, open) })
 	t.Run("changes", func(t *testing.T) { changes(t, open) })
 	t.Run("host", func(t *testing.T) { host(t, open) })

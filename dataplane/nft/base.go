@@ -58,15 +58,22 @@ var discoveryTypes = [][]byte{{130}, {131}, {132}, {133}, {135}, {136}}
 
 // frame renders the chains around the endpoints'.
 //
-// A packet of a known connection ends with the first rule of forward. A new one goes through its sender's egress chain if it comes from a workload
-// and, when that allows it, through to4 or to6 to the receiver's ingress chain. Names that no map knows are dropped if they are
+// A packet of a known connection ends with the first rule of forward. A TCP segment from the middle of an unknown one is invalid, though
+// connection tracking takes it for new (nf_conntrack_tcp_loose): it does not tell who opened the connection. A new packet goes through its
+// sender's egress chain if it comes from a workload and, when that allows it, through to4 or to6 to the receiver's ingress chain. Names that no map knows are dropped if they are
 // workloads' names: a workload without its policy in place is closed.
 func frame(settings *desired.Settings) []frameChain {
 	workload := own.InterfacePrefix
 	v4, v6 := is{f: nfproto, value: []byte{ipv4.nfproto}}, is{f: nfproto, value: []byte{ipv6.nfproto}}
-	known := []ruleSpec{{stmts: []stmt{state(ctEstablished | ctRelated), accept}}}
+	known := []ruleSpec{
+		{stmts: []stmt{state(ctEstablished | ctRelated), ended{not: true}, accept}},
+		{[]stmt{ended{}, counter{}, drop}, "connection ended by policy"},
+	}
 	if !settings.AllowInvalid {
-		known = append(known, ruleSpec{stmts: []stmt{state(ctInvalid), goTo(chainInvalid)}})
+		known = append(known,
+			ruleSpec{stmts: []stmt{state(ctInvalid), goTo(chainInvalid)}},
+			ruleSpec{stmts: []stmt{state(ctNew), is{f: l4proto, value: []byte{protoTCP}}, midway{}, jump(chainInvalid)}},
+		)
 	}
 	discovery := inConst(icmp6, false, hostSet(icmp6.kind, discoveryTypes))
 	isICMPv6 := is{f: l4proto, value: []byte{protoICMPv6}}

@@ -95,12 +95,13 @@ var (
 )
 
 // ctStates are the conntrack state bits (NF_CT_STATE_BIT).
-var ctStates = map[uint32]string{ctInvalid: "invalid", ctEstablished: "established", ctRelated: "related"}
+var ctStates = map[uint32]string{ctInvalid: "invalid", ctEstablished: "established", ctRelated: "related", ctNew: "new"}
 
 const (
 	ctInvalid     = 1
 	ctEstablished = 2
 	ctRelated     = 4
+	ctNew         = 8
 )
 
 // ifname is an interface name as a set key holds it.

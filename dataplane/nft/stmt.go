@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/sys/nft"
+	"github.com/weftnet/weft/sys/own"
 )
 
 // stmt is one statement of a rule: it has a text in the nft tool's language and an encoding for the kernel.
@@ -131,7 +132,7 @@ type state uint32
 
 func (s state) String() string {
 	var names []string
-	for _, bit := range []uint32{ctEstablished, ctRelated, ctInvalid} {
+	for _, bit := range []uint32{ctEstablished, ctRelated, ctNew, ctInvalid} {
 		if uint32(s)&bit != 0 {
 			names = append(names, ctStates[bit])
 		}
@@ -143,6 +144,35 @@ func (s state) encode(e *nft.Exprs) {
 	e.CtState(0)
 	e.Mask(0, binary.NativeEndian.AppendUint32(nil, uint32(s)))
 	e.Cmp(nft.CmpNeq, 0, make([]byte, 4))
+}
+
+// ended tests the mark of connections that policy has ended.
+type ended struct{ not bool }
+
+func (s ended) String() string {
+	op := "!="
+	if s.not {
+		op = "=="
+	}
+	return fmt.Sprintf("ct mark & 0x%08x %s 0", own.EndedMark, op)
+}
+
+func (s ended) encode(e *nft.Exprs) {
+	e.CtMark(0)
+	e.Mask(0, binary.NativeEndian.AppendUint32(nil, own.EndedMark))
+	e.Cmp(cmpOp(!s.not), 0, make([]byte, 4))
+}
+
+// midway tests for TCP segments that open no connection: all but a SYN by itself.
+type midway struct{}
+
+func (midway) String() string { return "tcp flags & (fin | syn | rst | ack) != syn" }
+
+func (midway) encode(e *nft.Exprs) {
+	const flags, fin, syn, rst, ack = 13, 0x01, 0x02, 0x04, 0x10 // RFC 9293, section 3.1
+	e.Payload(nft.TransportHeader, flags, 1, 0)
+	e.Mask(0, []byte{fin | syn | rst | ack})
+	e.Cmp(nft.CmpNeq, 0, []byte{syn})
 }
 
 // in looks up fields in a set.

@@ -84,6 +84,14 @@ func (e *Exprs) CtState(dst Reg) {
 	})
 }
 
+// CtMark loads the mark of the packet's connection.
+func (e *Exprs) CtMark(dst Reg) {
+	e.expr("ct", func(a *attrs) {
+		a.be32(unix.NFTA_CT_DREG, dst.number())
+		a.be32(unix.NFTA_CT_KEY, unix.NFT_CT_MARK)
+	})
+}
+
 // Payload loads length bytes of the packet.
 func (e *Exprs) Payload(base PayloadBase, offset, length uint32, dst Reg) {
 	e.expr("payload", func(a *attrs) {

@@ -22,4 +22,6 @@ const (
 	NamespacePrefix = "weft-"
 	// PassMark is the packet mark bit for "leave this tier" (inside Calico's default mark mask 0xffff0000).
 	PassMark = 0x00010000
+	// EndedMark is the connection mark bit of connections that policy has ended: data planes drop their packets in both directions.
+	EndedMark = 0x20000000
 )
