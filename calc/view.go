@@ -33,6 +33,12 @@ func (v view) HostEndpoints() iter.Seq[*desired.HostEndpoint] {
 func (v view) HostEndpoint(desired.EndpointID) (*desired.HostEndpoint, bool) { return nil, false }
 func (v view) Settings() *desired.Settings                                   { return v.g.settings.now }
 
+// Tunnels and TunnelPeers are empty until the graph computes them.
+func (v view) Tunnels() iter.Seq[desired.Tunnel] { return func(func(desired.Tunnel) bool) {} }
+func (v view) TunnelPeers() iter.Seq[desired.TunnelPeer] {
+	return func(func(desired.TunnelPeer) bool) {}
+}
+
 func (v view) IPSets() iter.Seq[*desired.IPSet] {
 	return func(yield func(*desired.IPSet) bool) {
 		for _, set := range sorted(v.g.sets.byID, cmp.Compare[rule.SetID]) {

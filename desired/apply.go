@@ -39,12 +39,24 @@ func (s *State) Apply(d *Delta) error {
 	if d.Settings != nil {
 		s.settings = d.Settings
 	}
+	for _, t := range d.Tunnels {
+		s.tunnels[t.Name] = t
+	}
+	for _, p := range d.TunnelPeers {
+		s.peers[p.ID] = p
+	}
 	for _, r := range d.Routes {
 		s.routes[r.Dst] = r
 	}
 	report(s.applyBGP(d))
 	for _, dst := range d.RoutesRemoved {
 		report(remove(s.routes, dst, "route"))
+	}
+	for _, id := range d.TunnelPeersRemoved {
+		report(remove(s.peers, id, "tunnel peer"))
+	}
+	for _, name := range d.TunnelsRemoved {
+		report(remove(s.tunnels, name, "tunnel"))
 	}
 	for _, id := range d.EndpointsRemoved {
 		report(remove(s.endpoints, id, "endpoint"))
@@ -74,6 +86,7 @@ func (s *State) Check() error {
 	for e := range s.HostEndpoints() {
 		errs = append(errs, s.checkHost(e))
 	}
+	errs = append(errs, s.checkTunnels())
 	return errors.Join(errs...)
 }
 
@@ -102,6 +115,22 @@ func (s *State) checkHost(e *HostEndpoint) error {
 		}
 	}
 	return nil
+}
+
+// checkTunnels looks for peers and routes without their device.
+func (s *State) checkTunnels() error {
+	var errs []error
+	for p := range s.TunnelPeers() {
+		if _, ok := s.tunnels[p.ID.Tunnel]; !ok {
+			errs = append(errs, fmt.Errorf("tunnel peer %s refers to a tunnel that is not there", p.ID))
+		}
+	}
+	for r := range s.Routes() {
+		if _, ok := s.tunnels[r.Interface]; r.Kind == RouteTunnel && !ok {
+			errs = append(errs, fmt.Errorf("route %s refers to tunnel %s, which is not there", r.Dst, r.Interface))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (s *State) applySet(c *IPSetChange) error {

@@ -78,13 +78,16 @@ type RouteKind uint8
 const (
 	RouteLocal     RouteKind = iota // to a local workload through Interface
 	RouteBlackhole                  // unused addresses of a block of this node
+	RouteNode                       // to addresses of another node, over the underlay, to Via
+	RouteTunnel                     // to addresses of another node, through the tunnel Interface, to Via
 )
 
 // Route is one route of this node that does not come from BGP.
 type Route struct {
 	Dst       netip.Prefix
 	Kind      RouteKind
-	Interface string // RouteLocal
+	Interface string     // RouteLocal and RouteTunnel
+	Via       netip.Addr // RouteNode: the other node's address; RouteTunnel: the same for IPIP, its address on the tunnel for VXLAN
 }
 
 // PeerKind tells where a BGP session comes from.
@@ -150,6 +153,8 @@ type Delta struct {
 	Endpoints        []*Endpoint
 	HostEndpoints    []*HostEndpoint
 	Settings         *Settings // nil: unchanged
+	Tunnels          []Tunnel
+	TunnelPeers      []TunnelPeer
 	Routes           []Route
 	BGP              *BGP // nil: unchanged
 	BGPRemoved       bool // the node takes no part in BGP any more
@@ -157,6 +162,8 @@ type Delta struct {
 	EndpointsRemoved []EndpointID
 
 	HostEndpointsRemoved []EndpointID
+	TunnelPeersRemoved   []TunnelPeerID
+	TunnelsRemoved       []string
 	PoliciesRemoved      []rule.PolicyID
 	IPSetsRemoved        []rule.SetID
 }
@@ -174,6 +181,8 @@ type View interface {
 	Policy(rule.PolicyID) (*Policy, bool)
 	IPSets() iter.Seq[*IPSet]
 	IPSet(rule.SetID) (*IPSet, bool)
+	Tunnels() iter.Seq[Tunnel]
+	TunnelPeers() iter.Seq[TunnelPeer]
 	Routes() iter.Seq[Route]
 	BGP() *BGP // nil: this node takes no part in BGP
 }

@@ -44,6 +44,9 @@ func random(r *rand.Rand) *desired.State {
 		d.Endpoints = append(d.Endpoints, &desired.Endpoint{ID: desired.EndpointID{Name: fmt.Sprint(i)}, Revision: r.Uint64N(2), Profiles: []rule.PolicyID{policyID(i)}})
 		d.HostEndpoints = append(d.HostEndpoints, randomHost(r, i))
 		d.Routes = append(d.Routes, desired.Route{Dst: member(i).Prefix, Interface: fmt.Sprint("cali", r.IntN(2))})
+		tunnel := desired.Tunnel{Name: fmt.Sprint("vxlan", i), VNI: r.Uint32N(2)}
+		peer := desired.TunnelPeer{ID: desired.TunnelPeerID{Tunnel: tunnel.Name, Node: fmt.Sprint("n", r.IntN(2))}, MAC: desired.MAC{byte(r.IntN(2))}}
+		d.Tunnels, d.TunnelPeers = append(d.Tunnels, tunnel), append(d.TunnelPeers, peer)
 	}
 	if r.IntN(2) == 0 {
 		d.Settings = desired.DefaultSettings()
@@ -130,6 +133,8 @@ func TestApplyNamesWhatDoesNotFit(t *testing.T) {
 		"host profile missing":           {[]*desired.Delta{host(func(e *desired.HostEndpoint) { e.Profiles = tiers[0].Policies })}, "host endpoint h refers to policy"},
 		"unknown host endpoint removed":  {[]*desired.Delta{{HostEndpointsRemoved: []desired.EndpointID{{Name: "h"}}}}, "host endpoint /h"},
 		"unknown route removed":          {[]*desired.Delta{{RoutesRemoved: []netip.Prefix{member(1).Prefix}}}, "route 10.0.0.1/32"},
+		"tunnel of a peer missing":       {[]*desired.Delta{{TunnelPeers: []desired.TunnelPeer{{ID: desired.TunnelPeerID{Tunnel: "t", Node: "n"}}}}}, "n on t refers to a tunnel"},
+		"tunnel of a route missing":      {[]*desired.Delta{{Routes: []desired.Route{{Dst: member(1).Prefix, Kind: desired.RouteTunnel, Interface: "t"}}}}, "refers to tunnel t"},
 		"BGP removed twice":              {[]*desired.Delta{{BGPRemoved: true}}, "BGP is removed"},
 	}
 	for name, c := range cases {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/weftnet/weft/policy/rule"
 )
@@ -27,6 +28,8 @@ func Diff(from, to View) *Delta {
 	if !now.settings.Equal(old.settings) {
 		d.Settings = now.settings
 	}
+	d.Tunnels = changed(now.Tunnels(), func(t Tunnel) bool { return old.tunnels[t.Name] != t })
+	d.TunnelPeers = changed(now.TunnelPeers(), func(p TunnelPeer) bool { return old.peers[p.ID] != p })
 	d.Routes = changed(now.Routes(), func(r Route) bool {
 		have, ok := old.routes[r.Dst]
 		return !ok || have != r
@@ -37,6 +40,8 @@ func Diff(from, to View) *Delta {
 	d.RoutesRemoved = missing(old.routes, now.routes, ComparePrefixes)
 	d.EndpointsRemoved = missing(old.endpoints, now.endpoints, EndpointID.Compare)
 	d.HostEndpointsRemoved = missing(old.hosts, now.hosts, EndpointID.Compare)
+	d.TunnelPeersRemoved = missing(old.peers, now.peers, TunnelPeerID.Compare)
+	d.TunnelsRemoved = missing(old.tunnels, now.tunnels, strings.Compare)
 	d.PoliciesRemoved = missing(old.policies, now.policies, ComparePolicies)
 	d.IPSetsRemoved = missing(old.sets, now.sets, cmp.Compare[rule.SetID])
 	if d.IsEmpty() {
@@ -63,6 +68,7 @@ func DiffSets(from, to *IPSet) *IPSetChange {
 // IsEmpty tells whether d changes nothing; the revision does not count.
 func (d *Delta) IsEmpty() bool {
 	return len(d.IPSets)+len(d.Policies)+len(d.Endpoints)+len(d.HostEndpoints)+len(d.Routes) == 0 && d.Settings == nil && d.BGP == nil && !d.BGPRemoved &&
+		len(d.Tunnels)+len(d.TunnelPeers)+len(d.TunnelsRemoved)+len(d.TunnelPeersRemoved) == 0 &&
 		len(d.RoutesRemoved)+len(d.EndpointsRemoved)+len(d.HostEndpointsRemoved)+len(d.PoliciesRemoved)+len(d.IPSetsRemoved) == 0
 }
 

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/weftnet/weft/policy/rule"
 )
@@ -21,6 +22,8 @@ type State struct {
 	settings  *Settings
 	policies  map[rule.PolicyID]*Policy
 	sets      map[rule.SetID]*IPSet
+	tunnels   map[string]Tunnel
+	peers     map[TunnelPeerID]TunnelPeer
 	routes    map[netip.Prefix]Route
 	bgp       *BGP
 }
@@ -33,6 +36,8 @@ func NewState() *State {
 		settings:  DefaultSettings(),
 		policies:  map[rule.PolicyID]*Policy{},
 		sets:      map[rule.SetID]*IPSet{},
+		tunnels:   map[string]Tunnel{},
+		peers:     map[TunnelPeerID]TunnelPeer{},
 		routes:    map[netip.Prefix]Route{},
 	}
 }
@@ -52,6 +57,12 @@ func Snapshot(v View) *State {
 	}
 	for set := range v.IPSets() {
 		s.sets[set.ID] = &IPSet{ID: set.ID, Kind: set.Kind, Members: maps.Clone(set.Members)}
+	}
+	for t := range v.Tunnels() {
+		s.tunnels[t.Name] = t
+	}
+	for p := range v.TunnelPeers() {
+		s.peers[p.ID] = p
 	}
 	for r := range v.Routes() {
 		s.routes[r.Dst] = r
@@ -102,6 +113,12 @@ func (s *State) IPSet(id rule.SetID) (*IPSet, bool) {
 	set, ok := s.sets[id]
 	return set, ok
 }
+
+// Tunnels implements View.
+func (s *State) Tunnels() iter.Seq[Tunnel] { return Sorted(s.tunnels, strings.Compare) }
+
+// TunnelPeers implements View.
+func (s *State) TunnelPeers() iter.Seq[TunnelPeer] { return Sorted(s.peers, TunnelPeerID.Compare) }
 
 // Routes implements View.
 func (s *State) Routes() iter.Seq[Route] { return Sorted(s.routes, ComparePrefixes) }

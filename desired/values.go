@@ -39,12 +39,10 @@ func (m Member) String() string {
 	return m.Prefix.Addr().String() + " " + v3.ProtocolName(m.Protocol) + " " + strconv.Itoa(int(m.Port))
 }
 
-// String returns "local" or "blackhole".
+// String returns "local", "blackhole", "node" or "tunnel".
 func (k RouteKind) String() string {
-	if k == RouteBlackhole {
-		return "blackhole"
-	}
-	return "local"
+	names := [...]string{"local", "blackhole", "node", "tunnel"}
+	return names[min(int(k), len(names)-1)]
 }
 
 // ComparePrefixes orders prefixes by family, address and length, a shorter prefix first.
