@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/weftnet/weft/api/internal/near"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/internal/near"
 )
 
 // explainKind says what is wrong with an apiVersion and a Kind that together name nothing that weft stores.
@@ -36,17 +36,21 @@ func explainKind(apiVersion, name string) error {
 			return fmt.Errorf("kind: %s is not known; did you mean %s?", name, k.Kind)
 		}
 	}
-	known := near.Best(name, func(yield func(string) bool) {
+	if known := nearestKind(apiVersion, name); known != "" {
+		return fmt.Errorf("kind: %s is not known in %s; did you mean %s?", name, apiVersion, known)
+	}
+	return fmt.Errorf("kind: %s of %s is no kind that weft reads", name, apiVersion)
+}
+
+// nearestKind returns the kind of the same version that name was probably meant to be, "" if none is near.
+func nearestKind(apiVersion, name string) string {
+	return near.Best(name, func(yield func(string) bool) {
 		for _, k := range kinds {
-			if (k.APIVersion == apiVersion || apiVersion == "") && !yield(k.Kind) {
+			if k.APIVersion == apiVersion && !yield(k.Kind) {
 				return
 			}
 		}
 	})
-	if known != "" {
-		return fmt.Errorf("kind: %s is not known in %s; did you mean %s?", name, apiVersion, known)
-	}
-	return fmt.Errorf("kind: %s of %s is no kind that weft reads", name, apiVersion)
 }
 
 func orElse(text, other string) string {

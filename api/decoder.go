@@ -9,9 +9,9 @@ import (
 	"reflect"
 	"strconv"
 
-	"github.com/weftnet/weft/api/internal/near"
 	"github.com/weftnet/weft/api/internal/shape"
 	"github.com/weftnet/weft/api/internal/tree"
+	"github.com/weftnet/weft/internal/near"
 )
 
 // decoder walks a tree beside the Go type it must fit, collects what does not, and writes what does as JSON.

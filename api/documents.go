@@ -25,7 +25,8 @@ type Document struct {
 	Object   Object      // nil if there are Problems
 	Problems FieldErrors // why there is no Object
 
-	root *tree.Node
+	root    *tree.Node
+	inherit header // of the list that it stands in
 }
 
 // Where says for people where the document stands: "pools.yaml, document 2" or "all.yaml, document 1, item 3".
@@ -157,14 +158,14 @@ func parse(s section) ([]*tree.Node, error) {
 func fromRoot(root *tree.Node, inherit header, d Document) []Document {
 	items, isList := listItems(root, &inherit)
 	if !isList {
-		d.root = root
+		d.root, d.inherit = root, inherit
 		d.Object, d.Problems = fromTree(root, inherit)
 		return []Document{d}
 	}
 	var out []Document
 	for i, item := range items {
 		inner := d
-		inner.Item, inner.Line, inner.root = i+1, item.Line, item
+		inner.Item, inner.Line, inner.root, inner.inherit = i+1, item.Line, item, inherit
 		inner.Object, inner.Problems = fromTree(item, inherit)
 		out = append(out, inner)
 	}

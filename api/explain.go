@@ -9,8 +9,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/weftnet/weft/api/internal/near"
 	"github.com/weftnet/weft/api/internal/shape"
+	"github.com/weftnet/weft/internal/near"
 )
 
 //go:generate go run ./gen

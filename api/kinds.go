@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/weftnet/weft/api/clusterpolicy"
-	"github.com/weftnet/weft/api/internal/near"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/internal/near"
 )
 
 // Kind describes one kind of object.

@@ -41,6 +41,7 @@ func OSEnv() *Env {
 const (
 	ExitError   = 1 // the command could not do its work, or the input is invalid
 	ExitUsage   = 2 // the command line is wrong
+	ExitVerdict = 3 // the work was done and the answer is "denied" or "changes"
 	ExitPartial = 4 // some objects were handled, others not; each is named
 )
 
@@ -104,7 +105,7 @@ It reads projectcalico.org/v3 and Kubernetes NetworkPolicy manifests as they are
 		c.GroupID = "objects"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newNode(env), newState(env), newVersion(env)} {
+	for _, c := range []*cobra.Command{newWhy(env, options), newNode(env), newState(env), newVersion(env)} {
 		c.GroupID = "inspect"
 		root.AddCommand(c)
 	}

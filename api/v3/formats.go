@@ -15,7 +15,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/weftnet/weft/api/internal/near"
+	"github.com/weftnet/weft/internal/near"
 )
 
 // formats holds the checks behind format tags. "selector" and "anyCase" are handled by the checker itself.

@@ -1,0 +1,86 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/calc"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/eval"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// Judgement is what becomes of the first packet of a flow, by rule.Direction: Egress at the source, Ingress at the destination.
+type Judgement [2]Side
+
+// Side is the judgement at one end.
+type Side struct {
+	Allowed bool
+	// Result is how policy came to it; nil where no policy was asked.
+	Result *eval.Result
+	// Endpoint is whose policy was asked, and World what it refers to.
+	Endpoint *desired.Endpoint
+	World    eval.World
+	// Reason says why no policy was asked.
+	Reason string
+}
+
+// Allowed tells whether no end denies.
+func (j Judgement) Allowed() bool { return j[rule.Egress].Allowed && j[rule.Ingress].Allowed }
+
+// Judge tells what becomes of the first packet from src to dst. Both ends are judged even if the first denies. The packet's addresses are those
+// of the ends.
+func (c *Cluster) Judge(src, dst *End, p eval.Packet) Judgement {
+	if src.Workload != nil && dst.Workload != nil && src.ID() == dst.ID() {
+		self := Side{Allowed: true, Reason: "a workload's packets to itself do not leave it"}
+		return Judgement{self, self}
+	}
+	j := Judgement{rule.Egress: c.side(src, rule.Egress, p), rule.Ingress: c.side(dst, rule.Ingress, p)}
+	switch {
+	case src.Host() && dst.Workload != nil && src.Node == dst.Node:
+		j[rule.Ingress] = Side{Allowed: true, Reason: "node " + src.Node + " always reaches the workloads that it runs"}
+	case src.Workload != nil && dst.Host() && src.Node == dst.Node:
+		j[rule.Ingress] = c.toOwnHost(dst)
+	}
+	return j
+}
+
+// side asks the policy of one end.
+func (c *Cluster) side(end *End, dir rule.Direction, p eval.Packet) Side {
+	switch {
+	case end.Host():
+		return Side{Allowed: true, Reason: end.Name + " is a host: no policy applies to its own traffic"}
+	case end.Workload == nil:
+		return Side{Allowed: true, Reason: end.Name + " is no endpoint: no policy applies there"}
+	}
+	view := c.View(end.Node)
+	endpoint, ok := view.Endpoint(end.ID())
+	if !ok {
+		return Side{Reason: fmt.Sprintf("%s is not in force, so nothing passes: %s", end.Name, c.problem(end))}
+	}
+	world := eval.FromView(view)
+	result := eval.Evaluate(world, endpoint, dir, p)
+	return Side{Allowed: result.Verdict == rule.Allow, Result: &result, Endpoint: endpoint, World: world}
+}
+
+// toOwnHost is what the workload's node does with packets that egress policy has let pass.
+func (c *Cluster) toOwnHost(host *End) Side {
+	if c.View(host.Node).Settings().EndpointToHost == desired.HostDrop {
+		return Side{Reason: "a workload does not reach its own node (FelixConfiguration.spec.defaultEndpointToHostAction: Drop)"}
+	}
+	return Side{Allowed: true, Reason: "a workload reaches its own node (FelixConfiguration.spec.defaultEndpointToHostAction)"}
+}
+
+// problem says what keeps an endpoint from being in force.
+func (c *Cluster) problem(end *End) string {
+	problems := c.Problems(end.Node)
+	at := slices.IndexFunc(problems, func(p calc.Problem) bool { return p.Key == api.KeyOf(end.Workload) })
+	if at < 0 {
+		return "no reason is known"
+	}
+	return problems[at].Field + ": " + problems[at].Reason
+}

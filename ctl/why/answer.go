@@ -1,0 +1,306 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package why
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/ctl/cluster"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/eval"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// Verdict is "allow" or "deny".
+type Verdict string
+
+// The verdicts.
+const (
+	Allow Verdict = "allow"
+	Deny  Verdict = "deny"
+)
+
+func verdictOf(allowed bool) Verdict {
+	if allowed {
+		return Allow
+	}
+	return Deny
+}
+
+// Answer is what becomes of a flow and why.
+type Answer struct {
+	Verdict     Verdict `json:"verdict"`
+	Source      Party   `json:"source"`
+	Destination Party   `json:"destination"`
+	// Protocol is a name or a number.
+	Protocol string `json:"protocol"`
+	// Port is 0 if the question is not about one; Ports then lists what each gets, unless all get the same.
+	Port     uint16   `json:"port,omitempty"`
+	PortName string   `json:"portName,omitempty"`
+	Ports    []Ports  `json:"ports,omitempty"`
+	ICMP     string   `json:"icmp,omitempty"` // "8/0": type and code
+	Egress   End      `json:"egress"`
+	Ingress  End      `json:"ingress"`
+	Notes    []string `json:"notes,omitempty"`
+}
+
+// Party is one end of the flow. Address is empty if it is not known.
+type Party struct {
+	Name    string `json:"name"`
+	Address string `json:"address,omitempty"`
+	Node    string `json:"node,omitempty"`
+}
+
+// Ports is a range of ports, "443" or "8000-8080", and its verdict.
+type Ports struct {
+	Ports   string  `json:"ports"`
+	Verdict Verdict `json:"verdict"`
+}
+
+// End is the verdict at one end of the flow. Fields are empty where they do not apply: without policy there is no tier.
+type End struct {
+	Verdict Verdict `json:"verdict"`
+	Tier    string  `json:"tier"`
+	// Policy is the one that decided; where none did, those that isolate the endpoint.
+	Policy string `json:"policy"`
+	// Rule is the text of the rule that decided, empty if none did.
+	Rule   string `json:"rule"`
+	Reason string `json:"reason"`
+	// RuleID is the rule's name in counters and flow records.
+	RuleID rule.ID `json:"ruleID,omitempty"`
+	// Matches say by which labels the rule meant the packet.
+	Matches []Match `json:"matches,omitempty"`
+	// Steps are all that happened before the verdict, the last one decided.
+	Steps []string `json:"steps,omitempty"`
+}
+
+// Match is a selector of a rule and the labels by which it chose an object.
+type Match struct {
+	Object   string            `json:"object"`
+	Selector string            `json:"selector"`
+	Labels   map[string]string `json:"labels"`
+}
+
+func (q *question) answer() *Answer {
+	a := &Answer{Source: q.party(q.src, true), Destination: q.party(q.dst, false), Protocol: v3.ProtocolName(q.packet.Protocol), PortName: q.portName}
+	if q.anyPort {
+		a.Ports = q.settleAnyPort()
+	} else {
+		a.Port = q.packet.DstPort
+	}
+	if q.packet.Protocol == protoICMP || q.packet.Protocol == protoICMPv6 {
+		a.ICMP = fmt.Sprintf("%d/%d", q.packet.ICMPType, q.packet.ICMPCode)
+	}
+	j := q.judge(q.packet)
+	a.Verdict = verdictOf(j.Allowed())
+	a.Egress, a.Ingress = q.explain(j, rule.Egress), q.explain(j, rule.Ingress)
+	a.Notes = append(q.notes(j), q.cluster.Notes()...)
+	return a
+}
+
+// settleAnyPort makes the question one about a port that no rule means, and lists what the others get if that is something else.
+func (q *question) settleAnyPort() []Ports {
+	all := q.spans()
+	q.packet.DstPort = widest(all).Min
+	if len(all) == 1 {
+		return nil
+	}
+	var out []Ports
+	for _, s := range all {
+		out = append(out, Ports{s.String(), verdictOf(s.allowed)})
+	}
+	return out
+}
+
+func (q *question) party(end *cluster.End, source bool) Party {
+	addr := q.packet.Dst
+	if source {
+		addr = q.packet.Src
+	}
+	p := Party{Name: end.Name, Node: end.Node}
+	if !q.cluster.Made(addr) {
+		p.Address = addr.String()
+	}
+	if end.Node == cluster.Unscheduled {
+		p.Node = ""
+	}
+	return p
+}
+
+// explain words the judgement at one end.
+func (q *question) explain(j cluster.Judgement, dir rule.Direction) End {
+	side := j[dir]
+	out := End{Verdict: verdictOf(side.Allowed), Reason: side.Reason}
+	if side.Result == nil {
+		return out
+	}
+	for _, step := range side.Result.Trace {
+		out.Steps = append(out.Steps, step.String())
+	}
+	d := side.Result.Decision()
+	out.Tier, out.RuleID = d.Tier, d.RuleID
+	switch d.Kind {
+	case eval.TierEnd, eval.ProfilesEnd:
+		out.Policy = names(d.Applied)
+	default:
+		out.Policy, out.Rule = d.Policy.String(), d.Text
+	}
+	out.Reason = q.reason(side, dir)
+	out.Matches = q.matches(side, d)
+	return out
+}
+
+// reason tells in a sentence why an end came to its verdict.
+func (q *question) reason(side cluster.Side, dir rule.Direction) string {
+	d, name := side.Result.Decision(), q.end(dir).Name
+	switch d.Kind {
+	case eval.TierEnd:
+		return fmt.Sprintf("%s isolated for %s by %s, and no rule there allows this flow", name+" is", dir, names(d.Applied))
+	case eval.ProfilesEnd:
+		if len(d.Applied) == 0 {
+			return fmt.Sprintf("%s for %s, and %s has no profile that would allow it", noPolicy(side, dir), dir, name)
+		}
+		return fmt.Sprintf("%s for %s, and no rule of %s allows this flow", noPolicy(side, dir), dir, names(d.Applied))
+	case eval.Missing:
+		return fmt.Sprintf("%s of %s cannot be judged, so nothing passes: %s", dir, name, d.Text)
+	case eval.RuleMatched:
+		verb := map[rule.Action]string{rule.Allow: "allows", rule.Deny: "denies"}[d.Action]
+		text := fmt.Sprintf("%s rule %d of %s %s it", dir, d.Index, d.Policy, verb)
+		if d.Policy.Kind == rule.KindProfile {
+			text = fmt.Sprintf("%s for %s, and %s", noPolicy(side, dir), dir, text)
+		}
+		return text
+	}
+	return d.String()
+}
+
+// noPolicy says that the decision was left to the profiles.
+func noPolicy(side cluster.Side, dir rule.Direction) string {
+	if len(side.Endpoint.Tiers[dir]) == 0 {
+		return "no policy selects it"
+	}
+	return "the policies that select it pass it on"
+}
+
+// matches finds the labels by which the rule that decided meant the two ends.
+func (q *question) matches(side cluster.Side, d eval.Step) []Match {
+	r := ruleOf(side, d)
+	if r == nil {
+		return nil
+	}
+	var out []Match
+	for _, end := range []struct {
+		sets []rule.Set
+		own  *cluster.End
+		dst  bool
+	}{{r.Match.Src.Sets, q.src, false}, {r.Match.Dst.Sets, q.dst, true}} {
+		addr := q.packet.Src
+		if end.dst {
+			addr = q.packet.Dst
+		}
+		for _, set := range end.sets {
+			for _, t := range q.cluster.At(addr) {
+				if set.Selector.Matches(t.Labels) {
+					out = append(out, matchOf(t, set, end.own))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// ruleOf finds the rule that a step is about, nil if it is about none.
+func ruleOf(side cluster.Side, d eval.Step) *rule.Rule {
+	if d.RuleID == "" {
+		return nil
+	}
+	p, ok := side.World.Policy(d.Policy)
+	if !ok {
+		return nil
+	}
+	return find(p, d.RuleID)
+}
+
+func find(p *desired.Policy, id rule.ID) *rule.Rule {
+	for _, rules := range p.Rules {
+		for i := range rules {
+			if rules[i].ID == id {
+				return &rules[i]
+			}
+		}
+	}
+	return nil
+}
+
+func matchOf(t *cluster.Thing, set rule.Set, end *cluster.End) Match {
+	m := Match{Object: end.Name, Selector: set.Selector.String(), Labels: map[string]string{}}
+	if t.Key.Resource != api.WorkloadEndpoints {
+		m.Object = t.Key.Resource.Kind().Kind + " " + strings.TrimPrefix(t.Key.Namespace+"/"+t.Key.Name, "/")
+	}
+	for _, name := range set.Selector.LabelNames() {
+		if value, ok := t.Labels.Get(name); ok {
+			m.Labels[name] = value
+		}
+	}
+	return m
+}
+
+// notes says what the reader should know beside the verdict.
+func (q *question) notes(j cluster.Judgement) []string {
+	var out []string
+	for _, end := range []*cluster.End{q.src, q.dst} {
+		if end.Note != "" {
+			out = append(out, end.Note)
+		}
+	}
+	for _, end := range []struct {
+		made bool
+		name string
+		dir  rule.Direction
+	}{{q.cluster.Made(q.packet.Src), q.src.Name, rule.Egress}, {q.cluster.Made(q.packet.Dst), q.dst.Name, rule.Ingress}} {
+		if end.made && blocksAsked(j, end.dir) {
+			out = append(out, "the address of "+end.name+" is not known (status.podIP): it is taken to be outside every address block that policies list, "+
+				"except those of all addresses")
+		}
+	}
+	return out
+}
+
+// blocksAsked tells whether a policy in front of either end looks at address blocks on the side of the source or destination.
+func blocksAsked(j cluster.Judgement, end rule.Direction) bool {
+	for _, side := range j {
+		if side.Result == nil {
+			continue
+		}
+		for _, step := range side.Result.Trace {
+			p, ok := side.World.Policy(step.Policy)
+			if !ok {
+				continue
+			}
+			for _, rules := range p.Rules {
+				for i := range rules {
+					s := &rules[i].Match.Dst
+					if end == rule.Egress {
+						s = &rules[i].Match.Src
+					}
+					if len(s.Nets)+len(s.NotNets) > 0 {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+func names(ids []rule.PolicyID) string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = id.String()
+	}
+	return strings.Join(out, ", ")
+}

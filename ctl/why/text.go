@@ -1,0 +1,98 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package why
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Write prints the answer for people.
+func (a *Answer) Write(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s -> %s %s\n", past(a.Verdict), a.Source, a.Destination, a.service())
+	for _, p := range a.Ports {
+		fmt.Fprintf(&b, "  %-13s %s\n", p.Ports, p.Verdict)
+	}
+	writeEnd(&b, "Egress at "+a.Source.Name, &a.Egress)
+	writeEnd(&b, "Ingress at "+a.Destination.Name, &a.Ingress)
+	for i, note := range a.Notes {
+		if i == 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "Note: %s\n", note)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func past(v Verdict) string {
+	if v == Allow {
+		return "allowed"
+	}
+	return "denied"
+}
+
+// String renders a party: "shop/web (10.65.0.2)".
+func (p Party) String() string {
+	switch p.Address {
+	case p.Name:
+		return p.Name
+	case "":
+		return p.Name + " (address not known)"
+	}
+	return p.Name + " (" + p.Address + ")"
+}
+
+// service renders what is asked for: "TCP 80 (http)".
+func (a *Answer) service() string {
+	switch {
+	case a.ICMP != "":
+		return a.Protocol + " type/code " + a.ICMP
+	case a.PortName != "":
+		return fmt.Sprintf("%s %d (%s)", a.Protocol, a.Port, a.PortName)
+	case a.Port != 0:
+		return fmt.Sprintf("%s %d", a.Protocol, a.Port)
+	case len(a.Ports) > 0:
+		return a.Protocol + ", a port that no rule means; by port:"
+	}
+	return a.Protocol + ", every port"
+}
+
+func writeEnd(b *strings.Builder, title string, e *End) {
+	fmt.Fprintf(b, "\n%s: %s\n", title, past(e.Verdict))
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(b, "  %-8s %s\n", name, value)
+		}
+	}
+	line("because", e.Reason)
+	line("tier", e.Tier)
+	line("policy", e.Policy)
+	line("rule", e.Rule)
+	for _, m := range e.Matches {
+		line("labels", m.String())
+	}
+	for i, step := range e.Steps {
+		if len(e.Steps) == 1 {
+			break // the reason has said it
+		}
+		if i == 0 {
+			b.WriteString("  way\n")
+		}
+		fmt.Fprintf(b, "    %s\n", step)
+	}
+}
+
+// String renders a match: "shop/web: app=web".
+func (m Match) String() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(m.Labels)) {
+		parts = append(parts, name+"="+m.Labels[name])
+	}
+	return m.Object + ": " + strings.Join(parts, ", ")
+}

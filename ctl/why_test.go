@@ -1,0 +1,161 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ctl
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+const shopPods = `
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: shop, labels: {app: backend}}, spec: {containers: [{name: c, ports: [{name: http, containerPort: 8080}]}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: database}}, spec: {nodeName: n1}, status: {podIP: 10.65.0.9}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: api, namespace: ops, labels: {app: backend}}, spec: {}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n1}, status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}}
+---
+`
+
+const shopPolicies = `
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: protect-database, namespace: shop}
+spec:
+  selector: app == 'database'
+  ingress:
+  - {action: Allow, protocol: TCP, source: {selector: app == 'backend'}, destination: {ports: [5432]}}
+  - {action: Deny, source: {nets: [203.0.113.0/24]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: api, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: backend}}
+  ingress:
+  - {from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: http}]}
+`
+
+func TestWhyOffline(t *testing.T) {
+	u := newUser(t)
+	file := u.file("shop.yaml", shopPods+shopPolicies)
+	const protect, kube = "NetworkPolicy shop/protect-database", "NetworkPolicy.networking.k8s.io shop/api"
+	for _, tc := range []struct {
+		src, dst                string
+		verdict, policy, reason string // of ingress
+	}{
+		{"shop/api", "shop/db:5432", "allow", protect, "ingress rule 0 of " + protect + " allows it"},
+		{"ops/api", "shop/db:5432", "deny", protect, "shop/db is isolated for ingress by " + protect},
+		{"shop/api", "shop/db:5433", "deny", protect, "no rule there allows this flow"},
+		{"shop/api", "shop/db:5432/UDP", "deny", protect, "no rule there allows this flow"},
+		{"203.0.113.5", "shop/db:5432", "deny", protect, "ingress rule 1 of " + protect + " denies it"},
+		{"n1", "shop/db:22", "allow", "", "node n1 always reaches the workloads that it runs"},
+		{"shop/web", "shop/api:http", "allow", kube, "ingress rule 0 of " + kube + " allows it"},
+		{"shop/web", "shop/api:8080", "allow", kube, "ingress rule 0 of " + kube + " allows it"},
+		{"shop/web", "shop/api:icmp", "deny", kube, "isolated for ingress by " + kube},
+		{"shop/db", "ops/api:80", "allow", "Profile kns.ops", "no policy selects it for ingress, and ingress rule 0 of Profile kns.ops allows it"},
+		{"shop/db", "198.51.100.1:443", "allow", "", "198.51.100.1 is no endpoint"},
+		{"shop/db", "192.0.2.1:443", "deny", "", "does not reach its own node"},
+		{"shop/db", "shop/db:443", "allow", "", "packets to itself"},
+	} {
+		out, errOut, code := u.run("", "why", "--offline", "-f", file, tc.src, tc.dst, "-o", "json")
+		var got struct {
+			Verdict         string
+			Egress, Ingress struct{ Verdict, Tier, Policy, Rule, Reason *string }
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil {
+			t.Fatalf("%s %s: exit %d: %v\n%s%s", tc.src, tc.dst, code, err, out, errOut)
+		}
+		for _, p := range []*string{got.Egress.Verdict, got.Egress.Tier, got.Egress.Policy, got.Egress.Rule, got.Egress.Reason, got.Ingress.Tier, got.Ingress.Rule} {
+			if p == nil {
+				t.Fatalf("%s %s: a field is missing:\n%s", tc.src, tc.dst, out)
+			}
+		}
+		if wantCode := map[string]int{"allow": 0, "deny": ExitVerdict}[tc.verdict]; got.Verdict != tc.verdict || code != wantCode ||
+			*got.Ingress.Verdict != tc.verdict || *got.Ingress.Policy != tc.policy || !strings.Contains(*got.Ingress.Reason, tc.reason) {
+			t.Errorf("%s %s: exit %d:\n%s", tc.src, tc.dst, code, out)
+		}
+	}
+}
+
+func TestWhyStored(t *testing.T) {
+	u := newUser(t)
+	u.must(`
+apiVersion: projectcalico.org/v3
+kind: WorkloadEndpoint
+metadata: {name: n1-k8s-db-eth0, namespace: shop, labels: {app: database}}
+spec: {node: n1, orchestrator: k8s, pod: db, endpoint: eth0, interfaceName: cali1, ipNetworks: [10.65.0.9/32], profiles: [kns.shop]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+`+shopPolicies, "apply", "-f", "-")
+	if out, _, code := u.run("", "why", "198.51.100.1", "shop/db:5432"); code != ExitVerdict || !strings.Contains(out, "isolated for ingress by") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	if out := u.must("", "why", "shop/db", "198.51.100.1:80"); !strings.HasPrefix(out, "allowed: shop/db (10.65.0.9) -> 198.51.100.1 TCP 80\n") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestWhyText(t *testing.T) {
+	u := newUser(t)
+	out, errOut, code := u.run("", "why", "--offline", "-f", u.file("shop.yaml", shopPods+shopPolicies), "shop/web", "shop/api")
+	expect(t, "answer", out+errOut, `denied: shop/web (address not known) -> shop/api (address not known) TCP, a port that no rule means; by port:
+  1-8079        deny
+  8080          allow
+  8081-65535    deny
+
+Egress at shop/web: allowed
+  because  no policy selects it for egress, and egress rule 0 of Profile kns.shop allows it
+  policy   Profile kns.shop
+  rule     Allow anything
+
+Ingress at shop/api: denied
+  because  shop/api is isolated for ingress by NetworkPolicy.networking.k8s.io shop/api, and no rule there allows this flow
+  tier     default
+  policy   NetworkPolicy.networking.k8s.io shop/api
+  way
+    tier default: NetworkPolicy.networking.k8s.io shop/api: no rule decides
+    tier default: nothing decides; the tier's default is Deny, because it applies NetworkPolicy.networking.k8s.io shop/api
+
+Note: not in the files, assumed without labels but kubernetes.io/metadata.name: namespace ops, shop
+`)
+	if code != ExitVerdict {
+		t.Errorf("exit %d", code)
+	}
+}
+
+func TestWhyMistakes(t *testing.T) {
+	u := newUser(t)
+	file := u.file("shop.yaml", shopPods+shopPolicies)
+	for _, tc := range []struct {
+		args string
+		code int
+		text string
+	}{
+		{"shop/web", ExitUsage, "accepts 2 arg(s), received 1"},
+		{"shop/web shop/db:99999", ExitUsage, "ports are 1-65535"},
+		{"shop/web shop/db:80/foo", ExitUsage, `"foo" is no protocol`},
+		{"--offline shop/web shop/db", ExitUsage, "say what to read with -f"},
+		{"-f " + file + " shop/web shop/db", ExitUsage, "-f goes with --offline"},
+		{"--offline -f " + file + " shop/wbe shop/db", ExitError, `source: there is no pod "wbe" in namespace shop; did you mean web?`},
+		{"--offline -f " + file + " shop/web shpo/db", ExitError, `destination: there is no namespace "shpo"; did you mean shop?`},
+		{"--offline -f " + file + " shop/web shop/api:htp", ExitError, `declares no port "htp"; it has http (TCP 8080)`},
+		{"--offline -f " + file + " shop/web shop/web:http", ExitError, "declares no port with a name"},
+		{"--offline -f " + file + " fd00::1 shop/db:80", ExitError, "no IP version in common"},
+		{"--offline -f " + u.file("typo.yaml", strings.ReplaceAll(shopPolicies, "selector:", "selectr:")) + " shop/web shop/db", ExitError, "did you mean selector?"},
+		{"--offline -f " + u.file("kind.yaml", "{apiVersion: v1, kind: Namspace, metadata: {name: a}}") + " a/b c/d", ExitError, "did you mean Namespace?"},
+	} {
+		out, errOut, code := u.run("", append([]string{"why"}, strings.Fields(tc.args)...)...)
+		if code != tc.code || out != "" || !strings.Contains(errOut, tc.text) {
+			t.Errorf("why %s: exit %d, want %d with %q:\n%s%s", tc.args, code, tc.code, tc.text, out, errOut)
+		}
+	}
+}
