@@ -5,7 +5,6 @@ package calc
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/weftnet/weft/api"
@@ -20,7 +19,7 @@ func (s *locals) flush() {
 		switch {
 		case ep.inForce:
 			now := s.build(ep)
-			s.profiles.use(now.Profiles, 1)
+			s.active.use(now.Uses(), 1)
 			s.out.put(ep.ID, now)
 		case s.byID[ep.ID] == nil || s.byID[ep.ID] == ep:
 			s.out.remove(ep.ID)
@@ -28,7 +27,7 @@ func (s *locals) flush() {
 			continue // another endpoint has its name now
 		}
 		if had {
-			s.profiles.use(old.Profiles, -1)
+			s.active.use(old.Uses(), -1)
 		}
 	}
 	clear(s.dirty)
@@ -37,58 +36,22 @@ func (s *locals) flush() {
 // build puts policy in front of an endpoint.
 func (s *locals) build(ep *localEndpoint) *desired.Endpoint {
 	out := ep.Endpoint
-	ordered := make([]*policy, 0, len(ep.policies))
-	for p := range ep.policies {
-		ordered = append(ordered, p)
-	}
-	slices.SortFunc(ordered, s.policies.compare)
+	ordered := s.policies.ordered(&ep.target)
 	for d := range out.Tiers {
-		out.Tiers[d] = s.policies.arrange(ordered, rule.Direction(d))
+		out.Tiers[d] = s.policies.arrange(ordered, rule.Direction(d), forWorkloads)
 	}
-	for _, name := range ep.profiles {
-		if !s.profiles.exists(name) {
-			break // it may hold a Deny: what it would decide is dropped, which is what no match in profiles does
-		}
-		out.Profiles = append(out.Profiles, profileID(name))
-	}
+	out.Profiles = s.profiles.inForce(&ep.target)
 	return &out
 }
 
-// arrange groups the policies that govern a direction by tier. They come in order of evaluation.
-func (s *policies) arrange(ordered []*policy, d rule.Direction) []desired.TierPolicies {
-	var out []desired.TierPolicies
-	for _, p := range ordered {
-		if !p.Types[d] {
-			continue
-		}
-		if last := len(out) - 1; last < 0 || out[last].Tier != p.Tier {
-			out = append(out, desired.TierPolicies{Tier: p.Tier, DefaultAction: s.tiers[p.Tier].DefaultAction})
-		}
-		t := &out[len(out)-1]
-		t.Policies = append(t.Policies, p.ID)
-	}
-	return out
-}
-
-// compare orders policies by evaluation, the tier first.
-func (s *policies) compare(a, b *policy) int {
-	if a.Tier != b.Tier {
-		return rule.CompareTiers(s.tiers[a.Tier].Tier, s.tiers[b.Tier].Tier)
-	}
-	return rule.ComparePolicies(&a.Policy, &b.Policy)
-}
+func forWorkloads(p *policy) bool { return !p.HostOnly() }
 
 // problems reports local endpoints that name a missing profile, or share an interface or address with one that goes before.
 func (s *locals) problems() problems {
 	out := problems{}
 	for id, ep := range s.byID {
 		key := api.Key{Resource: api.WorkloadEndpoints, Namespace: id.Namespace, Name: id.Name}
-		for i, name := range ep.profiles {
-			if !s.profiles.exists(name) {
-				out.add(key, fmt.Sprintf("spec.profiles[%d]", i),
-					"profile "+name+" does not exist, so it and all after it let nothing pass; create "+profileOrigin(name)+" or leave it out")
-			}
-		}
+		s.profiles.missing(&ep.target, key, out)
 		if ep.Interface == "" {
 			out.add(key, "spec.interfaceName", "required on the endpoint's own node, so it is not in force; write the host side name of its link")
 		} else if winner := s.links.of(ep.Interface)[0]; winner != ep {
@@ -103,6 +66,16 @@ func (s *locals) problems() problems {
 		}
 	}
 	return out
+}
+
+// missing reports the profiles that a target names and that do not exist.
+func (s *profiles) missing(t *target, key api.Key, out problems) {
+	for i, name := range t.profiles {
+		if !s.exists(name) {
+			out.add(key, fmt.Sprintf("spec.profiles[%d]", i),
+				"profile "+name+" does not exist, so it and all after it let nothing pass; create "+profileOrigin(name)+" or leave it out")
+		}
+	}
 }
 
 // profileOrigin says what a profile of that name is made from.

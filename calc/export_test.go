@@ -17,9 +17,10 @@ func (g *Graph) Sizes() map[string]int {
 	return map[string]int{
 		"items": items, "set members": more + pending,
 		"sets": len(g.sets.byID), "idle sets": len(g.sets.idle), "changed sets": len(g.sets.changed),
-		"policies": len(g.policies.byID), "tiers": len(g.policies.tiers), "dirty policies": len(g.policies.dirty), "policy notes": len(g.policies.notes),
-		"profiles": len(g.profiles.byName), "dirty profiles": len(g.profiles.dirty), "profile notes": len(g.profiles.notes),
+		"policies": len(g.policies.byID), "tiers": len(g.policies.tiers), "uses": len(g.active.uses), "dirty policies": len(g.active.dirty), "policy notes": len(g.policies.notes),
+		"profiles": len(g.profiles.byName), "profile notes": len(g.profiles.notes),
 		"locals": len(g.locals.byID), "links": len(g.locals.links), "addresses": len(g.locals.addrs), "dirty locals": len(g.locals.dirty),
+		"host endpoints": len(g.hosts.byName), "dirty host endpoints": len(g.hosts.dirty), "host endpoint rows": len(g.hosts.out.rows) + len(g.hosts.out.before),
 		"endpoint rows": len(g.locals.out.rows) + len(g.locals.out.before), "policy rows": len(g.active.out.rows) + len(g.active.out.before),
 		"route rows": len(g.routes.out.rows) + len(g.routes.out.before), "route blocks": len(g.routes.blocks), "route links": len(g.routes.links),
 		"blocks": len(g.blocks.own), "pools": len(g.blocks.exported), "block addresses": len(g.blocks.local),

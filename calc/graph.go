@@ -8,16 +8,18 @@ import (
 
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
 )
 
 // Graph computes the desired state of one node. The zero value is not usable: call New.
 //
-//	NetworkSet, HostEndpoint   WorkloadEndpoint     Namespace, ServiceAccount, Profile     NetworkPolicy…   Tier
+//	 NetworkSet      Workload-, HostEndpoint        Namespace, ServiceAccount, Profile     NetworkPolicy…   Tier
 //	            │                │          │                     │                              │           │
 //	            │                │          │ of this node        │ labels, rules                │ compiled  │
 //	            ▼                ▼          ▼                     ▼                              ▼           ▼
 //	          ┌───────────────────┐     ┌────────┐ lists     ┌──────────┐     selects       ┌───────────────────┐
 //	          │ items             │     │ locals │──────────▶│ profiles │   ┌──────────────▶│ policies          │
+//	          │                   │     │ hosts  │           │          │   │               │                   │
 //	          └───────┬───────────┘     └┬──┬──┬─┘           └────┬─────┘   │ local labels  └────────┬──────────┘
 //	                  │ members          │  │  └──────────────────┼─────────┘                        │
 //	                  ▼                  │  │ addresses           │ in use                           │ selecting
@@ -31,7 +33,9 @@ import (
 //	                  │                  │ │ routes │◀────────────┼─────────────│ blocks │               │ speaker │
 //	                  │                  │ └───┬────┘             │             └───┬────┘               └────┬────┘
 //	                  ▼                  ▼     ▼                  ▼                 ▼ advertised, exported    ▼ sessions
-//	desired:       IPSets           Endpoints  Routes          Policies             └─────────── BGP ─────────┘
+//	desired:       IPSets   Host-, Endpoints   Routes          Policies             └─────────── BGP ─────────┘
+//
+// Beside it settings joins FelixConfigurations to Settings, and SetLinks tells hosts of the interfaces of the node.
 //
 // Apply leads each change to its source and marks what it may concern; Flush works the marked parts out, upstream first, and collects the
 // difference to what it handed out before.
@@ -41,6 +45,7 @@ type Graph struct {
 	profiles *profiles
 	policies *policies
 	locals   *locals
+	hosts    *hostEndpoints
 	active   *active
 	sets     *ipSets
 	routes   *routes
@@ -57,13 +62,15 @@ type Graph struct {
 // New returns an empty graph for the node of that name.
 func New(node string) *Graph {
 	sets, routes := newIPSets(), newRoutes()
+	active := newActive(sets)
 	g := &Graph{
 		settings: newSettings(node),
 		sets:     sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
-		items: newItems(sets), active: newActive(sets), profiles: newProfiles(), policies: newPolicies(),
+		items: newItems(sets), active: active, profiles: newProfiles(active), policies: newPolicies(active),
 	}
-	g.locals = newLocals(g.policies, g.profiles, g.routes, g.blocks)
-	g.policies.locals, g.profiles.locals = g.locals, g.locals
+	g.locals = newLocals(g.policies, g.profiles, active, routes, g.blocks)
+	g.hosts = newHostEndpoints(node, g.items, g.policies, g.profiles, active)
+	active.content = g.content
 	g.profiles.heirs = []heir{sets.index, g.policies.index}
 	g.profiles.derive(defaultAllow())
 	g.inputs = inputs{refused: problems{}, sources: g.newSources(node)}
@@ -75,7 +82,7 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 	workloads := &workloads{self: node, items: g.items, locals: g.locals}
 	return map[api.Resource]source{
 		api.WorkloadEndpoints:     sourceOfChanges(workloads.put, workloads.remove),
-		api.HostEndpoints:         sourceOf(g.items.putHostEndpoint, g.items.remove),
+		api.HostEndpoints:         sourceOfChanges(g.hosts.put, g.hosts.remove),
 		api.NetworkSets:           sourceOf(g.items.putNetworkSet, g.items.remove),
 		api.GlobalNetworkSets:     sourceOf(g.items.putGlobalNetworkSet, g.items.remove),
 		api.Tiers:                 sourceOf(g.policies.putTier, g.policies.removeTier),
@@ -104,13 +111,14 @@ func (g *Graph) Apply(changes []Change) {
 // Flush returns what changed in the desired state since the last Flush; nil means nothing.
 func (g *Graph) Flush() *desired.Delta {
 	g.locals.flush()
-	g.profiles.flush(g.active)
-	g.policies.flush(g.active)
+	g.hosts.flush()
+	g.active.flush()
 	g.flushed = g.inputs.revision
 	d := &desired.Delta{Revision: g.flushed}
 	g.sets.flush(d)
 	d.Policies, d.PoliciesRemoved = g.active.out.drain()
 	d.Endpoints, d.EndpointsRemoved = g.locals.out.drain()
+	d.HostEndpoints, d.HostEndpointsRemoved = g.hosts.out.drain()
 	d.Routes, d.RoutesRemoved = g.routes.out.drain()
 	g.settings.flush(d)
 	g.flushBGP(d)
@@ -118,6 +126,14 @@ func (g *Graph) Flush() *desired.Delta {
 		return nil
 	}
 	return d
+}
+
+// content returns a policy or profile that is in use.
+func (g *Graph) content(id rule.PolicyID) *desired.Policy {
+	if id.Kind == rule.KindProfile {
+		return g.profiles.byName[id.Name].now().compile()
+	}
+	return g.policies.byID[id].out
 }
 
 // flushBGP puts the speaker together from its sessions and from the blocks.
@@ -144,5 +160,5 @@ func (g *Graph) flushBGP(d *desired.Delta) {
 
 // complaints returns the problems that each node has with objects that are valid by themselves.
 func (g *Graph) complaints() []problems {
-	return []problems{g.speaker.problems, g.policies.notes, g.policies.problems(), g.profiles.notes, g.locals.problems()}
+	return []problems{g.speaker.problems, g.policies.notes, g.policies.problems(), g.profiles.notes, g.locals.problems(), g.hosts.problems()}
 }

@@ -91,16 +91,13 @@ func (s *items) remove(key api.Key) {
 	}
 }
 
-func (s *items) putHostEndpoint(key api.Key, obj *v3.HostEndpoint) api.FieldErrors {
+func newHostItem(spec *v3.HostEndpointSpec) (item, api.FieldErrors) {
 	var wrong faults
-	now := item{nets: hostPrefixes(&wrong, "spec.expectedIPs", obj.Spec.ExpectedIPs)}
-	for i, p := range obj.Spec.Ports {
-		now.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
+	it := item{nets: hostPrefixes(&wrong, "spec.expectedIPs", spec.ExpectedIPs)}
+	for i, p := range spec.Ports {
+		it.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
 	}
-	if wrong.list == nil {
-		s.put(key, now, obj.Labels, obj.Spec.Profiles)
-	}
-	return wrong.list
+	return it, wrong.list
 }
 
 func (s *items) putNetworkSet(key api.Key, obj *v3.NetworkSet) api.FieldErrors {

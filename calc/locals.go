@@ -19,26 +19,25 @@ type locals struct {
 	out      *table[desired.EndpointID, *desired.Endpoint]
 	policies *policies
 	profiles *profiles
+	active   *active
 	routes   *routes
 	blocks   *blocks
 }
 
-func newLocals(policies *policies, profiles *profiles, routes *routes, blocks *blocks) *locals {
+func newLocals(policies *policies, profiles *profiles, active *active, routes *routes, blocks *blocks) *locals {
 	return &locals{
 		byID: map[desired.EndpointID]*localEndpoint{}, links: claims[string]{}, addrs: claims[netip.Addr]{}, dirty: map[*localEndpoint]struct{}{},
 		out:      newTable(desired.EndpointID.Compare, (*desired.Endpoint).Equal),
-		policies: policies, profiles: profiles, routes: routes, blocks: blocks,
+		policies: policies, profiles: profiles, active: active, routes: routes, blocks: blocks,
 	}
 }
 
 // localEndpoint is an endpoint of this node.
 type localEndpoint struct {
+	target
 	desired.Endpoint      // without policy
 	own              bool // known from this node itself, not from the store
-	labels           map[string]string
-	profiles         []string
-	policies         map[*policy]struct{} // that select it
-	inForce          bool                 // it has its interface
+	inForce          bool // it has its interface
 }
 
 func (s *locals) touch(ep *localEndpoint) { s.dirty[ep] = struct{}{} }
@@ -47,13 +46,14 @@ func (s *locals) touch(ep *localEndpoint) { s.dirty[ep] = struct{}{} }
 func (s *locals) put(now desired.Endpoint, own bool, labels map[string]string, profiles []string) {
 	ep, ok := s.byID[now.ID]
 	if !ok {
-		ep = &localEndpoint{policies: map[*policy]struct{}{}}
+		ep = &localEndpoint{}
+		ep.target = newTarget(func() { s.touch(ep) })
 		s.byID[now.ID] = ep
 	}
 	old := ep.Endpoint
-	s.profiles.unlist(ep)
+	s.profiles.unlist(&ep.target)
 	ep.Endpoint, ep.own, ep.labels, ep.profiles = now, own, labels, profiles
-	s.profiles.list(ep)
+	s.profiles.list(&ep.target)
 	s.links.move(ep, one(old.Interface), one(now.Interface))
 	if ep.inForce {
 		s.addrs.move(ep, old.Addrs, now.Addrs)
@@ -72,7 +72,7 @@ func (s *locals) remove(id desired.EndpointID) {
 		return
 	}
 	delete(s.byID, id)
-	s.profiles.unlist(ep)
+	s.profiles.unlist(&ep.target)
 	s.links.move(ep, one(ep.Interface), nil)
 	s.setInForce(ep, false)
 	s.settle(ep.Interface)
@@ -90,7 +90,7 @@ func (s *locals) settle(links ...string) {
 // setInForce lets policies select the endpoint and gives it its addresses, or takes both away.
 func (s *locals) setInForce(ep *localEndpoint, inForce bool) {
 	if inForce {
-		s.policies.index.UpdateItem(ep, ep.labels, ep.profiles)
+		s.policies.index.UpdateItem(&ep.target, ep.labels, ep.profiles)
 	}
 	if ep.inForce == inForce {
 		return
@@ -100,7 +100,7 @@ func (s *locals) setInForce(ep *localEndpoint, inForce bool) {
 	if inForce {
 		s.addrs.move(ep, nil, ep.Addrs)
 	} else {
-		s.policies.index.DeleteItem(ep)
+		s.policies.index.DeleteItem(&ep.target)
 		s.addrs.move(ep, ep.Addrs, nil)
 	}
 	s.route(ep.Addrs)

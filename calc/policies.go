@@ -4,31 +4,32 @@
 package calc
 
 import (
+	"slices"
+
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/labelindex"
 	"github.com/weftnet/weft/policy/rule"
 )
 
-// policies holds all compiled policies and finds those that are active: their tier exists and they select a local endpoint.
+// policies holds all compiled policies and finds the targets that they select if their tier exists.
 type policies struct {
-	index  *labelindex.Index[*localEndpoint, *policy]
+	index  *labelindex.Index[*target, *policy]
 	byID   map[rule.PolicyID]*policy
 	tiers  map[string]*tier // all that exist or that policies name
-	dirty  map[*policy]struct{}
-	notes  problems // fields of policies that have no effect yet
-	locals *locals
+	notes  problems         // fields of policies that have no effect yet
+	active *active
 }
 
 // policy is a compiled policy.
 type policy struct {
 	rule.Policy
-	out     *desired.Policy
-	matches int // local endpoints that it selects
+	out  *desired.Policy
+	kept bool // in use because it is for all nodes
 }
 
-func newPolicies() *policies {
-	s := &policies{byID: map[rule.PolicyID]*policy{}, tiers: map[string]*tier{}, dirty: map[*policy]struct{}{}, notes: problems{}}
+func newPolicies(active *active) *policies {
+	s := &policies{byID: map[rule.PolicyID]*policy{}, tiers: map[string]*tier{}, notes: problems{}, active: active}
 	s.index = labelindex.New(s.matchStarted, s.matchStopped)
 	for _, obj := range v3.FixedTiers() {
 		t := s.tier(obj.Name)
@@ -45,14 +46,14 @@ func (s *policies) put(compiled *rule.Policy) {
 		s.byID[compiled.ID] = p
 	} else {
 		if !sameRank(&p.Policy, compiled) {
-			s.touchEndpoints(p)
+			s.touchTargets(p)
 		}
 		delete(s.tier(p.Tier).holds, p)
 		s.forget(p.Tier)
 	}
 	p.Policy, p.out = *compiled, output(compiled)
 	s.tier(p.Tier).holds[p] = struct{}{}
-	s.dirty[p] = struct{}{}
+	s.active.touch(p.ID)
 	s.enforce(p)
 }
 
@@ -65,54 +66,54 @@ func (s *policies) remove(id rule.PolicyID) {
 	delete(s.tier(p.Tier).holds, p)
 	s.forget(p.Tier)
 	s.index.DeleteSelector(p)
+	s.keep(p, false)
 }
 
-// enforce lets a policy select endpoints if its tier exists and it governs a direction.
+// enforce lets a policy select targets if its tier exists and it governs a direction.
 func (s *policies) enforce(p *policy) {
-	if s.tier(p.Tier).exists && p.Types != [2]bool{} {
+	inForce := s.tier(p.Tier).exists && p.Types != [2]bool{}
+	if inForce {
 		s.index.UpdateSelector(p, p.Selector)
 	} else {
 		s.index.DeleteSelector(p)
 	}
+	s.keep(p, inForce && p.Everywhere)
 }
 
-// sameRank tells whether two versions of a policy have the same place among the policies of an endpoint.
+// keep has a policy ready without an endpoint that needs it, or no longer.
+func (s *policies) keep(p *policy, kept bool) {
+	if kept == p.kept {
+		return
+	}
+	p.kept = kept
+	by := -1
+	if kept {
+		by = 1
+	}
+	s.active.use(slices.Values([]rule.PolicyID{p.ID}), by)
+}
+
+// sameRank tells whether two versions of a policy have the same place among the policies of a target.
 func sameRank(a, b *rule.Policy) bool {
-	return a.Tier == b.Tier && a.Types == b.Types && rule.ComparePolicies(a, b) == 0
+	return a.Tier == b.Tier && a.Types == b.Types && rule.ComparePolicies(a, b) == 0 &&
+		a.DoNotTrack == b.DoNotTrack && a.PreDNAT == b.PreDNAT && a.ApplyOnForward == b.ApplyOnForward
 }
 
-// touchEndpoints has the endpoints that p selects worked out again.
-func (s *policies) touchEndpoints(p *policy) {
-	for ep := range s.index.Items(p) {
-		s.locals.touch(ep)
+// touchTargets has the endpoints that p selects worked out again.
+func (s *policies) touchTargets(p *policy) {
+	for t := range s.index.Items(p) {
+		t.touch()
 	}
 }
 
-func (s *policies) matchStarted(p *policy, ep *localEndpoint) {
-	p.matches++
-	ep.policies[p] = struct{}{}
-	s.dirty[p] = struct{}{}
-	s.locals.touch(ep)
+func (s *policies) matchStarted(p *policy, t *target) {
+	t.policies[p] = struct{}{}
+	t.touch()
 }
 
-func (s *policies) matchStopped(p *policy, ep *localEndpoint) {
-	p.matches--
-	delete(ep.policies, p)
-	s.dirty[p] = struct{}{}
-	s.locals.touch(ep)
-}
-
-// flush hands the policies that became active, changed or stopped being active to out.
-func (s *policies) flush(out *active) {
-	for p := range s.dirty {
-		switch {
-		case p.matches > 0:
-			out.put(p.out)
-		case s.byID[p.ID] == p || s.byID[p.ID] == nil:
-			out.remove(p.ID)
-		}
-	}
-	clear(s.dirty)
+func (s *policies) matchStopped(p *policy, t *target) {
+	delete(t.policies, p)
+	t.touch()
 }
 
 // problems reports policies whose tier does not exist.

@@ -14,10 +14,9 @@ import (
 // a derived one of the same name.
 type profiles struct {
 	byName map[string]*profile
-	dirty  map[string]struct{}
 	notes  problems // fields of profiles that have no effect yet
 	heirs  []heir
-	locals *locals
+	active *active
 }
 
 // heir is told the labels that items inherit from a profile.
@@ -25,11 +24,10 @@ type heir interface {
 	UpdateParent(name string, labels map[string]string)
 }
 
-// profile is one name and what is known of it. It stays while there is a definition or a use.
+// profile is one name and what is known of it. It stays while it is defined or listed.
 type profile struct {
 	made, derived *definition
-	listed        map[*localEndpoint]struct{} // local endpoints that name it
-	used          int                         // endpoints handed out with it
+	listed        map[*target]struct{} // by whom it is named
 }
 
 // definition is the content of a profile. Every namespace and service account of the cluster makes one and few have endpoints here, so it
@@ -50,8 +48,8 @@ func (p *profile) now() *definition {
 	return p.derived
 }
 
-func newProfiles() *profiles {
-	return &profiles{byName: map[string]*profile{}, dirty: map[string]struct{}{}, notes: problems{}}
+func newProfiles(active *active) *profiles {
+	return &profiles{byName: map[string]*profile{}, notes: problems{}, active: active}
 }
 
 func (s *profiles) get(name string) *profile {
@@ -76,12 +74,12 @@ func (s *profiles) change(name string, edit func(*profile)) {
 	edit(p)
 	now := p.now()
 	if before != now {
-		s.dirty[name] = struct{}{}
+		s.active.touch(profileID(name))
 		s.spread(name, before, now)
 	}
 	if (before == nil) != (now == nil) {
-		for ep := range p.listed {
-			s.locals.touch(ep)
+		for t := range p.listed {
+			t.touch()
 		}
 	}
 	s.forget(name)
@@ -108,49 +106,27 @@ func (s *profiles) spread(name string, before, now *definition) {
 }
 
 func (s *profiles) forget(name string) {
-	if p := s.byName[name]; p != nil && p.now() == nil && len(p.listed) == 0 && p.used == 0 {
+	if p := s.byName[name]; p != nil && p.now() == nil && len(p.listed) == 0 {
 		delete(s.byName, name)
 	}
 }
 
-// list and unlist keep account of the local endpoints that name a profile.
-func (s *profiles) list(ep *localEndpoint) {
-	for _, name := range ep.profiles {
+// list and unlist keep account of the targets that name a profile.
+func (s *profiles) list(t *target) {
+	for _, name := range t.profiles {
 		p := s.get(name)
 		if p.listed == nil {
-			p.listed = map[*localEndpoint]struct{}{}
+			p.listed = map[*target]struct{}{}
 		}
-		p.listed[ep] = struct{}{}
+		p.listed[t] = struct{}{}
 	}
 }
 
-func (s *profiles) unlist(ep *localEndpoint) {
-	for _, name := range ep.profiles {
-		delete(s.get(name).listed, ep)
+func (s *profiles) unlist(t *target) {
+	for _, name := range t.profiles {
+		delete(s.get(name).listed, t)
 		s.forget(name)
 	}
-}
-
-// use counts the endpoints handed out with each profile.
-func (s *profiles) use(ids []rule.PolicyID, by int) {
-	for _, id := range ids {
-		s.get(id.Name).used += by
-		s.dirty[id.Name] = struct{}{}
-	}
-}
-
-// flush hands the profiles in use to out.
-func (s *profiles) flush(out *active) {
-	for name := range s.dirty {
-		p := s.byName[name]
-		if p != nil && p.used > 0 {
-			out.put(p.now().compile())
-		} else {
-			out.remove(profileID(name))
-		}
-		s.forget(name)
-	}
-	clear(s.dirty)
 }
 
 func profileID(name string) rule.PolicyID { return rule.PolicyID{Kind: rule.KindProfile, Name: name} }

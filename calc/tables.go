@@ -20,6 +20,8 @@ func (g *Graph) Tables() []Table {
 	v := g.View()
 	return []Table{
 		text("endpoints", []string{"ENDPOINT", "INTERFACE", "ADDRESSES", "INGRESS", "EGRESS", "PROFILES", "REVISION"}, v.Endpoints(), endpointRow),
+		text("hostendpoints", []string{"HOST ENDPOINT", "INTERFACE", "LIST", "INGRESS", "EGRESS", "PROFILES", "REVISION"}, hostLists(v.HostEndpoints()), func(row []string) []string { return row }),
+		text("settings", []string{"SETTING", "VALUE"}, settingRows(v.Settings()), func(row []string) []string { return row }),
 		text("policies", []string{"POLICY", "INGRESS RULES", "EGRESS RULES"}, v.Policies(), policyRow),
 		{"rules", []string{"POLICY", "DIRECTION", "INDEX", "ID", "RULE"}, ruleRows(v)},
 		{"ipsets", []string{"SET", "KIND", "SELECTOR", "PORT", "MEMBERS", "REFERENCES"}, g.setRows()},
@@ -36,6 +38,35 @@ func (g *Graph) Tables() []Table {
 func endpointRow(e *desired.Endpoint) []string {
 	return []string{e.ID.String(), e.Interface, list(e.Addrs), tiersText(e.Tiers[rule.Ingress]), tiersText(e.Tiers[rule.Egress]),
 		list(e.Profiles), strconv.FormatUint(e.Revision, 10)}
+}
+
+// hostLists has a row for each list of policies of each host endpoint.
+func hostLists(all iter.Seq[*desired.HostEndpoint]) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for e := range all {
+			for _, l := range []struct {
+				name  string
+				tiers [2][]desired.TierPolicies
+			}{{"untracked", e.Untracked}, {"pre-DNAT", [2][]desired.TierPolicies{e.PreDNAT, nil}}, {"normal", e.Normal}, {"forward", e.Forward}} {
+				row := []string{e.ID.Name, e.Interface, l.name, tiersText(l.tiers[rule.Ingress]), tiersText(l.tiers[rule.Egress]), list(e.Profiles), strconv.FormatUint(e.Revision, 10)}
+				if !yield(row) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func settingRows(s *desired.Settings) iter.Seq[[]string] {
+	return slices.Values([][]string{
+		{"failsafe inbound", list(s.Failsafe[rule.Ingress])},
+		{"failsafe outbound", list(s.Failsafe[rule.Egress])},
+		{"endpoint to host", s.EndpointToHost.String()},
+		{"reject", strconv.FormatBool(s.Reject)},
+		{"keep connections", strconv.FormatBool(s.KeepConnections)},
+		{"allow invalid", strconv.FormatBool(s.AllowInvalid)},
+		{"driver", cmp.Or(s.Driver, "any")},
+	})
 }
 
 func tiersText(tiers []desired.TierPolicies) string {

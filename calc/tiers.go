@@ -45,7 +45,7 @@ func (s *policies) putTier(key api.Key, obj *v3.Tier) api.FieldErrors {
 	}
 	t.Tier, t.exists = compiled, true
 	for p := range t.holds {
-		s.touchEndpoints(p)
+		s.touchTargets(p)
 		s.enforce(p)
 	}
 	return nil

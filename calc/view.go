@@ -26,12 +26,11 @@ func (v view) Endpoint(id desired.EndpointID) (*desired.Endpoint, bool) {
 }
 func (v view) Policy(id rule.PolicyID) (*desired.Policy, bool) { return v.g.active.out.get(id) }
 
-// HostEndpoints and HostEndpoint are empty until the graph computes them.
-func (v view) HostEndpoints() iter.Seq[*desired.HostEndpoint] {
-	return func(func(*desired.HostEndpoint) bool) {}
+func (v view) HostEndpoints() iter.Seq[*desired.HostEndpoint] { return v.g.hosts.out.all() }
+func (v view) HostEndpoint(id desired.EndpointID) (*desired.HostEndpoint, bool) {
+	return v.g.hosts.out.get(id)
 }
-func (v view) HostEndpoint(desired.EndpointID) (*desired.HostEndpoint, bool) { return nil, false }
-func (v view) Settings() *desired.Settings                                   { return v.g.settings.now }
+func (v view) Settings() *desired.Settings { return v.g.settings.now }
 
 // Tunnels and TunnelPeers are empty until the graph computes them.
 func (v view) Tunnels() iter.Seq[desired.Tunnel] { return func(func(desired.Tunnel) bool) {} }

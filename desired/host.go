@@ -6,7 +6,9 @@ package desired
 import (
 	"net/netip"
 	"reflect"
+	"strconv"
 
+	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/policy/rule"
 )
 
@@ -53,6 +55,18 @@ const (
 	HostAccept
 	HostReturn // goes on with the rules of others
 )
+
+// String returns "Drop", "Accept" or "Return".
+func (a HostAction) String() string { return [...]string{"Drop", "Accept", "Return"}[a] }
+
+// String returns "TCP 22", or "TCP 22 of 10.0.0.0/8" with a net.
+func (f Failsafe) String() string {
+	text := v3.ProtocolName(f.Protocol) + " " + strconv.Itoa(int(f.Port))
+	if f.Net.IsValid() {
+		text += " of " + f.Net.String()
+	}
+	return text
+}
 
 // Settings is how policy meets this node (FelixConfiguration).
 type Settings struct {

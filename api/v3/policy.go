@@ -12,6 +12,10 @@ const (
 	Egress  PolicyType = "Egress"
 )
 
+// AssumeNeededOnEveryNode is the performance hint to keep a policy and its IP sets ready on every node, so that the first endpoint it
+// selects there need not wait for them.
+const AssumeNeededOnEveryNode = "AssumeNeededOnEveryNode"
+
 // NetworkPolicy applies to the endpoints of one namespace.
 type NetworkPolicy struct {
 	TypeMeta   `json:",inline"`

@@ -131,7 +131,7 @@ func goneAndBack(changes []calc.Change) []calc.Change {
 func flushAtStates(transitions [][]calc.Change) []Step {
 	var out []Step
 	for _, t := range transitions {
-		out = append(out, Step{t, true})
+		out = append(out, Step{Changes: t, Flush: true})
 	}
 	return out
 }
@@ -140,12 +140,12 @@ func flushAtChanges(transitions [][]calc.Change) []Step {
 	var out []Step
 	for _, t := range transitions {
 		for _, c := range t {
-			out = append(out, Step{[]calc.Change{c}, true})
+			out = append(out, Step{Changes: []calc.Change{c}, Flush: true})
 		}
 	}
 	return out
 }
 
 func flushAtEnd(transitions [][]calc.Change) []Step {
-	return []Step{{slices.Concat(transitions...), true}}
+	return []Step{{Changes: slices.Concat(transitions...), Flush: true}}
 }

@@ -20,6 +20,7 @@ import (
 // Step is some changes that come in together, and whether the graph is flushed after them.
 type Step struct {
 	Changes []calc.Change
+	Links   []calc.Link // the interfaces of the host from now on; nil: as before
 	Flush   bool
 }
 
@@ -31,12 +32,15 @@ type Step struct {
 //
 // At the end the problems that the graph has found must be those that a new graph finds in the current objects.
 func Run(steps []Step) error {
-	r := &run{graph: calc.New(Me), mirror: desired.NewState(), good: map[api.Key]calc.Change{}, bad: map[api.Key]calc.Change{}}
+	r := newRun()
 	for i, s := range steps {
 		for _, c := range s.Changes {
 			r.track(c)
 		}
 		r.graph.Apply(s.Changes)
+		if s.Links != nil {
+			r.setLinks(s.Links)
+		}
 		if !s.Flush {
 			continue
 		}
@@ -53,9 +57,22 @@ func Run(steps []Step) error {
 // run is a graph under test and what is known of its inputs.
 type run struct {
 	graph  *calc.Graph
+	links  []calc.Link
 	mirror *desired.State
 	good   map[api.Key]calc.Change // last valid version of each object
 	bad    map[api.Key]calc.Change // invalid version that came after it
+}
+
+// newRun starts out with the interfaces of Links.
+func newRun() *run {
+	r := &run{graph: calc.New(Me), mirror: desired.NewState(), good: map[api.Key]calc.Change{}, bad: map[api.Key]calc.Change{}}
+	r.setLinks(Links())
+	return r
+}
+
+func (r *run) setLinks(links []calc.Link) {
+	r.links = links
+	r.graph.SetLinks(links)
 }
 
 // track keeps account of which version of an object counts.
@@ -102,7 +119,9 @@ func (r *run) oracle() *oracle.Cluster {
 	for _, c := range r.good {
 		objects = append(objects, oracle.Version{Object: c.Object, Revision: c.Revision, Local: c.Local})
 	}
-	return oracle.New(objects)
+	c := oracle.New(objects)
+	c.Links = map[string][]calc.Link{Me: r.links}
+	return c
 }
 
 // equalDeltas compares all but revisions.
@@ -118,6 +137,7 @@ func equalDeltas(a, b *desired.Delta) bool {
 // checkProblems compares with a graph that is told the last good versions and then the invalid ones.
 func (r *run) checkProblems() error {
 	fresh := calc.New(Me)
+	fresh.SetLinks(r.links)
 	for _, versions := range []map[api.Key]calc.Change{r.good, r.bad} {
 		fresh.Apply(slices.Collect(maps.Values(versions)))
 	}

@@ -44,6 +44,7 @@ func Sequences() map[string][]State {
 		"peers":      peerStates(),
 		"reflectors": reflectorStates(),
 		"settings":   settingStates(),
+		"hosts":      hostStates(),
 		"bad input":  badStates(),
 	}
 }

@@ -24,6 +24,9 @@ func Walk(seed uint64, steps int) []Step {
 	var revision uint64
 	for range steps {
 		s := Step{Flush: w.chance(40)}
+		if w.chance(5) {
+			s.Links = w.links()
+		}
 		for range 1 + w.IntN(3) {
 			revision++
 			c := w.change()
@@ -130,8 +133,15 @@ func (w walk) globalNetworkSet() api.Object {
 }
 
 func (w walk) hostEndpoint() api.Object {
-	h := HostEndpoint(pick(w, "h", "i"), pick(w, Me, "n2"), w.labels(), pick(w, "172.16.0.1", w.addr()))
-	h.Spec.Profiles = pick(w, nil, []string{"kns.a"}, []string{"open"})
+	h := HostEndpoint(pick(w, "h", "i", "j"), pick(w, Me, Me, "n2"), w.labels(), pick(w, "192.0.2.1", "198.51.100.1", w.addr()))
+	h.Spec.InterfaceName = pick(w, "eth0", "eth1", "*", "", "")
+	h.Spec.Profiles = pick(w, nil, []string{"kns.a"}, []string{"open"}, []string{"projectcalico-default-allow"})
+	if w.chance(50) {
+		h.Spec.ExpectedIPs = append(h.Spec.ExpectedIPs, pick(w, "2001:db8::1", "198.51.100.1"))
+	}
+	if w.chance(5) {
+		h.Labels[v3.NamespaceLabel] = w.ns()
+	}
 	return h
 }
 
@@ -173,6 +183,7 @@ func (w walk) policy() api.Object {
 	return Policy(w.ns()+"/"+pick(w, "p", "q"), func(s *v3.NetworkPolicySpec) {
 		s.Tier, s.Order, s.Selector, s.Types, s.Ingress, s.Egress = w.tierName(), w.order(), w.selector(), w.types(), w.rules(), w.rules()
 		s.ServiceAccountSelector = pick(w, "", "", "team == 'x'")
+		s.PerformanceHints = w.hints()
 	})
 }
 
@@ -180,10 +191,16 @@ func (w walk) globalPolicy() api.Object {
 	return GlobalPolicy(pick(w, "p", "g"), func(s *v3.GlobalNetworkPolicySpec) {
 		s.Tier, s.Order, s.Selector, s.Types, s.Ingress, s.Egress = w.tierName(), w.order(), w.selector(), w.types(), w.rules(), w.rules()
 		s.NamespaceSelector = pick(w, "", "", "env == 'x'")
-		if w.chance(10) {
-			yes := true
+		yes := true
+		switch w.IntN(8) {
+		case 0:
 			s.DoNotTrack, s.ApplyOnForward = &yes, &yes
+		case 1:
+			s.PreDNAT, s.ApplyOnForward, s.Egress, s.Types = &yes, &yes, nil, nil
+		case 2, 3:
+			s.ApplyOnForward = &yes
 		}
+		s.PerformanceHints = w.hints()
 	})
 }
 

@@ -6,7 +6,23 @@ package calctest
 import (
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
 )
+
+func (w walk) links() []calc.Link {
+	out := Links()
+	if w.chance(30) {
+		out[0].Addrs, out[1].Addrs = out[1].Addrs, out[0].Addrs
+	}
+	return out[w.IntN(len(out)+1):]
+}
+
+func (w walk) hints() []string {
+	if w.chance(20) {
+		return []string{v3.AssumeNeededOnEveryNode}
+	}
+	return nil
+}
 
 func (w walk) felixConfig() api.Object {
 	text := func(values ...string) *string {

@@ -14,12 +14,29 @@ import (
 // Desired returns what calc ought to compute for a node. The error says which references lead nowhere; it would be a fault of this package.
 func (c *Cluster) Desired(node string) (*desired.State, error) {
 	d := &desired.Delta{BGP: c.bgp(node), Routes: c.routes(node), Settings: c.settings(node)}
-	policies := map[rule.PolicyID]*desired.Policy{}
+	used := map[rule.PolicyID]bool{}
 	for _, w := range c.local(node) {
-		e, used := c.endpoint(w)
+		e := c.endpoint(w)
 		d.Endpoints = append(d.Endpoints, e)
-		for _, p := range used {
+		for id := range e.Uses() {
+			used[id] = true
+		}
+	}
+	for _, e := range c.hostEndpoints(node) {
+		d.HostEndpoints = append(d.HostEndpoints, e)
+		for id := range e.Uses() {
+			used[id] = true
+		}
+	}
+	policies := map[rule.PolicyID]*desired.Policy{}
+	for _, p := range c.policies {
+		if used[p.ID] || p.Everywhere && p.Types != [2]bool{} {
 			policies[p.ID] = &desired.Policy{ID: p.ID, Rules: p.Rules}
+		}
+	}
+	for _, p := range c.profiles {
+		if used[p.rules.ID] {
+			policies[p.rules.ID] = &desired.Policy{ID: p.rules.ID, Rules: p.rules.Rules}
 		}
 	}
 	sets := map[rule.SetID]bool{}
@@ -67,8 +84,8 @@ func precedes(a, b *workload) bool {
 	return a.id().Compare(b.id()) < 0
 }
 
-// endpoint returns a workload with its policy, and the policies and profiles that it refers to.
-func (c *Cluster) endpoint(w *workload) (*desired.Endpoint, []*rule.Policy) {
+// endpoint returns a workload with its policy.
+func (c *Cluster) endpoint(w *workload) *desired.Endpoint {
 	e := &desired.Endpoint{ID: w.id(), Interface: w.object.Spec.InterfaceName, Revision: w.version.Revision}
 	for _, n := range w.nets {
 		if !slices.Contains(e.Addrs, n.Addr()) {
@@ -77,34 +94,31 @@ func (c *Cluster) endpoint(w *workload) (*desired.Endpoint, []*rule.Policy) {
 	}
 	slices.SortFunc(e.Addrs, netip.Addr.Compare)
 	e.SpoofPrefixes = w.spoof
-	used := c.policiesOf(w)
+	selecting := c.policiesOf(&w.contributor)
 	for d := range e.Tiers {
-		e.Tiers[d] = c.tiersOf(used, rule.Direction(d))
+		e.Tiers[d] = c.tiersOf(selecting, rule.Direction(d), func(p *rule.Policy) bool { return !p.HostOnly() })
 	}
-	for _, p := range c.profilesOf(w) {
-		e.Profiles = append(e.Profiles, p.ID)
-		used = append(used, p)
-	}
-	return e, used
+	e.Profiles = c.profilesOf(&w.contributor)
+	return e
 }
 
-// policiesOf returns the policies that select a workload, in order of evaluation.
-func (c *Cluster) policiesOf(w *workload) []*rule.Policy {
-	labels := c.labelsOf(&w.contributor)
+// policiesOf returns the policies that select something, in order of evaluation.
+func (c *Cluster) policiesOf(item *contributor) []*rule.Policy {
+	labels := c.labelsOf(item)
 	var out []*rule.Policy
 	for _, p := range c.policies {
-		if (p.Types[rule.Ingress] || p.Types[rule.Egress]) && p.Selector.Matches(labels) {
+		if p.Selector.Matches(labels) {
 			out = append(out, p)
 		}
 	}
 	return out
 }
 
-// tiersOf groups policies that govern a direction by tier.
-func (c *Cluster) tiersOf(policies []*rule.Policy, d rule.Direction) []desired.TierPolicies {
+// tiersOf groups those policies that apply and govern a direction by tier.
+func (c *Cluster) tiersOf(policies []*rule.Policy, d rule.Direction, applies func(*rule.Policy) bool) []desired.TierPolicies {
 	var out []desired.TierPolicies
 	for _, p := range policies {
-		if !p.Types[d] {
+		if !p.Types[d] || !applies(p) {
 			continue
 		}
 		at := slices.IndexFunc(out, func(t desired.TierPolicies) bool { return t.Tier == p.Tier })
@@ -117,15 +131,15 @@ func (c *Cluster) tiersOf(policies []*rule.Policy, d rule.Direction) []desired.T
 	return out
 }
 
-// profilesOf returns the profiles of a workload up to the first that does not exist: what would have come there is unknown and denied.
-func (c *Cluster) profilesOf(w *workload) []*rule.Policy {
-	var out []*rule.Policy
-	for _, name := range w.profiles {
+// profilesOf returns the profiles of something up to the first that does not exist: what would have come there is unknown and denied.
+func (c *Cluster) profilesOf(item *contributor) []rule.PolicyID {
+	var out []rule.PolicyID
+	for _, name := range item.profiles {
 		p, ok := c.profiles[name]
 		if !ok {
 			break
 		}
-		out = append(out, p.rules)
+		out = append(out, p.rules.ID)
 	}
 	return out
 }

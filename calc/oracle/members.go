@@ -97,12 +97,21 @@ func (c *Cluster) addWorkload(obj *v3.WorkloadEndpoint, version Version) error {
 	return nil
 }
 
-func (c *Cluster) addHostEndpoint(obj *v3.HostEndpoint) error {
+// host is a host endpoint.
+type host struct {
+	contributor
+	object  *v3.HostEndpoint
+	version Version
+}
+
+func (c *Cluster) addHostEndpoint(obj *v3.HostEndpoint, version Version) error {
 	nets, err := addresses(obj.Spec.ExpectedIPs)
 	if err != nil {
 		return err
 	}
-	item := contributor{labels: obj.Labels, profiles: obj.Spec.Profiles, nets: nets}
+	labels := maps.Clone(obj.Labels)
+	delete(labels, "projectcalico.org/namespace")
+	item := contributor{labels: labels, profiles: obj.Spec.Profiles, nets: nets}
 	for _, p := range obj.Spec.Ports {
 		number, err := v3.ProtocolNumber(p.Protocol)
 		if err != nil {
@@ -110,7 +119,7 @@ func (c *Cluster) addHostEndpoint(obj *v3.HostEndpoint) error {
 		}
 		item.ports = append(item.ports, port{p.Name, number, p.Port})
 	}
-	c.others = append(c.others, item)
+	c.hosts = append(c.hosts, host{item, obj, version})
 	return nil
 }
 
@@ -149,6 +158,9 @@ func (c *Cluster) members(set rule.Set) map[desired.Member]struct{} {
 	out := map[desired.Member]struct{}{}
 	for i := range c.workloads {
 		c.addMembers(out, set, &c.workloads[i].contributor)
+	}
+	for i := range c.hosts {
+		c.addMembers(out, set, &c.hosts[i].contributor)
 	}
 	for i := range c.others {
 		c.addMembers(out, set, &c.others[i])

@@ -17,6 +17,7 @@ import (
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/policy/selector"
@@ -33,7 +34,8 @@ type Version struct {
 // Cluster is everything there is, read and compiled. It does not change and may be asked by several at once.
 type Cluster struct {
 	workloads []workload
-	others    []contributor // host endpoints and network sets
+	hosts     []host
+	others    []contributor // network sets
 	profiles  map[string]profile
 	policies  []*rule.Policy // in force: their tier exists
 	tiers     map[string]rule.Tier
@@ -47,6 +49,9 @@ type Cluster struct {
 
 	mu     sync.Mutex
 	states map[string]*desired.State // by node, for Judge
+
+	// Links are the interfaces of each node itself. Set them before asking: without, no host endpoint is chosen by its addresses.
+	Links map[string][]calc.Link
 
 	// Refused holds the objects that are invalid; the cluster is without them.
 	Refused map[api.Key]error
@@ -137,7 +142,7 @@ func (c *Cluster) readRest(v Version) error {
 	case *v3.WorkloadEndpoint:
 		return c.addWorkload(obj, v)
 	case *v3.HostEndpoint:
-		return c.addHostEndpoint(obj)
+		return c.addHostEndpoint(obj, v)
 	case *v3.NetworkSet:
 		return c.addNetworkSet(&obj.Spec, withNamespace(obj.Labels, obj.Namespace), []string{"kns." + obj.Namespace})
 	case *v3.GlobalNetworkSet:

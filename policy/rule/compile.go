@@ -4,6 +4,8 @@
 package rule
 
 import (
+	"slices"
+
 	"github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/policy/selector"
 )
@@ -19,14 +21,14 @@ func CompileNetworkPolicy(p *v3.NetworkPolicy) (policy *Policy, notes v3.FieldEr
 	sel = c.withServiceAccount(sel, s.ServiceAccountSelector)
 	c.local = sel
 	out := &Policy{ID: c.id, Tier: tierName(s.Tier), Order: s.Order, Selector: sel}
+	out.Everywhere = slices.Contains(s.PerformanceHints, v3.AssumeNeededOnEveryNode)
 	c.types(out, s.Types, s.Ingress, s.Egress)
-	c.hints(s.PerformanceHints)
 	return c.result(out)
 }
 
 // CompileGlobalNetworkPolicy compiles a policy of the whole cluster. Results are as for [CompileNetworkPolicy].
 //
-// A policy with doNotTrack or preDNAT is for host endpoints only; it compiles to one that governs no direction of a workload.
+// A policy with doNotTrack or preDNAT is for host endpoints only, see [Policy.HostOnly].
 func CompileGlobalNetworkPolicy(p *v3.GlobalNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
 	s := &p.Spec
 	c := newCompiler(PolicyID{KindGlobalNetworkPolicy, "", p.Name}, "")
@@ -36,10 +38,12 @@ func CompileGlobalNetworkPolicy(p *v3.GlobalNetworkPolicy) (policy *Policy, note
 	}
 	sel = c.withServiceAccount(sel, s.ServiceAccountSelector)
 	out := &Policy{ID: c.id, Tier: tierName(s.Tier), Order: s.Order, Selector: sel}
-	if !c.hostOnly(s) {
-		c.types(out, s.Types, s.Ingress, s.Egress)
+	out.DoNotTrack, out.PreDNAT, out.ApplyOnForward = isTrue(s.DoNotTrack), isTrue(s.PreDNAT), isTrue(s.ApplyOnForward)
+	out.Everywhere = slices.Contains(s.PerformanceHints, v3.AssumeNeededOnEveryNode)
+	c.types(out, s.Types, s.Ingress, s.Egress)
+	if out.PreDNAT && out.Types[Egress] {
+		c.fail("spec.types", "must not hold Egress with preDNAT, which acts on arriving packets only")
 	}
-	c.hints(s.PerformanceHints)
 	return c.result(out)
 }
 
@@ -135,26 +139,4 @@ func (c *compiler) types(p *Policy, types []v3.PolicyType, ingress, egress []v3.
 	}
 }
 
-// hostOnly tells, and notes, whether the policy is of a kind that concerns host endpoints alone.
-func (c *compiler) hostOnly(s *v3.GlobalNetworkPolicySpec) bool {
-	const reason = "concerns host endpoints, which are not protected yet: "
-	untracked, early := isTrue(s.DoNotTrack), isTrue(s.PreDNAT)
-	if untracked {
-		c.note("spec.doNotTrack", reason+"the policy has no effect")
-	}
-	if early {
-		c.note("spec.preDNAT", reason+"the policy has no effect")
-	}
-	if !untracked && !early && isTrue(s.ApplyOnForward) {
-		c.note("spec.applyOnForward", reason+"only workloads are")
-	}
-	return untracked || early
-}
-
 func isTrue(flag *bool) bool { return flag != nil && *flag }
-
-func (c *compiler) hints(hints []string) {
-	if len(hints) > 0 {
-		c.note("spec.performanceHints", "has no effect yet: policies are programmed where an endpoint needs them")
-	}
-}

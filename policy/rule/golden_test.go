@@ -103,6 +103,14 @@ func render(b *strings.Builder, t *testing.T, doc string) {
 		}
 		fmt.Fprintf(b, "  tier %s, order %s, selects %s\n", p.Tier, order, p.Selector)
 	}
+	for _, flag := range []struct {
+		name string
+		set  bool
+	}{{"doNotTrack", p.DoNotTrack}, {"preDNAT", p.PreDNAT}, {"applyOnForward", p.ApplyOnForward}, {"ready on every node", p.Everywhere}} {
+		if flag.set {
+			fmt.Fprintf(b, "  %s\n", flag.name)
+		}
+	}
 	for dir, rules := range p.Rules {
 		if !p.Types[dir] {
 			fmt.Fprintf(b, "  %s: not governed\n", rule.Direction(dir))

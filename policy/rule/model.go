@@ -138,7 +138,14 @@ type Policy struct {
 	Selector *selector.Selector // which endpoints, namespace restriction included; nil for profiles
 	Types    [2]bool            // indexed by Direction
 	Rules    [2][]Rule          // indexed by Direction
+	// DoNotTrack, PreDNAT and ApplyOnForward say where in front of host endpoints the policy applies, see [Policy.HostOnly].
+	DoNotTrack, PreDNAT, ApplyOnForward bool
+	// Everywhere: to be kept ready on nodes without an endpoint for it, too.
+	Everywhere bool
 }
+
+// HostOnly tells whether the policy applies in front of host endpoints only, whatever its selector selects.
+func (p *Policy) HostOnly() bool { return p.DoNotTrack || p.PreDNAT }
 
 // Tier is an ordered group of policies.
 type Tier struct {
