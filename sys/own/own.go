@@ -20,8 +20,16 @@ const (
 	InterfacePrefix = "cali"
 	// NamespacePrefix starts the name of every network namespace made by the lab.
 	NamespacePrefix = "weft-"
+	// ChainPrefix starts the name of every iptables chain.
+	ChainPrefix = "weft-"
+	// SetPrefix starts the name of every IP set; behind it come the family, 4 or 6, and a dash.
+	SetPrefix = "weft"
 	// PassMark is the packet mark bit for "leave this tier" (inside Calico's default mark mask 0xffff0000).
 	PassMark = 0x00010000
 	// EndedMark is the connection mark bit of connections that policy has ended: data planes drop their packets in both directions.
 	EndedMark = 0x20000000
+	// AcceptMark is the packet mark bit for "an earlier kind of policy has accepted this packet for host endpoints".
+	AcceptMark = 0x00020000
+	// HostMark is the packet mark bit for "on its way to the host itself", where the packet's interfaces do not say so.
+	HostMark = 0x00040000
 )
