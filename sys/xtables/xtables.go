@@ -1,0 +1,184 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package xtables programs iptables rules: Open the tool of one flavour, Save what a table holds of ours, Restore a [Script] of changes.
+//
+// Ours is what is in chains whose name starts with own.ChainPrefix, and the rules of other chains that lead there. Nothing else is
+// parsed or touched: a script can only name such chains, and a table is never flushed.
+package xtables
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/sys/own"
+	"github.com/weftnet/weft/sys/proc"
+)
+
+// Flavour is which kernel interface the iptables tools speak to.
+type Flavour string
+
+// The flavours.
+const (
+	Legacy Flavour = "legacy" // x_tables
+	NFT    Flavour = "nft"    // nf_tables, through its compatible tables
+)
+
+// ChainNameMax is the longest name of a chain in bytes (XT_EXTENSION_MAXNAMELEN less the closing zero).
+const ChainNameMax = 28
+
+// Tables is what a [Tool] and a [Fake] can do.
+type Tables interface {
+	// Save returns what a table holds of ours.
+	Save(ctx context.Context, v6 bool, table string) (*Table, error)
+	// Restore carries out a script: all of it, or nothing of it and a *RefusedError.
+	Restore(ctx context.Context, v6 bool, s *Script) error
+	Close() error
+}
+
+// Table is what one table holds of ours.
+type Table struct {
+	// Chains are our chains, by name.
+	Chains map[string][]Rule
+	// Jumps are the rules of other chains that lead to ours, by the name of the other chain.
+	Jumps map[string][]Jump
+}
+
+// Rule is one rule of a chain of ours.
+type Rule struct {
+	Packets uint64 // that it matched
+	Text    string // as the tool prints it, behind "-A CHAIN "
+}
+
+// Jump is a rule of another chain that leads to a chain of ours.
+type Jump struct {
+	Position int // in its chain, from 1
+	Text     string
+}
+
+// Tool runs the iptables tools in a network namespace. It implements Tables.
+type Tool struct {
+	path string
+	ns   *netns.NS
+}
+
+// lockSeconds is how long a tool waits for another one that works on the tables.
+const lockSeconds = 10
+
+// Path finds the program of a flavour. The error says what to install.
+func Path(f Flavour) (string, error) {
+	path, err := proc.Find("xtables-" + string(f) + "-multi")
+	if err != nil {
+		return "", fmt.Errorf("%w; install the package iptables, 1.8 or later", err)
+	}
+	return path, nil
+}
+
+// Open finds the tools of a flavour, for the network namespace of the calling thread.
+func Open(f Flavour) (*Tool, error) {
+	path, err := Path(f)
+	if err != nil {
+		return nil, err
+	}
+	ns, err := netns.Current()
+	if err != nil {
+		return nil, err
+	}
+	return &Tool{path, ns}, nil
+}
+
+// Close implements Tables.
+func (t *Tool) Close() error { return t.ns.Close() }
+
+// Save implements Tables.
+func (t *Tool) Save(ctx context.Context, v6 bool, table string) (*Table, error) {
+	out, err := proc.Output(ctx, proc.Spec{Path: t.path, Args: []string{program(v6, "save"), "-c", "-t", table}, Env: []string{"LC_ALL=C"}, NS: t.ns})
+	if err != nil {
+		return nil, fmt.Errorf("%s of table %s: %w", program(v6, "save"), table, err)
+	}
+	parsed, err := parse(string(out), table)
+	if err != nil {
+		return nil, fmt.Errorf("%s of table %s: %w", program(v6, "save"), table, err)
+	}
+	return parsed, nil
+}
+
+// Restore implements Tables.
+func (t *Tool) Restore(ctx context.Context, v6 bool, s *Script) error {
+	if s.Empty() {
+		return nil
+	}
+	var stderr bytes.Buffer
+	args := []string{program(v6, "restore"), "--noflush", "--wait", strconv.Itoa(lockSeconds)}
+	err := proc.Run(ctx, proc.Spec{Path: t.path, Args: args, Env: []string{"LC_ALL=C"}, NS: t.ns}, proc.IO{In: strings.NewReader(s.text()), Err: &stderr})
+	if _, exited := proc.ExitCode(err); err == nil || !exited {
+		return err
+	}
+	return refusal(s, strings.TrimSpace(stderr.String()), err)
+}
+
+func program(v6 bool, verb string) string {
+	if v6 {
+		return "ip6tables-" + verb
+	}
+	return "iptables-" + verb
+}
+
+// RefusedError is returned by Restore when the tool or the kernel refused a script: nothing of it is in force.
+type RefusedError struct {
+	// Tag is that of the line at fault (see [Script.Tag]); Known is false when the whole was refused without a line.
+	Tag   any
+	Known bool
+	Line  string // of the script; empty unless Known
+	Err   error
+}
+
+// Error has the tool's words.
+func (e *RefusedError) Error() string {
+	if e.Line == "" {
+		return "iptables-restore: " + e.Err.Error()
+	}
+	return fmt.Sprintf("iptables-restore: %v: in %q", e.Err, e.Line)
+}
+
+// Unwrap returns the cause.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// refusal explains an exit status.
+func refusal(s *Script, words string, err error) error {
+	r := &RefusedError{Err: err}
+	if words != "" {
+		r.Err = errors.New(strings.Join(strings.Fields(words), " "))
+	}
+	if n, ok := lineNumber(words); ok && n <= len(s.lines) {
+		l := s.lines[n-1]
+		r.Tag, r.Known, r.Line = l.tag, l.text != commit, l.text
+	}
+	return r
+}
+
+// lineNumber finds "line 5" or "line: 5" in what the tool says.
+func lineNumber(words string) (int, bool) {
+	for rest := words; ; {
+		_, after, found := strings.Cut(rest, "line")
+		if !found {
+			return 0, false
+		}
+		digits := strings.TrimLeft(after, ": ")
+		end := strings.IndexFunc(digits, func(c rune) bool { return c < '0' || c > '9' })
+		if end < 0 {
+			end = len(digits)
+		}
+		if n, err := strconv.Atoi(digits[:end]); err == nil && n > 0 {
+			return n, true
+		}
+		rest = after
+	}
+}
+
+func ours(chain string) bool { return strings.HasPrefix(chain, own.ChainPrefix) }
