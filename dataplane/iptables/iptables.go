@@ -1,0 +1,123 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package iptables is the iptables driver, in the flavours legacy and nft: New opens one for the current network namespace, Apply programs
+// policy into chains of its own and keeps it as desired.
+//
+// Rendering is pure: a plan of chains, jumps and IP sets is made of the view (Render prints it). Applying is separate: the plan, or its
+// difference from what the kernel really holds, becomes netlink messages for the sets and one iptables-restore a table. A change of members
+// touches no rule. Rules are compared as the tool prints them, so that any alteration shows. The cost of a packet of a known connection
+// does not depend on policy; a new one finds its endpoint by interface and passes long tiers group by group (see group.go).
+package iptables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/weftnet/weft/dataplane"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/ipset"
+	"github.com/weftnet/weft/sys/xtables"
+)
+
+// Options say how to open a driver.
+type Options struct {
+	Flavour xtables.Flavour
+	// Log gets what was refused and tried again; nil discards it.
+	Log *slog.Logger
+
+	groupFrom int // for tests; 0: the constant
+}
+
+// Driver is the iptables data plane of one network namespace. It implements [dataplane.Driver].
+type Driver struct {
+	options Options
+	events  chan struct{}
+
+	mu     sync.Mutex // the kernel is looked at beside Apply
+	tables xtables.Tables
+	sets   ipset.Sets
+	prints prints
+	// plan is what the kernel is known to hold; nil: not known.
+	plan *plan
+	// failed are the units that are left out, with the reason.
+	failed map[unit]error
+	// synced: Apply has succeeded before, so that differences found in the kernel are the work of others.
+	synced bool
+}
+
+var _ dataplane.Driver = (*Driver)(nil)
+
+// New opens a driver for the network namespace of the calling thread. It changes nothing. Close it after use.
+func New(options Options) (*Driver, error) {
+	tables, err := xtables.Open(options.Flavour)
+	if err != nil {
+		return nil, fmt.Errorf("iptables driver: %w", err)
+	}
+	sets, err := ipset.Open()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("iptables driver: %w", err), tables.Close())
+	}
+	return newDriver(options, tables, sets), nil
+}
+
+func newDriver(options Options, tables xtables.Tables, sets ipset.Sets) *Driver {
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Driver{options: options, events: make(chan struct{}, 1), tables: tables, sets: sets, prints: prints{}, failed: map[unit]error{}}
+}
+
+// Events implements [dataplane.Driver].
+func (d *Driver) Events() <-chan struct{} { return d.events }
+
+func (d *Driver) signal() {
+	select {
+	case d.events <- struct{}{}:
+	default:
+	}
+}
+
+// Close lets go of the kernel. Rules and sets stay: traffic goes on under the policy in force.
+func (d *Driver) Close() error { return errors.Join(d.tables.Close(), d.sets.Close()) }
+
+// Apply implements [dataplane.Driver]. After an error the next Apply compares with the kernel, whatever its delta.
+func (d *Driver) Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if delta != nil && d.plan != nil && !d.touchesFailed(delta) {
+		report, err := d.applyDelta(ctx, view, delta)
+		if err == nil {
+			return report, nil
+		}
+		if ctx.Err() != nil {
+			d.plan = nil
+			return dataplane.Report{}, err
+		}
+		d.options.Log.Warn("iptables: a change did not go through; comparing with the kernel", "error", err)
+	}
+	clear(d.failed) // what failed before is tried again
+	return d.reconcile(ctx, view)
+}
+
+// Remove implements [dataplane.Driver].
+func (d *Driver) Remove(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.plan, d.synced = nil, false
+	empty := &tablePlan{}
+	var errs []error
+	for _, key := range tableKeys() {
+		held, err := d.tables.Save(ctx, key.fam.v6, key.name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		script, _ := d.prints.change(key.name, empty, held)
+		errs = append(errs, d.tables.Restore(ctx, key.fam.v6, script))
+	}
+	return errors.Join(append(errs, d.dropSets(nil))...)
+}

@@ -1,0 +1,251 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package iptables
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// stage says what verdicts mean where policy is evaluated.
+type stage struct {
+	dir         rule.Direction
+	allow, deny string // targets
+	// back: an allowed packet returns with own.AcceptMark on it, so that every jump is followed by a return for such packets.
+	back bool
+	// open: no match leaves the tier, whatever its default action.
+	open bool
+}
+
+func (s stage) key() string {
+	return fmt.Sprintf("%d %q %q %v %v ", s.dir, s.allow, s.deny, s.back, s.open)
+}
+
+// evaluation is tiers in order, then profiles, then what happens to packets that nothing decided about.
+type evaluation struct {
+	stage
+	before   []string // rules in front
+	tiers    []desired.TierPolicies
+	profiles []rule.PolicyID
+	end      string // target; empty: back to where the packet came from
+}
+
+func (e evaluation) key() string {
+	return e.stage.key() + fmt.Sprintf("%q ", e.before) + keyOf(e.tiers...) + fmt.Sprintf("profiles %q end %q", e.profiles, e.end)
+}
+
+func keyOf(tiers ...desired.TierPolicies) string {
+	out := ""
+	for _, t := range tiers {
+		out += fmt.Sprintf("tier %q %d %q ", t.Tier, t.DefaultAction, t.Policies)
+	}
+	return out
+}
+
+// evaluate renders the chain of an evaluation and returns its name. What follows a tier that never passes is left out: nothing gets there.
+func (b *builder) evaluate(e evaluation, tag unit) (string, error) {
+	name := chainName("e", e.key())
+	if b.has(name) {
+		return name, nil
+	}
+	rules := slices.Clone(e.before)
+	for _, t := range e.tiers {
+		passes, err := b.canPass(t, e.dir)
+		if err != nil {
+			return "", err
+		}
+		more, err := b.tierIn(t, e.stage, passes)
+		if err != nil {
+			return "", err
+		}
+		rules = append(rules, more...)
+		if t.DefaultAction != rule.Pass && !passes && !e.open {
+			b.put(name, rules, tag)
+			return name, nil
+		}
+	}
+	for _, id := range e.profiles {
+		more, err := b.step(id, e.stage)
+		if err != nil {
+			return "", err
+		}
+		rules = append(rules, b.renderStep(more, e.stage)...)
+	}
+	if e.end != "" {
+		rules = append(rules, branch{}.rule("no policy or profile allows it", e.end))
+	}
+	b.put(name, rules, tag)
+	return name, nil
+}
+
+// canPass reports whether one of a tier's policies can leave it.
+func (b *builder) canPass(t desired.TierPolicies, dir rule.Direction) (bool, error) {
+	for _, id := range t.Policies {
+		p, err := b.policy(id)
+		if err != nil {
+			return false, err
+		}
+		if canPass(p, dir) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func canPass(p *desired.Policy, dir rule.Direction) bool {
+	return slices.ContainsFunc(p.Rules[dir], func(r rule.Rule) bool { return r.Action == rule.Pass })
+}
+
+func (b *builder) policy(id rule.PolicyID) (*desired.Policy, error) {
+	if p, ok := b.view.Policy(id); ok {
+		return p, nil
+	}
+	return nil, fmt.Errorf("policy %s is referred to and not there", policyName(id))
+}
+
+// tierIn renders a tier in place, or if packets can pass from it as a chain of its own, so that passing is a return and needs no mark.
+func (b *builder) tierIn(t desired.TierPolicies, s stage, own bool) ([]string, error) {
+	if !own {
+		return b.tier(t, s, false)
+	}
+	name := chainName("t", s.key()+keyOf(t))
+	if !b.has(name) {
+		rules, err := b.tier(t, s, true)
+		if err != nil {
+			return nil, err
+		}
+		b.put(name, rules, unit{})
+	}
+	return b.renderStep(step{target: name, comment: "tier " + t.Tier}, s), nil
+}
+
+// tier renders the policies of a tier and its default action. With own it is in a chain of its own.
+func (b *builder) tier(t desired.TierPolicies, s stage, own bool) ([]string, error) {
+	var steps []step
+	for _, id := range t.Policies {
+		p, err := b.policy(id)
+		if err != nil {
+			return nil, err
+		}
+		var st step
+		if own && canPass(p, s.dir) {
+			st.inline, _, err = b.rules(p, s, true)
+		} else {
+			st, err = b.step(id, s)
+		}
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, st)
+	}
+	var rules []string
+	for _, st := range b.grouped(steps, s) {
+		rules = append(rules, b.renderStep(st, s)...)
+	}
+	if t.DefaultAction != rule.Pass && !s.open {
+		rules = append(rules, branch{}.rule("tier "+t.Tier+": no policy matched", s.deny))
+	}
+	return rules, nil
+}
+
+// step is one step of an evaluation: a jump to a chain, for packets that the chain may concern; or rules.
+type step struct {
+	target  string // chain; empty: none
+	common  branch // what all rules of the chain ask for
+	comment string
+	inline  []string
+}
+
+// renderStep renders a step.
+func (b *builder) renderStep(st step, s stage) []string {
+	if st.target == "" {
+		return st.inline
+	}
+	rules := []string{st.common.rule(st.comment, jump(st.target))}
+	if s.back {
+		rules = append(rules, returnAccepted)
+	}
+	return rules
+}
+
+// step renders the chain of a policy, which all endpoints share, and returns the jump to it. A policy without rules in the direction is no step.
+func (b *builder) step(id rule.PolicyID, s stage) (step, error) {
+	name := chainName("p", s.key()+fmt.Sprintf("%q", id))
+	if st, ok := b.steps[name]; ok {
+		return st, nil
+	}
+	p, err := b.policy(id)
+	if err != nil {
+		return step{}, err
+	}
+	rules, common, err := b.rules(p, s, id.Kind == rule.KindProfile)
+	if err != nil {
+		return step{}, err
+	}
+	st := step{target: name, common: common, comment: "policy " + policyName(id)}
+	if len(rules) == 0 {
+		st = step{}
+	} else {
+		b.put(name, rules, policyUnit(id))
+	}
+	b.steps[name] = st
+	return st, nil
+}
+
+// rules renders the rules of a policy and says what all ask for. With pass, a return means to leave the tier, or in a profile to go on with the next.
+func (b *builder) rules(p *desired.Policy, s stage, pass bool) (rules []string, common branch, err error) {
+	first := true
+	for i := range p.Rules[s.dir] {
+		r := &p.Rules[s.dir][i]
+		target, err := targetOf(r.Action, s, pass)
+		m := matcher{fam: b.fam, dir: s.dir, sets: b.sets}
+		branches := m.match(&r.Match)
+		if err == nil {
+			err = m.err
+		}
+		if err != nil {
+			return nil, nil, &refusal{policyUnit(p.ID), fmt.Errorf("rule %d (%s): %w", r.Index, r.ID, err)}
+		}
+		for _, br := range branches {
+			rules = append(rules, br.rule(ruleComment+string(r.ID)+" "+r.Text, target))
+			if first {
+				common, first = br, false
+			} else {
+				common = common.intersect(br)
+			}
+		}
+	}
+	return rules, common, nil
+}
+
+func (b branch) intersect(other branch) branch {
+	var out branch
+	for _, c := range b {
+		if slices.Contains(other, c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// targetOf is what a matching rule does.
+func targetOf(a rule.Action, s stage, pass bool) (string, error) {
+	switch {
+	case a == rule.Allow:
+		return s.allow, nil
+	case a == rule.Deny:
+		return s.deny, nil
+	case a == rule.Log:
+		return logged, nil
+	case a == rule.Pass && pass:
+		return returns, nil
+	}
+	return "", fmt.Errorf("action %d is not possible here", a)
+}
+
+// logged starts kernel log lines as Calico does.
+const logged = "-j LOG --log-prefix \"calico-packet: \""

@@ -1,0 +1,26 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package iptables
+
+import (
+	"context"
+
+	"github.com/weftnet/weft/dataplane"
+)
+
+// Probe implements [dataplane.Driver]: it reads the tables that the driver works on.
+func (d *Driver) Probe(ctx context.Context) (dataplane.Caps, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var reasons []string
+	if _, err := d.sets.Headers(); err != nil {
+		reasons = append(reasons, "IP sets: "+err.Error()+"; needs CONFIG_IP_SET and CAP_NET_ADMIN")
+	}
+	for _, key := range tableKeys() {
+		if _, err := d.tables.Save(ctx, key.fam.v6, key.name); err != nil {
+			reasons = append(reasons, err.Error())
+		}
+	}
+	return dataplane.Caps{Usable: len(reasons) == 0, Reasons: reasons}, ctx.Err()
+}

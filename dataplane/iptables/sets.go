@@ -1,0 +1,199 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package iptables
+
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/ipset"
+	"github.com/weftnet/weft/sys/own"
+)
+
+// setPlan is a kernel set that shall exist: it holds the members of IP sets, as far as they are of its family, and elements of its own.
+type setPlan struct {
+	set     ipset.Set
+	sources []rule.SetID
+	own     map[ipset.Element]struct{}
+	tag     unit
+}
+
+// setPlans are all sets that shall exist, by name.
+type setPlans struct {
+	view   desired.View
+	byName map[string]*setPlan
+}
+
+func newSetPlans(view desired.View, failed map[unit]error) *setPlans {
+	p := &setPlans{view, map[string]*setPlan{}}
+	for s := range view.IPSets() {
+		if failed[setUnit(s.ID)] != nil {
+			continue
+		}
+		for _, f := range families {
+			kind := ipset.Net
+			if s.Kind == rule.SetPort {
+				kind = ipset.Port
+			}
+			p.put(&setPlan{set: ipset.Set{Name: f.setName(s.ID), Kind: kind, IPv6: f.v6}, sources: []rule.SetID{s.ID}, tag: setUnit(s.ID)})
+		}
+	}
+	return p
+}
+
+func (p *setPlans) put(s *setPlan) { p.byName[s.set.Name] = s }
+
+// constant returns the name of a set of prefixes that belongs to the rules that name it. Equal lists share one set.
+func (p *setPlans) constant(f *family, nets []netip.Prefix) string {
+	sorted := slices.Clone(nets)
+	slices.SortFunc(sorted, desired.ComparePrefixes)
+	name := own.SetPrefix + f.tag + "-nets-" + hash(fmt.Sprint(slices.Compact(sorted)))
+	if p.byName[name] == nil {
+		s := &setPlan{set: ipset.Set{Name: name, IPv6: f.v6}, own: map[ipset.Element]struct{}{}}
+		for _, n := range nets {
+			for _, half := range halves(n) {
+				s.own[ipset.Element{Prefix: half}] = struct{}{}
+			}
+		}
+		p.put(s)
+	}
+	return name
+}
+
+// union returns the name of a set of all members of several IP sets.
+func (p *setPlans) union(f *family, ids []rule.SetID) string {
+	sorted := slices.Compact(slices.Sorted(slices.Values(ids)))
+	if len(sorted) == 1 {
+		return f.setName(sorted[0])
+	}
+	name := own.SetPrefix + f.tag + "-any-" + hash(fmt.Sprint(sorted))
+	if p.byName[name] == nil {
+		p.put(&setPlan{set: ipset.Set{Name: name, IPv6: f.v6}, sources: sorted})
+	}
+	return name
+}
+
+// sourceSet holds the addresses that each workload interface may send from. It is for hosts alone: of prefixes the kernel looks at the longest
+// that any interface has, and at no shorter one.
+func (f *family) sourceSet() ipset.Set {
+	return ipset.Set{Name: own.SetPrefix + f.tag + "-source", Kind: ipset.NetIface, IPv6: f.v6}
+}
+
+// workloadSources plans the source sets.
+func (p *setPlans) workloadSources(endpoints []*desired.Endpoint) {
+	for _, f := range families {
+		s := &setPlan{set: f.sourceSet(), own: map[ipset.Element]struct{}{}}
+		for _, e := range endpoints {
+			for _, a := range e.Addrs {
+				if familyOf(a) == f {
+					s.own[ipset.Element{Prefix: desired.HostPrefix(a), Interface: e.Interface}] = struct{}{}
+				}
+			}
+		}
+		p.put(s)
+	}
+}
+
+// elements yields what the set shall hold. One may come several times.
+func (s *setPlan) elements(view desired.View) iter.Seq[ipset.Element] {
+	return func(yield func(ipset.Element) bool) {
+		for e := range s.own {
+			if !yield(e) {
+				return
+			}
+		}
+		for _, id := range s.sources {
+			set, ok := view.IPSet(id)
+			if !ok {
+				continue
+			}
+			for m := range set.Members {
+				for _, e := range s.of(m) {
+					if !yield(e) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// size is how many elements the set shall hold at most.
+func (s *setPlan) size(view desired.View) int {
+	n := len(s.own)
+	for _, id := range s.sources {
+		if set, ok := view.IPSet(id); ok {
+			n += len(set.Members)
+		}
+	}
+	return n
+}
+
+// of returns the elements for a member of a source; none if it is of the other family.
+func (s *setPlan) of(m desired.Member) []ipset.Element {
+	switch {
+	case m.Prefix.Addr().Is4() == s.set.IPv6:
+		return nil
+	case s.set.Kind == ipset.Port:
+		return []ipset.Element{{Prefix: m.Prefix, Protocol: m.Protocol, Port: m.Port}}
+	}
+	var out []ipset.Element
+	for _, half := range halves(m.Prefix) {
+		out = append(out, ipset.Element{Prefix: half})
+	}
+	return out
+}
+
+// holds reports whether an element shall be in the set.
+func (s *setPlan) holds(view desired.View, e ipset.Element) bool {
+	if _, ok := s.own[e]; ok {
+		return true
+	}
+	all := desired.Member{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0)}
+	if s.set.IPv6 {
+		all.Prefix = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	for _, id := range s.sources {
+		set, ok := view.IPSet(id)
+		if !ok {
+			continue
+		}
+		if _, member := set.Members[desired.Member{Prefix: e.Prefix, Protocol: e.Protocol, Port: e.Port}]; member {
+			return true
+		}
+		if _, everything := set.Members[all]; everything && e.Prefix.Bits() == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// checkMembers returns an error for a member that no kernel set can hold.
+func checkMembers(kind rule.SetKind, members iter.Seq[desired.Member]) error {
+	for m := range members {
+		if !m.Prefix.IsValid() || m.Prefix.Addr().Zone() != "" || m.Prefix.Addr().Is4In6() || kind == rule.SetPort && !m.Prefix.IsSingleIP() {
+			return fmt.Errorf("member %v is no address", m)
+		}
+	}
+	return nil
+}
+
+// bySource lists the sets that hold an IP set's members.
+func (p *setPlans) bySource() map[rule.SetID][]*setPlan {
+	out := map[rule.SetID][]*setPlan{}
+	for _, s := range p.byName {
+		for _, id := range s.sources {
+			out[id] = append(out[id], s)
+		}
+	}
+	for _, list := range out {
+		slices.SortFunc(list, func(a, b *setPlan) int { return strings.Compare(a.set.Name, b.set.Name) })
+	}
+	return out
+}
