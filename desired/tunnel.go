@@ -9,37 +9,18 @@ import (
 	"strings"
 )
 
-// TunnelKind is how a tunnel wraps packets.
-type TunnelKind uint8
-
-// The kinds.
-const (
-	TunnelVXLAN TunnelKind = iota // UDP (RFC 7348)
-	TunnelIPIP                    // IP protocol 4 (RFC 2003)
-)
-
-// String returns "VXLAN" or "IPIP".
-func (k TunnelKind) String() string {
-	if k == TunnelIPIP {
-		return "IPIP"
-	}
-	return "VXLAN"
-}
-
 // MAC is an Ethernet address.
 type MAC [6]byte
 
-// Tunnel is a tunnel device of this node, through which it reaches nodes in its peers' list.
+// Tunnel is a VXLAN device of this node (RFC 7348), through which it reaches its peers.
 type Tunnel struct {
-	Name  string // of the device, at most 15 bytes
-	Kind  TunnelKind
-	Local netip.Addr // this node's address on the underlay; its family is that of the underlay
+	Name  string     // of the device, at most 15 bytes
+	Local netip.Addr // this node's address on the underlay
 	Addr  netip.Addr // this node's address on the tunnel
-	MTU   int        // bytes; 0: that of the link that has Local, less the header
-	// VNI, Port and MAC are for VXLAN.
-	VNI  uint32
-	Port uint16
-	MAC  MAC
+	MAC   MAC
+	VNI   uint32
+	Port  uint16 // UDP destination
+	MTU   int    // bytes; 0: that of the link that has Local, less the headers
 }
 
 // TunnelPeerID identifies another node on a tunnel.
@@ -56,10 +37,10 @@ func (id TunnelPeerID) Compare(other TunnelPeerID) int {
 // String returns "node on device".
 func (id TunnelPeerID) String() string { return id.Node + " on " + id.Tunnel }
 
-// TunnelPeer is another node that is reached through a tunnel.
+// TunnelPeer is another node that is reached through a tunnel. No two peers of a tunnel share Addr or MAC.
 type TunnelPeer struct {
 	ID     TunnelPeerID
 	Remote netip.Addr // its address on the underlay
 	Addr   netip.Addr // its address on the tunnel
-	MAC    MAC        // VXLAN: of its tunnel device
+	MAC    MAC        // of its tunnel device
 }

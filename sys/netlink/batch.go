@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Request is one change in a batch: a [RouteChange], [LinkUp], [AddrChange] or [Neighbour].
+// Request is one change in a batch: a [RouteChange], [LinkUp], [AddrChange], [Neighbour], [NeighbourDelete], [FDBEntry] or [FDBDelete].
 type Request interface {
 	fmt.Stringer
 	// encode appends the request as one message without asking for an acknowledgement.

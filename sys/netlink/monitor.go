@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,7 @@ const (
 	EventRoute
 	EventLink
 	EventAddr
+	EventNeighbour // of OpenTunnelMonitor alone
 )
 
 // Event is a change that somebody else made, or the kernel by itself.
@@ -33,8 +35,16 @@ type Event struct {
 	Kind    EventKind
 	Deleted bool
 	Route   Route     // EventRoute: main table only
-	Link    LinkState // EventLink; EventAddr: Index alone
+	Link    LinkState // EventLink; EventAddr and EventNeighbour: Index alone
 	Addr    netip.Prefix
+	// Neighbour is, with EventNeighbour, the entry of a neighbour table (Remote is not set), or of a forwarding database (Addr is not set).
+	Neighbour NeighbourEvent
+}
+
+// NeighbourEvent is what an event says of an entry.
+type NeighbourEvent struct {
+	MAC          net.HardwareAddr // may be missing when an entry of a neighbour table goes
+	Addr, Remote netip.Addr
 }
 
 // Monitor reads changes of routes, links and addresses of one network namespace as they happen.
@@ -46,8 +56,18 @@ type Monitor struct {
 // OpenMonitor opens a monitor in ns; nil means the namespace of the calling thread. What the writer, if not nil, does itself is
 // filtered out by the kernel.
 func OpenMonitor(ns *netns.NS, writer *RouteConn) (*Monitor, error) {
-	s, err := openSocket(ns, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
+	return openMonitor(ns, writer, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE,
 		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE)
+}
+
+// OpenTunnelMonitor is the same for changes of links, addresses, neighbours and forwarding entries. The kernel does not say who changed a
+// forwarding entry, so the writer's own come too.
+func OpenTunnelMonitor(ns *netns.NS, writer *RouteConn) (*Monitor, error) {
+	return openMonitor(ns, writer, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_NEIGH)
+}
+
+func openMonitor(ns *netns.NS, writer *RouteConn, groups ...int) (*Monitor, error) {
+	s, err := openSocket(ns, groups...)
 	if err != nil {
 		return nil, err
 	}

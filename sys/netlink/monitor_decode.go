@@ -28,6 +28,13 @@ func decodeEvent(m message) (ev Event, ok bool, err error) {
 		ev, err := decodeAddr(m.body)
 		ev.Deleted = m.kind == unix.RTM_DELADDR
 		return ev, err == nil, err
+	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
+		n, err := decodeNeighbour(m.body)
+		ev := Event{Kind: EventNeighbour, Deleted: m.kind == unix.RTM_DELNEIGH, Link: LinkState{Index: n.link}, Neighbour: NeighbourEvent{MAC: n.mac, Addr: n.dst}}
+		if n.family == unix.AF_BRIDGE {
+			ev.Neighbour = NeighbourEvent{MAC: n.mac, Remote: n.dst}
+		}
+		return ev, err == nil, err
 	}
 	return Event{}, false, nil
 }

@@ -16,6 +16,8 @@ const (
 	RouteMetric = 1024
 	// LinkGroup marks workload interfaces from their birth on (IFLA_GROUP): other networks use the same name prefix.
 	LinkGroup = 119
+	// TunnelGroup marks tunnel devices likewise.
+	TunnelGroup = 120
 	// InterfacePrefix starts the host side name of every workload interface.
 	InterfacePrefix = "cali"
 	// NamespacePrefix starts the name of every network namespace made by the lab.

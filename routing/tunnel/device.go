@@ -1,0 +1,205 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/netlink"
+	"github.com/weftnet/weft/sys/own"
+)
+
+// Bytes that a VXLAN packet has around the workload's own: outer IP, UDP, VXLAN and inner Ethernet headers.
+const (
+	overhead4 = 20 + 8 + 8 + 14
+	overhead6 = 40 + 8 + 8 + 14
+)
+
+// reconcile compares with what the kernel holds.
+func (m *Manager) reconcile(view desired.View) (Report, error) {
+	present, err := m.ours()
+	if err != nil {
+		return Report{}, err
+	}
+	wanted := map[string]desired.Tunnel{}
+	for t := range view.Tunnels() {
+		wanted[t.Name] = t
+	}
+	peers := map[string]map[string]desired.TunnelPeer{}
+	for p := range view.TunnelPeers() {
+		if peers[p.ID.Tunnel] == nil {
+			peers[p.ID.Tunnel] = map[string]desired.TunnelPeer{}
+		}
+		peers[p.ID.Tunnel][p.ID.Node] = p
+	}
+	repaired := 0
+	for name, t := range wanted {
+		m.stay(name)
+		repaired += m.bring(t, peers[name])
+	}
+	for name, link := range present {
+		if _, ok := wanted[name]; !ok && m.leave(name) {
+			if err := m.delete(name, link.Index); err != nil {
+				return Report{}, err
+			}
+		}
+	}
+	for name := range m.devices {
+		if _, ok := wanted[name]; !ok {
+			delete(m.devices, name)
+		}
+	}
+	return m.report(repaired)
+}
+
+// leave tells whether it is time for an unwanted device to go.
+func (m *Manager) leave(name string) bool {
+	if d, ok := m.leaving[name]; ok {
+		return !time.Now().Before(d.at)
+	}
+	m.leaving[name] = departure{time.Now().Add(m.linger), time.AfterFunc(m.linger, m.signal)}
+	return false
+}
+
+// stay lets a device live that was to go.
+func (m *Manager) stay(name string) {
+	if d, ok := m.leaving[name]; ok {
+		d.timer.Stop()
+		delete(m.leaving, name)
+	}
+}
+
+// bring makes a device and its peers as wanted and returns how many differences there were that an earlier Apply had not left.
+func (m *Manager) bring(t desired.Tunnel, peers map[string]desired.TunnelPeer) (repaired int) {
+	before := m.devices[t.Name]
+	d := &device{want: t, peers: map[string]desired.TunnelPeer{}, macs: map[desired.MAC]string{}, addrs: map[netip.Addr]string{}}
+	m.devices[t.Name] = d
+	differences, err := m.compareDevice(d)
+	if err == nil {
+		var n int
+		n, err = m.comparePeers(d, peers)
+		differences += n
+	}
+	d.fail(err)
+	if before == nil || before.want != t || before.err != nil || !maps.Equal(before.peers, peers) {
+		return 0
+	}
+	return differences
+}
+
+// compareDevice finds or makes the link and settles what can be changed in place.
+func (m *Manager) compareDevice(d *device) (differences int, err error) {
+	mtu, err := m.mtu(d)
+	if err != nil {
+		return 0, err
+	}
+	spec := netlink.VXLANSpec{
+		LinkSpec: netlink.LinkSpec{Name: d.want.Name, MTU: mtu, MAC: net.HardwareAddr(d.want.MAC[:]), Up: true, Group: own.TunnelGroup},
+		VNI:      d.want.VNI, Port: d.want.Port, Local: d.want.Local,
+	}
+	link, made, err := m.device(spec)
+	if err != nil {
+		return 0, err
+	}
+	d.index = link.Index
+	var errs []error
+	count := func(differs bool, mend func() error) {
+		if differs {
+			differences++
+			errs = append(errs, mend())
+		}
+	}
+	count(made, func() error { return nil })
+	count(link.MTU != mtu, func() error { return m.links.SetMTU(link.Index, mtu) })
+	count(link.MAC.String() != spec.MAC.String(), func() error { return m.links.SetMAC(link.Index, spec.MAC) })
+	count(!link.Up, func() error { return m.links.SetUp(link.Index, true) })
+	n, err := m.compareAddrs(d)
+	return differences + n, errors.Join(append(errs, err)...)
+}
+
+// device returns the link of a device that is made as spec says. One of ours that is made otherwise is replaced.
+func (m *Manager) device(spec netlink.VXLANSpec) (link netlink.Link, made bool, err error) {
+	have, link, err := m.links.VXLAN(spec.Name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case link.Name != "" && link.Group != own.TunnelGroup:
+		return link, false, fmt.Errorf("a device of that name is there and not weft's; remove it with `ip link delete %s`, or rename it", spec.Name)
+	case err == nil && have.VNI == spec.VNI && have.Port == spec.Port && have.Local == spec.Local:
+		return link, false, nil
+	case link.Name == "":
+		return link, false, err
+	default:
+		if err := m.links.DeleteLink(link.Index); err != nil {
+			return link, false, err
+		}
+	}
+	link, err = m.links.AddVXLAN(spec)
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("another VXLAN device has VNI %d and port %d; remove it, or choose others with vxlanVNI or vxlanPort of FelixConfiguration: %w",
+			spec.VNI, spec.Port, err)
+	}
+	return link, true, err
+}
+
+// compareAddrs gives the device its address and no other; link-local ones are the kernel's.
+func (m *Manager) compareAddrs(d *device) (differences int, err error) {
+	addrs, err := m.links.Addrs(d.index)
+	if err != nil {
+		return 0, err
+	}
+	want := desired.HostPrefix(d.want.Addr)
+	found := false
+	var errs []error
+	for _, a := range addrs {
+		switch {
+		case a.Prefix == want:
+			found = true
+		case !a.Prefix.Addr().IsLinkLocalUnicast():
+			differences++
+			errs = append(errs, m.links.DeleteAddr(a))
+		}
+	}
+	if !found {
+		differences++
+		errs = append(errs, m.kernel.Batch(netlink.AddrChange{Link: d.index, Prefix: want, NoDAD: true}))
+	}
+	return differences, errors.Join(errs...)
+}
+
+// mtu returns how large a packet of a workload may be in the tunnel, in bytes.
+func (m *Manager) mtu(d *device) (int, error) {
+	if d.want.MTU > 0 {
+		return d.want.MTU, nil
+	}
+	underlay, err := m.underlay(d.want.Local)
+	if err != nil {
+		return 0, err
+	}
+	d.underlay = underlay.Index
+	if d.want.Local.Is4() {
+		return underlay.MTU - overhead4, nil
+	}
+	return underlay.MTU - overhead6, nil
+}
+
+// underlay returns the link that has an address of this node.
+func (m *Manager) underlay(local netip.Addr) (netlink.Link, error) {
+	addrs, err := m.links.Addrs(0)
+	if err != nil {
+		return netlink.Link{}, err
+	}
+	for _, a := range addrs {
+		if a.Prefix.Addr() == local {
+			return m.links.LinkByIndex(a.Link)
+		}
+	}
+	return netlink.Link{}, fmt.Errorf("no link has this node's address %s; is the address in the Node object the host's?", local)
+}

@@ -1,0 +1,208 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package tunnel keeps the tunnel devices of a node as desired: Open a Manager, Apply what the calculation wants, and again when Events is
+// signalled.
+//
+// A device carries no more than what is known: the peers' neighbour and forwarding entries are written, nothing is learned and nothing is
+// flooded. A device that is no longer wanted lingers for a while, because other nodes may still send through it while a mode changes.
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/netlink"
+	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/sys/own"
+)
+
+// DefaultLinger is how long a device that is no longer wanted goes on receiving.
+const DefaultLinger = time.Minute
+
+// Options are what a Manager may be told.
+type Options struct {
+	// NS is the network namespace; nil means that of the calling thread.
+	NS *netns.NS
+	// Linger is how long an unwanted device stays; 0 means DefaultLinger.
+	Linger time.Duration
+	Log    *slog.Logger
+}
+
+// Report is the result of one Apply.
+type Report struct {
+	// Failed holds by name of the device why it, or some of its peers, are not in force.
+	Failed map[string]error
+	// Repaired counts what of ours somebody else had changed or deleted.
+	Repaired int
+}
+
+// Manager owns the tunnel devices of one network namespace. Apply, Remove and Close are for one caller at a time.
+type Manager struct {
+	log     *slog.Logger
+	links   *netlink.Conn
+	kernel  *netlink.RouteConn
+	monitor *netlink.Monitor
+	linger  time.Duration
+	events  chan struct{}
+	watcher sync.WaitGroup
+
+	mu      sync.Mutex
+	devices map[string]*device   // as in force
+	leaving map[string]departure // ours and not wanted any more
+}
+
+// device is a tunnel with what the kernel holds of it.
+type device struct {
+	want     desired.Tunnel
+	index    int
+	underlay int                           // index of the link that has want.Local, 0: the MTU does not depend on it
+	peers    map[string]desired.TunnelPeer // by node
+	macs     map[desired.MAC]string        // which node has a forwarding entry
+	addrs    map[netip.Addr]string         // which node has a neighbour entry
+	err      error                         // why it, or some peer, is not in force
+}
+
+// departure is when a device goes.
+type departure struct {
+	at    time.Time
+	timer *time.Timer
+}
+
+// Open opens a manager. It changes nothing. Close it after use.
+func Open(o Options) (*Manager, error) {
+	m := &Manager{log: o.Log, linger: o.Linger, events: make(chan struct{}, 1), devices: map[string]*device{}, leaving: map[string]departure{}}
+	if m.linger == 0 {
+		m.linger = DefaultLinger
+	}
+	var err error
+	if m.links, err = netlink.Open(o.NS); err != nil {
+		return nil, fmt.Errorf("tunnels: %w", err)
+	}
+	if m.kernel, err = netlink.OpenRoutes(o.NS); err != nil {
+		m.links.Close()
+		return nil, fmt.Errorf("tunnels: %w", err)
+	}
+	if m.monitor, err = netlink.OpenTunnelMonitor(o.NS, m.kernel); err != nil {
+		m.links.Close()
+		return nil, errors.Join(fmt.Errorf("tunnels: %w", err), m.kernel.Close())
+	}
+	m.watcher.Go(m.watch)
+	return m, nil
+}
+
+// Close stops watching. The devices stay.
+func (m *Manager) Close() error {
+	err := m.monitor.Close()
+	m.watcher.Wait()
+	m.links.Close()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.leaving {
+		d.timer.Stop()
+	}
+	return errors.Join(err, m.kernel.Close())
+}
+
+// Events is signalled when someone else changed what is ours, or a device has lingered long enough: call Apply with a nil delta.
+func (m *Manager) Events() <-chan struct{} { return m.events }
+
+func (m *Manager) signal() {
+	select {
+	case m.events <- struct{}{}:
+	default:
+	}
+}
+
+// Apply brings the kernel to view. A delta limits the work to what changed; nil means compare with what the kernel really holds. The error
+// joins the report's failures: Apply with a nil delta tries them again.
+func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.Delta) (Report, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return Report{}, fmt.Errorf("tunnels: %w", err)
+	}
+	if delta == nil || len(delta.Tunnels)+len(delta.TunnelsRemoved) > 0 {
+		return m.reconcile(view)
+	}
+	for _, id := range delta.TunnelPeersRemoved {
+		if d := m.devices[id.Tunnel]; d != nil {
+			d.fail(m.forget(d, id.Node))
+		}
+	}
+	for _, p := range delta.TunnelPeers {
+		if d := m.devices[p.ID.Tunnel]; d != nil {
+			d.fail(m.meet(d, p))
+		}
+	}
+	return m.report(0)
+}
+
+func (m *Manager) report(repaired int) (Report, error) {
+	r := Report{Failed: map[string]error{}, Repaired: repaired}
+	for name, d := range m.devices {
+		if d.err != nil {
+			r.Failed[name] = d.err
+		}
+	}
+	return r, errors.Join(slices.Collect(maps.Values(r.Failed))...)
+}
+
+// fail notes an error, in words that name the device.
+func (d *device) fail(err error) {
+	if err != nil {
+		d.err = errors.Join(d.err, fmt.Errorf("tunnel %s: %w", d.want.Name, err))
+	}
+}
+
+// Remove deletes the devices, and with them their entries and the routes through them.
+func (m *Manager) Remove(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("tunnels: %w", err)
+	}
+	links, err := m.ours()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for name, link := range links {
+		errs = append(errs, m.delete(name, link.Index))
+	}
+	return errors.Join(errs...)
+}
+
+// ours returns the devices that carry our mark, by name.
+func (m *Manager) ours() (map[string]netlink.Link, error) {
+	links, err := m.links.Links()
+	if err != nil {
+		return nil, fmt.Errorf("tunnels: %w", err)
+	}
+	out := map[string]netlink.Link{}
+	for _, l := range links {
+		if l.Group == own.TunnelGroup {
+			out[l.Name] = l
+		}
+	}
+	return out, nil
+}
+
+func (m *Manager) delete(name string, index int) error {
+	m.stay(name)
+	delete(m.devices, name)
+	if err := m.links.DeleteLink(index); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("tunnel %s: %w", name, err)
+	}
+	m.log.Info("tunnel removed", "device", name)
+	return nil
+}
