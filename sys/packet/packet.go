@@ -1,7 +1,8 @@
 // Copyright 2026 The weft authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package packet sends and receives whole Ethernet frames on one interface: Open in the interface's network namespace, Send, Receive.
+// Package packet sends and receives packets that no other program makes: whole Ethernet frames on one interface (Open in the interface's
+// network namespace, Send, Receive), and IP packets as a process of the host (OpenHost).
 package packet
 
 import (

@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -91,5 +93,44 @@ func TestSendReceive(t *testing.T) {
 	check(t, err)
 	if got, err := a.Receive(buf, 0); !errors.Is(err, packet.ErrTimeout) {
 		t.Errorf("received own frame % x, %v", got, err)
+	}
+}
+
+func TestHost(t *testing.T) {
+	name := fmt.Sprintf("weft-packeth%d", os.Getpid())
+	ns, err := netns.Create(name)
+	check(t, err)
+	t.Cleanup(func() {
+		check(t, ns.Close())
+		check(t, netns.Delete(name))
+	})
+	links, err := netlink.Open(ns)
+	check(t, err)
+	defer links.Close()
+	const loopback = 1 // the index of lo everywhere
+	check(t, links.SetUp(loopback, true))
+	const experimental = 253 // RFC 3692
+	var host *packet.Host
+	check(t, ns.Do(func() error {
+		host, err = packet.OpenHost(7, experimental)
+		return err
+	}))
+	t.Cleanup(func() { check(t, host.Close()) })
+	buf := make([]byte, 2000)
+	if got, err := host.Receive(buf, 0); !errors.Is(err, packet.ErrTimeout) {
+		t.Errorf("received % x, %v with nothing sent", got, err)
+	}
+	for _, addr := range []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")} {
+		content := []byte("to " + addr.String())
+		p := append([]byte{0x45, 0, 0, 20, 0, 0, 0, 0, 64, experimental, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1}, content...)
+		if addr.Is6() {
+			p = append([]byte{0x60, 0, 0, 0, 0, byte(len(content)), experimental, 64}, slices.Concat(addr.AsSlice(), addr.AsSlice(), content)...)
+		}
+		check(t, host.Send(addr, p))
+		got, err := host.Receive(buf, 5*time.Second)
+		check(t, err)
+		if !bytes.Equal(got, content) {
+			t.Errorf("received %q; want %q", got, content)
+		}
 	}
 }
