@@ -7,7 +7,7 @@ BIN    := bin
 COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/weftnet/weft/internal/version.Commit=$(COMMIT)
 
-.PHONY: help build demo test lint bench generate e2e soak clean
+.PHONY: help build demo test lint bench generate e2e soak judge clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ soak: ## two hours of random connects, kills and policy changes
 	@tools/setup.sh
 	@$(MAKE) --no-print-directory build
 	@WEFT_SOAK=$${WEFT_SOAK:-2h} $(GO) test -p 1 -timeout 0 -run TestSoak -v ./test/chaos
+
+judge: ## an hour of random policies and packets on each driver, compared with the judge (WEFT_JUDGE=10m, WEFT_SEED=...)
+	@tools/setup.sh
+	@WEFT_JUDGE=$${WEFT_JUDGE:-1h} $(GO) test -p 1 -timeout 0 -run 'TestConformance/.*/random' -v ./dataplane/...
 
 clean: ## remove what was built
 	@rm -rf $(BIN)

@@ -13,12 +13,18 @@ import (
 
 // IP protocol numbers (IANA).
 const (
-	protoICMP   = 1
-	protoTCP    = 6
-	protoUDP    = 17
-	protoICMPv6 = 58
-	protoSCTP   = 132
+	protoICMP    = 1
+	protoTCP     = 6
+	protoUDP     = 17
+	protoICMPv6  = 58
+	protoOther   = 99 // any private encryption scheme
+	protoSCTP    = 132
+	protoUDPLite = 136
 )
+
+var protocolNames = map[uint64]string{
+	protoICMP: "ICMP", protoTCP: "TCP", protoUDP: "UDP", protoICMPv6: "ICMPv6", protoSCTP: "SCTP", protoUDPLite: "UDPLite",
+}
 
 // segment builds the first packet of a flow above IP: a SYN, a datagram, an echo request, an INIT. The token makes it unlike any other.
 func segment(p eval.Packet, token uint32) []byte {
@@ -27,11 +33,9 @@ func segment(p eval.Packet, token uint32) []byte {
 	case protoTCP:
 		b = tcp(p, tcpSyn, token, 0)
 	case protoUDP:
-		b = ports(p)
-		b = binary.BigEndian.AppendUint16(b, 12)
-		b = append(b, 0, 0)
-		b = binary.BigEndian.AppendUint32(b, token)
-		return checksummed(p, b, 6)
+		return datagram(p, 12, token)
+	case protoUDPLite:
+		return datagram(p, 8, token) // the checksum covers the header alone
 	case protoICMP, protoICMPv6:
 		b = []byte{p.ICMPType, p.ICMPCode, 0, 0}
 		b = binary.BigEndian.AppendUint32(b, token)
@@ -42,6 +46,16 @@ func segment(p eval.Packet, token uint32) []byte {
 	default:
 		b = binary.BigEndian.AppendUint32(nil, token)
 	}
+	return b
+}
+
+// datagram is UDP, or UDP-Lite (RFC 3828), whose length field is that of what the checksum covers.
+func datagram(p eval.Packet, covered uint16, token uint32) []byte {
+	b := binary.BigEndian.AppendUint16(ports(p), covered)
+	b = append(b, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, token)
+	covering := append(pseudoHeader(p, len(b)), b[:covered]...)
+	binary.BigEndian.PutUint16(b[6:], ^sum(covering))
 	return b
 }
 
@@ -80,12 +94,15 @@ func sctpInit(p eval.Packet, token uint32) []byte {
 func checksummed(p eval.Packet, b []byte, at int) []byte {
 	var pseudo []byte
 	if p.Protocol != protoICMP {
-		pseudo = append(p.Src.AsSlice(), p.Dst.AsSlice()...)
-		pseudo = append(pseudo, 0, p.Protocol)
-		pseudo = binary.BigEndian.AppendUint16(pseudo, uint16(len(b)))
+		pseudo = pseudoHeader(p, len(b))
 	}
 	binary.BigEndian.PutUint16(b[at:], ^sum(append(pseudo, b...)))
 	return b
+}
+
+func pseudoHeader(p eval.Packet, length int) []byte {
+	b := append(p.Src.AsSlice(), p.Dst.AsSlice()...)
+	return binary.BigEndian.AppendUint16(append(b, 0, p.Protocol), uint16(length))
 }
 
 func sum(b []byte) uint16 {
@@ -102,6 +119,9 @@ func sum(b []byte) uint16 {
 	}
 	return uint16(s)
 }
+
+// ethernet is the length of the header of a frame.
+const ethernet = 14
 
 // frame wraps a segment in IP and Ethernet.
 func frame(p eval.Packet, segment []byte) []byte {
@@ -126,7 +146,6 @@ const hopLimit = 255
 
 // carried returns source, destination and segment of a frame; ok is false for anything but IP.
 func carried(frame []byte) (src, dst netip.Addr, segment []byte, ok bool) {
-	const ethernet = 14
 	if len(frame) < ethernet+20 {
 		return src, dst, nil, false
 	}

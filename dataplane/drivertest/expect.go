@@ -7,20 +7,27 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/own"
 )
 
 // probe is a packet and where it enters the router.
 type probe struct {
-	from   string
+	from   string // a link, or fromHost
 	packet eval.Packet
 }
 
-func (p probe) String() string { return fmt.Sprintf("%+v from %s", p.packet, p.from) }
+func (p probe) String() string { return fmt.Sprintf("%+v from %s", p.packet, p.source()) }
+
+func (p probe) source() string {
+	if p.from == fromHost {
+		return "the host itself"
+	}
+	return p.from
+}
 
 // expectation is what must happen to a probe.
 type expectation struct {
@@ -33,55 +40,30 @@ func (e expectation) kind() string {
 	switch e.out {
 	case "":
 		return "dropped"
-	case "host":
-		return "host"
+	case toHost:
+		return "to the host"
 	}
 	return "delivered"
 }
 
-// expect judges a probe with policy/eval, and with what a data plane does around policy: sources are checked, unknown workload interfaces
-// are closed, packets to the host meet the default action.
-func expect(view desired.View, p probe, hostAccept bool) expectation {
-	e := expectation{hits: map[rule.ID]bool{}}
-	out := route(p.packet.Dst)
-	world := eval.FromView(view)
-	if isWorkload(p.from) {
-		src := endpointAt(view, p.from)
-		if src == nil || !maySend(src, p.packet.Src) {
-			e.why = "the source address is not the workload's"
-			return e
-		}
-		if !e.judge(eval.Evaluate(world, src, rule.Egress, p.packet)) {
-			return e
+// expect judges a probe with policy/eval.
+func expect(view desired.View, p probe) expectation {
+	passage := eval.Node{View: view, WorkloadPrefix: own.InterfacePrefix, Route: route, NAT: translate}.Pass(p.from, p.packet)
+	e := expectation{out: passage.Out, hits: map[rule.ID]bool{}, why: passage.String()}
+	for _, at := range passage.Places {
+		for _, s := range at.Trace {
+			if s.Kind == eval.RuleMatched {
+				e.hits[s.RuleID] = true
+			}
 		}
 	}
-	if isWorkload(out) {
-		dst := endpointAt(view, out)
-		if dst == nil || !hasFamily(dst, p.packet.Dst) {
-			e.why += "no such endpoint, or not in this family"
-			return e
-		}
-		if !e.judge(eval.Evaluate(world, dst, rule.Ingress, p.packet)) {
-			return e
-		}
+	switch {
+	case passage.Verdict == rule.Deny:
+		e.out = ""
+	case e.out == "":
+		e.out = toHost
 	}
-	if out == "host" && isWorkload(p.from) && !hostAccept {
-		e.why += "workloads may not talk to the host"
-		return e
-	}
-	e.out = out
 	return e
-}
-
-// judge notes the rules of a trace.
-func (e *expectation) judge(r eval.Result) bool {
-	for _, s := range r.Trace {
-		if s.Kind == eval.RuleMatched {
-			e.hits[s.RuleID] = true
-		}
-	}
-	e.why += r.String() + "\n"
-	return r.Verdict == rule.Allow
 }
 
 // route is the router's routing table.
@@ -91,29 +73,11 @@ func route(dst netip.Addr) string {
 			return Workload(i)
 		}
 	}
-	if slices.Contains(hostAddrs, dst) || dst == linkLocal {
-		return "host"
+	switch {
+	case slices.Contains(hostAddrs, dst), dst == linkLocal:
+		return ""
+	case slices.ContainsFunc(dmzNets, func(p netip.Prefix) bool { return p.Contains(dst) }):
+		return dmz
 	}
 	return uplink
-}
-
-func isWorkload(name string) bool { return strings.HasPrefix(name, "cali") }
-
-func endpointAt(view desired.View, name string) *desired.Endpoint {
-	for e := range view.Endpoints() {
-		if e.Interface == name {
-			return e
-		}
-	}
-	return nil
-}
-
-func maySend(e *desired.Endpoint, src netip.Addr) bool {
-	inPrefix := func(p netip.Prefix) bool { return p.Contains(src) }
-	return slices.Contains(e.Addrs, src) || slices.ContainsFunc(e.SpoofPrefixes, inPrefix)
-}
-
-func hasFamily(e *desired.Endpoint, dst netip.Addr) bool {
-	same := func(a netip.Addr) bool { return a.Is4() == dst.Is4() }
-	return slices.ContainsFunc(e.Addrs, same) || slices.ContainsFunc(e.SpoofPrefixes, func(p netip.Prefix) bool { return same(p.Addr()) })
 }

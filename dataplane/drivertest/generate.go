@@ -10,17 +10,23 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/desired"
-	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
 )
 
 // generator makes random states and packets from small ranges of values, so that they meet.
 type generator struct {
-	rnd   *rand.Rand
+	rnd *rand.Rand
+	// hostEndpoints tells whether states have them.
+	hostEndpoints bool
+
 	ports uint16
 	nets  []rule.Set
 	named []rule.Set
 	hosts rule.Set
+}
+
+func newGenerator(seed uint64, hostEndpoints bool) *generator {
+	return &generator{rnd: rand.New(rand.NewPCG(seed, 0)), hostEndpoints: hostEndpoints}
 }
 
 func (g *generator) one(n int) bool { return g.rnd.IntN(n) == 0 }
@@ -38,18 +44,31 @@ func some[T any](g *generator, n int, make func() T) []T {
 
 // addr is the address of a workload or of one of a few others.
 func (g *generator) addr(v6 bool) netip.Addr {
-	i := 1 + g.rnd.IntN(Workloads+3)
-	if i <= Workloads {
+	i := 1 + g.rnd.IntN(Workloads+4)
+	switch {
+	case i <= Workloads:
 		return WorkloadAddr(i, v6)
-	}
-	if v6 {
+	case i == Workloads+4: // behind dmz0
+		return map[bool]netip.Addr{false: netip.MustParseAddr("203.0.113.20"), true: netip.MustParseAddr("2001:db8:1::20")}[v6]
+	case v6:
 		return netip.MustParseAddr(fmt.Sprintf("2001:db8::%d", i))
 	}
 	return netip.MustParseAddr(fmt.Sprintf("192.0.2.%d", i))
 }
 
+func hostAddr(v6 bool) netip.Addr {
+	if v6 {
+		return hostAddrs[1]
+	}
+	return hostAddrs[0]
+}
+
 func (g *generator) prefix() netip.Prefix {
-	a := g.addr(g.one(2))
+	v6 := g.one(2)
+	a := g.addr(v6)
+	if g.one(6) {
+		a = hostAddr(v6)
+	}
 	shorter := pick(g, 0, 0, 1, 2, 8, 24)
 	if g.one(15) {
 		shorter = a.BitLen()
@@ -96,6 +115,10 @@ func (g *generator) state(t testing.TB) *desired.State {
 		if !g.one(6) {
 			d.Endpoints = append(d.Endpoints, g.endpoint(i, ids, profiles))
 		}
+	}
+	d.Settings = g.settings()
+	if g.hostEndpoints {
+		d.HostEndpoints = g.hostEndpointsOf(ids, profiles)
 	}
 	s := desired.NewState()
 	must(t, s.Apply(&d))
@@ -154,20 +177,26 @@ func (g *generator) endpoint(i int, ids, profiles []rule.PolicyID) *desired.Endp
 		e.SpoofPrefixes = []netip.Prefix{g.prefix(), g.prefix()}
 	}
 	for dir := range e.Tiers {
-		for n := range g.rnd.IntN(3) {
-			var in []rule.PolicyID
-			for _, id := range ids {
-				if g.one(2) {
-					in = append(in, id)
-				}
-			}
-			if len(in) > 0 {
-				e.Tiers[dir] = append(e.Tiers[dir], desired.TierPolicies{Tier: fmt.Sprintf("t%d", n), Policies: in, DefaultAction: pick(g, rule.Deny, rule.Pass, rule.Pass)})
-			}
-		}
+		e.Tiers[dir] = g.tiers(ids)
 	}
 	e.Profiles = profiles[:g.rnd.IntN(3)]
 	return e
+}
+
+func (g *generator) tiers(ids []rule.PolicyID) []desired.TierPolicies {
+	var out []desired.TierPolicies
+	for n := range g.rnd.IntN(3) {
+		var in []rule.PolicyID
+		for _, id := range ids {
+			if g.one(2) {
+				in = append(in, id)
+			}
+		}
+		if len(in) > 0 {
+			out = append(out, desired.TierPolicies{Tier: fmt.Sprintf("t%d", n), Policies: in, DefaultAction: pick(g, rule.Deny, rule.Pass, rule.Pass)})
+		}
+	}
+	return out
 }
 
 func ruleID(id rule.PolicyID, dir, i int) rule.ID {
@@ -199,12 +228,15 @@ func (g *generator) peerRules(id rule.PolicyID, dir int) []rule.Rule {
 }
 
 func (g *generator) match() rule.Match {
-	m := rule.Match{Protocol: pick[uint8](g, 0, 0, 0, protoTCP, protoUDP, protoSCTP, protoICMP, protoICMPv6)}
+	m := rule.Match{Protocol: pick[uint8](g, 0, 0, 0, 0, protoTCP, protoUDP, protoSCTP, protoICMP, protoICMPv6)}
+	if g.one(12) {
+		m.Protocol = pick[uint8](g, protoOther, protoUDPLite)
+	}
 	if g.one(8) {
 		m.IPVersion = pick[uint8](g, 4, 6)
 	}
 	if g.one(8) {
-		m.NotProtocol = pick[uint8](g, protoTCP, protoUDP, protoICMP)
+		m.NotProtocol = pick[uint8](g, protoTCP, protoUDP, protoICMP, protoSCTP, protoUDPLite)
 	}
 	switch m.Protocol {
 	case protoICMP, protoICMPv6:
@@ -217,6 +249,9 @@ func (g *generator) match() rule.Match {
 	case protoTCP, protoUDP, protoSCTP:
 		g.portMatch(&m.Src, g.srcPort, 4)
 		g.portMatch(&m.Dst, g.port, 2)
+	}
+	if m.Protocol == 0 && g.one(12) { // a service: members of several protocols
+		m.Dst.PortSets = g.named
 	}
 	g.sideMatch(&m.Src)
 	g.sideMatch(&m.Dst)
@@ -256,58 +291,5 @@ func (g *generator) sideMatch(s *rule.Side) {
 	}
 	if g.one(6) {
 		s.NotSets = some(g, 2, set)
-	}
-}
-
-// probe is a packet from a workload or from outside.
-func (g *generator) probe() probe {
-	v6 := g.one(2)
-	from := 1 + g.rnd.IntN(Workloads+1)
-	p := probe{from: uplink, packet: eval.Packet{Src: g.addr(v6), Dst: g.addr(v6)}}
-	if from <= Workloads {
-		p.from = Workload(from)
-		if !g.one(6) {
-			p.packet.Src = WorkloadAddr(from, v6)
-		}
-	}
-	if route(p.packet.Dst) == p.from { // back out of where it came from: no router does that unasked
-		return g.probe()
-	}
-	g.transport(&p.packet, v6)
-	if p.from != uplink && g.one(10) {
-		g.toHost(&p.packet, from, v6)
-	}
-	return p
-}
-
-// toHost makes it a packet that the host answers, if it gets that far.
-func (g *generator) toHost(p *eval.Packet, from int, v6 bool) {
-	p.Src, p.Dst = WorkloadAddr(from, v6), hostAddrs[0]
-	if v6 {
-		p.Dst = hostAddrs[1]
-	}
-	p.Protocol, p.ICMPType, p.ICMPCode = protoTCP, 0, 0
-	p.SrcPort, p.DstPort = g.srcPort(), g.port()
-}
-
-// transport draws protocol and ports. No probe is the reply to another: source ports are from another range than destination ports, and
-// without ports only one direction is used.
-func (g *generator) transport(p *eval.Packet, v6 bool) {
-	p.Protocol = pick[uint8](g, protoTCP, protoUDP, protoSCTP, protoICMP)
-	if g.one(6) && p.Src.Less(p.Dst) {
-		p.Protocol = 99
-	}
-	switch p.Protocol {
-	case protoICMP:
-		p.ICMPType, p.ICMPCode = pick[uint8](g, 8, 13), uint8(g.rnd.IntN(2))
-		if v6 {
-			p.Protocol, p.ICMPType = protoICMPv6, pick[uint8](g, 128, 139)
-		}
-	case protoTCP, protoUDP, protoSCTP:
-		g.ports++
-		p.SrcPort, p.DstPort = 20000+g.ports%40000, pick(g, g.port(), g.port(), g.port()+7)
-		if g.one(3) {
-			p.SrcPort = g.srcPort()
-		}
 	}
 }

@@ -6,12 +6,14 @@ package drivertest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,26 +26,44 @@ import (
 	"github.com/weftnet/weft/sys/sysctl"
 )
 
-// Net is a router, the namespace that the driver works in, with workload interfaces and an uplink. All other ends are in one namespace
-// without addresses, where packet sockets play the workloads and the world: nothing answers but the router.
+// Net is a router, the namespace that the driver works in, with links to workloads and to the world. All other ends are in one namespace
+// without addresses, where packet sockets play the workloads and the world: nothing answers but the router. A bridge carries packets that show
+// that all before them has been handled.
 //
 //	wire                 router
 //	cali1 … cali4  ────  cali1 … cali4   10.65.0.N, fd00:65::N
 //	up0            ────  up0             default route, IPv4 and IPv6
-//	dmz0           ────  dmz0            no workload: packets that show that all before them has been handled
+//	dmz0           ────  dmz0            203.0.113.0/24, 2001:db8:1::/48
+//
+//	                     bridge
+//	mark0, mark1   ────  mark0, mark1
 type Net struct {
 	Router *netns.NS
 	wire   *netns.NS
+	bridge *netns.NS
 	ends   map[string]*packet.Conn
+	host   *packet.Host // the router's own processes
 	token  uint32
 	buf    []byte
 }
 
-// Interfaces of the router.
+// Links of the router.
 const (
 	Workloads = 4
 	uplink    = "up0"
 	dmz       = "dmz0"
+)
+
+// Ends of the bridge.
+const (
+	markIn  = "mark0"
+	markOut = "mark1"
+)
+
+// toHost is where a packet comes out that a process of the router gets; fromHost is where one of its packets enters.
+const (
+	toHost   = "host"
+	fromHost = ""
 )
 
 var (
@@ -54,8 +74,8 @@ var (
 	hostAddrs = []netip.Addr{netip.MustParseAddr("10.99.0.1"), netip.MustParseAddr("fd00:99::1")}
 	// linkLocal is the router's address on every link, as it follows from its MAC.
 	linkLocal = netip.MustParseAddr("fe80::ecee:eeff:feee:eeee")
-
-	sentinelSrc, sentinelDst = netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("198.18.0.2")
+	// dmzNets are behind dmz0.
+	dmzNets = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:1::/48")}
 
 	count atomic.Int32
 )
@@ -74,12 +94,14 @@ func WorkloadAddr(i int, v6 bool) netip.Addr {
 // NewNet builds the network. It is gone when the test ends.
 func NewNet(t testing.TB) *Net {
 	t.Helper()
-	n := &Net{Router: namespace(t), wire: namespace(t), ends: map[string]*packet.Conn{}, buf: make([]byte, 1<<16)}
+	n := &Net{Router: namespace(t), wire: namespace(t), bridge: namespace(t), ends: map[string]*packet.Conn{}, buf: make([]byte, 1<<16)}
 	must(t, n.Router.Do(prepare))
-	must(t, n.wire.Do(func() error { return sysctl.Set("net/ipv6/conf/default/disable_ipv6", "1") }))
+	for _, ns := range []*netns.NS{n.wire, n.bridge} {
+		must(t, ns.Do(func() error { return sysctl.Set("net/ipv6/conf/default/disable_ipv6", "1") }))
+	}
 	n.links(t)
 	must(t, n.wire.Do(func() error {
-		for _, name := range n.names() {
+		for _, name := range append(n.names(), markIn, markOut) {
 			end, err := packet.Open(name)
 			if err != nil {
 				return err
@@ -89,6 +111,11 @@ func NewNet(t testing.TB) *Net {
 		}
 		return nil
 	}))
+	must(t, n.Router.Do(func() (err error) {
+		n.host, err = packet.OpenHost(hostPriority, protoICMP, protoTCP, protoUDP, protoICMPv6, protoOther, protoSCTP, protoUDPLite)
+		return err
+	}))
+	t.Cleanup(func() { must(t, n.host.Close()) })
 	n.warmUp(t)
 	return n
 }
@@ -96,11 +123,20 @@ func NewNet(t testing.TB) *Net {
 // warmUp waits until all links carry frames; before that the kernel throws them away.
 func (n *Net) warmUp(t testing.TB) {
 	t.Helper()
-	to := eval.Packet{Src: sentinelSrc, Dst: sentinelDst, Protocol: protoUDP, SrcPort: 7, DstPort: 7}
-	for i := range Workloads {
-		back := eval.Packet{Src: netip.MustParseAddr("2001:db8::1"), Dst: WorkloadAddr(i+1, true), Protocol: protoUDP, SrcPort: 7, DstPort: 7}
-		n.until(t, Workload(i+1), to, uplink)
-		n.until(t, uplink, back, Workload(i+1))
+	for name := range n.ends {
+		switch name {
+		case markIn, markOut, uplink:
+			continue
+		}
+		away := eval.Packet{Src: netip.MustParseAddr("198.18.0.1"), Dst: netip.MustParseAddr("198.18.0.2"), Protocol: protoUDP, SrcPort: 7, DstPort: 7}
+		back := eval.Packet{Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8:1::1"), Protocol: protoUDP, SrcPort: 7, DstPort: 7}
+		for i := 1; i <= Workloads; i++ {
+			if name == Workload(i) {
+				back.Dst = WorkloadAddr(i, true)
+			}
+		}
+		n.until(t, name, away, uplink)
+		n.until(t, uplink, back, name)
 	}
 }
 
@@ -117,6 +153,8 @@ func (n *Net) until(t testing.TB, from string, p eval.Packet, to string) {
 	}
 }
 
+// prepare makes the namespace a router that says nothing unasked, and that forgets connections soon: thousands of packets come, and no two
+// of them may belong to one.
 func prepare() error {
 	var errs error
 	for key, value := range map[string]string{
@@ -125,6 +163,16 @@ func prepare() error {
 		"net/ipv4/conf/default/send_redirects": "0",
 	} {
 		errs = errors.Join(errs, sysctl.Set(key, value))
+	}
+	tracking := map[string]string{"checksum": "0"} // Linux 6.18 wants UDP's checksum in UDP-Lite
+	for _, timeout := range []string{"tcp_timeout_syn_sent", "udp_timeout", "icmp_timeout", "icmpv6_timeout", "generic_timeout", "sctp_timeout_cookie_wait"} {
+		tracking[timeout] = "5"
+	}
+	for key, value := range tracking {
+		err := sysctl.Set("net/netfilter/nf_conntrack_"+key, value)
+		if !errors.Is(err, fs.ErrNotExist) { // not every kernel tracks every protocol
+			errs = errors.Join(errs, err)
+		}
 	}
 	return errs
 }
@@ -161,11 +209,18 @@ func (n *Net) names() []string {
 // links makes links, addresses, routes and permanent neighbours with iproute2.
 func (n *Net) links(t testing.TB) {
 	t.Helper()
-	var router, wire strings.Builder
-	for _, name := range n.names() {
-		fmt.Fprintf(&router, "link add %s address %s type veth peer name %s address %s netns %s\n", name, mac(routerMAC), name, mac(peerMAC), n.wire.Name())
-		fmt.Fprintf(&router, "link set %s up\n", name)
+	var router, bridge, wire strings.Builder
+	cable := func(to *strings.Builder, name string) {
+		fmt.Fprintf(to, "link add %s address %s type veth peer name %s address %s netns %s\nlink set %s up\n", name, mac(routerMAC), name, mac(peerMAC), n.wire.Name(), name)
 		fmt.Fprintf(&wire, "link set %s up\n", name)
+	}
+	for _, name := range n.names() {
+		cable(&router, name)
+	}
+	fmt.Fprintf(&bridge, "link add bridge type bridge\nlink set bridge up\n")
+	for _, name := range []string{markIn, markOut} {
+		cable(&bridge, name)
+		fmt.Fprintf(&bridge, "link set %s master bridge\n", name)
 	}
 	for i := 1; i <= Workloads; i++ {
 		for _, v6 := range []bool{false, true} {
@@ -175,10 +230,16 @@ func (n *Net) links(t testing.TB) {
 	}
 	fmt.Fprintf(&router, "link set lo up\naddr add %s/32 dev lo\naddr add %s/128 dev lo\n", hostAddrs[0], hostAddrs[1])
 	for _, via := range []string{"169.254.7.7", "fe80::7"} {
-		fmt.Fprintf(&router, "neigh add %s lladdr %s dev %s nud permanent\n", via, mac(peerMAC), uplink)
+		for _, name := range []string{uplink, dmz} {
+			fmt.Fprintf(&router, "neigh add %s lladdr %s dev %s nud permanent\n", via, mac(peerMAC), name)
+		}
 		fmt.Fprintf(&router, "route add default via %s dev %s onlink\n", via, uplink)
 	}
+	for i, via := range []string{"169.254.7.7", "fe80::7"} {
+		fmt.Fprintf(&router, "route add %s via %s dev %s onlink\n", dmzNets[i], via, dmz)
+	}
 	batch(t, n.Router, router.String())
+	batch(t, n.bridge, bridge.String())
 	batch(t, n.wire, wire.String())
 }
 
@@ -197,7 +258,7 @@ func batch(t testing.TB, ns *netns.NS, commands string) {
 	for _, family := range []string{"-4", "-6"} {
 		var lines []string
 		for line := range strings.Lines(commands) {
-			v6 := strings.Contains(line, "fd00:") || strings.Contains(line, "fe80::")
+			v6 := strings.Contains(line, "fd00:") || strings.Contains(line, "fe80::") || strings.Contains(line, "2001:db8:")
 			if v6 == (family == "-6") {
 				lines = append(lines, line)
 			}
@@ -208,54 +269,79 @@ func batch(t testing.TB, ns *netns.NS, commands string) {
 	}
 }
 
-// Send sends the first packet of a flow into an interface and returns where it came out: the name of an interface; "host" if the router
-// answered it; "" if it was dropped.
+// Send sends the first packet of a flow into a link, or from a process of the router, and returns where it came out: the name of a link; "host"
+// if a process of the router got it; "" if it was dropped.
 func (n *Net) Send(from string, p eval.Packet) (string, error) {
 	n.token += 0x10001
-	return n.exchange(from, p, segment(p, n.token))
+	return n.exchange(from, p, segment(p, n.token), segment(translate(p), n.token))
 }
 
-// exchange sends a segment, and behind it a sentinel through interfaces that no policy covers: when that has come, all is known.
-func (n *Net) exchange(from string, p eval.Packet, sent []byte) (string, error) {
-	if err := n.ends[from].Send(frame(p, sent)); err != nil {
+// exchange sends the first of some segments, and behind it a mark that goes past the router: when that has come, all is known. The segment may
+// come out in any of the forms.
+func (n *Net) exchange(from string, p eval.Packet, forms ...[]byte) (string, error) {
+	if err := n.enter(from, p, forms[0]); err != nil {
 		return "", err
 	}
 	n.token += 0x10001
-	sentinel := eval.Packet{Src: sentinelSrc, Dst: sentinelDst, Protocol: protoUDP, SrcPort: 9, DstPort: 9}
-	mark := segment(sentinel, n.token)
-	if err := n.ends[dmz].Send(frame(sentinel, mark)); err != nil {
+	mark := append(bytes.Repeat([]byte{0xff}, 6), append(append([]byte(nil), peerMAC...), 0x88, 0xb5)...) // an EtherType for experiments
+	mark = binary.BigEndian.AppendUint32(mark, n.token)
+	if err := n.ends[markIn].Send(mark); err != nil {
 		return "", err
 	}
-	out := ""
-	note := func(name string, f []byte) bool {
-		src, dst, got, ok := carried(f)
-		switch {
-		case !ok:
-		case bytes.Equal(got, mark):
-			return true
-		case bytes.Equal(got, sent):
-			out = name
-		case name == from && src == p.Dst && dst == p.Src:
-			out = "host"
+	if err := n.read(markOut, 2*time.Second, func(f []byte) bool { return bytes.Equal(f, mark) }); err != nil {
+		return "", fmt.Errorf("waiting for the mark: %w", err)
+	}
+	return n.collect(forms)
+}
+
+// enter puts a segment, with its headers, where it enters the router.
+func (n *Net) enter(from string, p eval.Packet, segment []byte) error {
+	f := frame(p, segment)
+	if from == fromHost {
+		err := n.host.Send(p.Dst, f[ethernet:])
+		if errors.Is(err, fs.ErrPermission) { // the filter refused it
+			err = nil
 		}
-		return false
+		return err
 	}
-	if err := n.read(uplink, 2*time.Second, note); err != nil {
-		return "", fmt.Errorf("waiting for the sentinel: %w", err)
+	return n.ends[from].Send(f)
+}
+
+// collect reads all that has come, and returns where one of the forms did.
+func (n *Net) collect(forms [][]byte) (string, error) {
+	out := ""
+	wanted := func(segment []byte) bool {
+		return slices.ContainsFunc(forms, func(form []byte) bool { return bytes.Equal(form, segment) })
 	}
-	for name := range n.ends {
-		if err := n.read(name, 0, note); err != nil && !errors.Is(err, packet.ErrTimeout) {
+	for _, name := range n.names() {
+		err := n.read(name, 0, func(f []byte) bool {
+			if _, _, segment, ok := carried(f); ok && wanted(segment) {
+				out = name
+			}
+			return false
+		})
+		if !errors.Is(err, packet.ErrTimeout) {
 			return "", err
 		}
 	}
-	return out, nil
+	for {
+		segment, err := n.host.Receive(n.buf, 0)
+		switch {
+		case errors.Is(err, packet.ErrTimeout):
+			return out, nil
+		case err != nil:
+			return "", err
+		case wanted(segment):
+			out = toHost
+		}
+	}
 }
 
 // read hands frames to note until it returns true.
-func (n *Net) read(name string, patience time.Duration, note func(string, []byte) bool) error {
+func (n *Net) read(name string, patience time.Duration, note func([]byte) bool) error {
 	for {
 		f, err := n.ends[name].Receive(n.buf, patience)
-		if err != nil || note(name, f) {
+		if err != nil || note(f) {
 			return err
 		}
 	}

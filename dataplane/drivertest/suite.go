@@ -3,18 +3,17 @@
 
 // Package drivertest is one conformance suite for every data plane driver: Run sends real packets through a router in a network namespace
 // and compares what happens with policy/eval.
+//
+// WEFT_LONG=1 makes the random part ten times longer, WEFT_JUDGE gives it a duration ("1h"), and WEFT_SEED repeats a run of it.
 package drivertest
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"os"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
-	"github.com/weftnet/weft/sys/packet"
+	"github.com/weftnet/weft/policy/rule"
 )
 
 // Driver is what the suite needs of a driver.
@@ -26,9 +25,18 @@ type Driver interface {
 // Open opens a driver for the network namespace of the calling thread.
 type Open func(t testing.TB) (Driver, error)
 
-// Run runs the suite.
-func Run(t *testing.T, open Open) {
-	t.Run("random policies", func(t *testing.T) { random(t, open) })
+// Feature is something that a driver may not do yet.
+type Feature int
+
+// The features.
+const (
+	HostEndpoints Feature = iota
+)
+
+// Run runs the suite, but for what the driver cannot do.
+func Run(t *testing.T, open Open, without ...Feature) {
+	hosts := !slices.Contains(without, HostEndpoints)
+	t.Run("random policies", func(t *testing.T) { random(t, open, hosts) })
 	t.Run("connections", func(t *testing.T) { connections(t, open) })
 	t.Run("ended connections", func(t *testing.T) { ended(t, open) })
 	t.Run("segments of unknown connections", func(t *testing.T) { midway(t, open) })
@@ -40,27 +48,37 @@ func Run(t *testing.T, open Open) {
 // bench is a network with a driver in it.
 type bench struct {
 	*Net
+	open     Open
 	driver   Driver
 	settings desired.Settings
+	hits     map[rule.ID]uint64 // as last read; nil: not known
 }
 
 func newBench(t *testing.T, open Open, hostAccept bool) *bench {
 	t.Helper()
-	b := &bench{Net: NewNet(t), settings: *desired.DefaultSettings()}
+	b := &bench{Net: NewNet(t), open: open, settings: *desired.DefaultSettings()}
 	if hostAccept {
 		b.settings.EndpointToHost = desired.HostAccept
 	}
-	b.open(t, open)
+	b.start(t)
 	t.Cleanup(func() { must(t, b.driver.Close()) })
 	return b
 }
 
-func (b *bench) open(t *testing.T, open Open) {
+func (b *bench) start(t *testing.T) {
 	t.Helper()
 	must(t, b.Router.Do(func() (err error) {
-		b.driver, err = open(t)
+		b.driver, err = b.open(t)
 		return err
 	}))
+}
+
+// reopen replaces the driver by a new one, as a restart does.
+func (b *bench) reopen(t *testing.T) {
+	t.Helper()
+	must(t, b.driver.Close())
+	b.hits = nil
+	b.start(t)
 }
 
 // apply programs a state under the bench's settings.
@@ -68,80 +86,10 @@ func (b *bench) apply(t *testing.T, view *desired.State, delta *desired.Delta) {
 	t.Helper()
 	settings := b.settings
 	must(t, view.Apply(&desired.Delta{Settings: &settings}))
+	b.hits = nil
 	r, err := b.driver.Apply(t.Context(), view, delta)
 	must(t, err)
 	if len(r.Failed) > 0 {
 		t.Fatalf("endpoints failed: %v", r.Failed)
 	}
-}
-
-// sizes of the random part: states, and packets judged in each. WEFT_LONG makes it a hundred times longer.
-func sizes() (states, packets int) {
-	if os.Getenv("WEFT_LONG") != "" {
-		return 1000, 100
-	}
-	return 25, 40
-}
-
-// random walks from one random state to the next by deltas, and sends random packets in each.
-func random(t *testing.T, open Open) {
-	b := newBench(t, open, true)
-	seed := uint64(time.Now().UnixNano())
-	g := &generator{rnd: rand.New(rand.NewPCG(seed, 0))}
-	states, packets := sizes()
-	var old *desired.State
-	seen := map[string]int{}
-	must(t, packet.OnOneCPU(func() error {
-		for state := range states {
-			now := g.state(t)
-			var delta *desired.Delta
-			if old != nil {
-				if delta = desired.Diff(old, now); delta == nil {
-					continue
-				}
-			}
-			b.apply(t, now, delta)
-			for n := range packets {
-				p := g.probe()
-				want := expect(now, p, b.settings.EndpointToHost == desired.HostAccept)
-				if problem := b.try(p, want); problem != "" {
-					return fmt.Errorf("seed %d state %d packet %d: %v: %s\n%s", seed, state, n, p, problem, want.why)
-				}
-				seen[want.kind()]++
-			}
-			old = now
-		}
-		return nil
-	}))
-	t.Logf("judged %v", seen)
-	for _, kind := range []string{"delivered", "dropped", "host"} {
-		if seen[kind] == 0 {
-			t.Errorf("no packet was expected to be %s: the generator is too narrow", kind)
-		}
-	}
-}
-
-// try sends a packet and returns what is wrong with what happened.
-func (b *bench) try(p probe, want expectation) string {
-	before, err := b.driver.Hits()
-	if err != nil {
-		return err.Error()
-	}
-	out, err := b.Send(p.from, p.packet)
-	if err != nil {
-		return err.Error()
-	}
-	after, err := b.driver.Hits()
-	if err != nil {
-		return err.Error()
-	}
-	if out != want.out {
-		return fmt.Sprintf("came out at %q; want %q", out, want.out)
-	}
-	for id, n := range after {
-		if hit := n > before[id]; hit != want.hits[id] {
-			return fmt.Sprintf("rule %s hit: %v; want %v", id, hit, want.hits[id])
-		}
-	}
-	return ""
 }
