@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
@@ -28,6 +29,21 @@ func (s *policies) putGlobalNetworkPolicy(key api.Key, obj *v3.GlobalNetworkPoli
 
 func (s *policies) putKubeNetworkPolicy(key api.Key, obj *networkingv1.NetworkPolicy) api.FieldErrors {
 	p, notes, err := rule.CompileKubeNetworkPolicy(obj)
+	return s.take(key, p, notes, err)
+}
+
+func (s *policies) putClusterNetworkPolicy(key api.Key, obj *clusterpolicy.ClusterNetworkPolicy) api.FieldErrors {
+	p, notes, err := rule.CompileClusterNetworkPolicy(obj)
+	return s.take(key, p, notes, err)
+}
+
+func (s *policies) putAdminNetworkPolicy(key api.Key, obj *clusterpolicy.AdminNetworkPolicy) api.FieldErrors {
+	p, notes, err := rule.CompileAdminNetworkPolicy(obj)
+	return s.take(key, p, notes, err)
+}
+
+func (s *policies) putBaselineAdminNetworkPolicy(key api.Key, obj *clusterpolicy.BaselineAdminNetworkPolicy) api.FieldErrors {
+	p, notes, err := rule.CompileBaselineAdminNetworkPolicy(obj)
 	return s.take(key, p, notes, err)
 }
 
@@ -51,6 +67,10 @@ var policyResources = [...]api.Resource{
 	rule.KindNetworkPolicy:       api.NetworkPolicies,
 	rule.KindGlobalNetworkPolicy: api.GlobalNetworkPolicies,
 	rule.KindKubeNetworkPolicy:   api.KubeNetworkPolicies,
+
+	rule.KindClusterNetworkPolicy:       api.ClusterNetworkPolicies,
+	rule.KindAdminNetworkPolicy:         api.AdminNetworkPolicies,
+	rule.KindBaselineAdminNetworkPolicy: api.BaselineAdminNetworkPolicies,
 }
 
 // policyKey returns the key of the object that a policy was compiled from.

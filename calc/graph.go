@@ -98,6 +98,10 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 		api.BlockAffinities:       sourceOf(g.blocks.putAffinity, g.blocks.removeAffinity),
 		api.IPPools:               sourceOf(g.blocks.putPool, g.blocks.removePool),
 		api.FelixConfigurations:   sourceOf(g.settings.put, g.settings.remove),
+
+		api.ClusterNetworkPolicies:       sourceOf(g.policies.putClusterNetworkPolicy, g.policies.removeObject),
+		api.AdminNetworkPolicies:         sourceOf(g.policies.putAdminNetworkPolicy, g.policies.removeObject),
+		api.BaselineAdminNetworkPolicies: sourceOf(g.policies.putBaselineAdminNetworkPolicy, g.policies.removeObject),
 	}
 }
 

@@ -37,7 +37,7 @@ type inputs struct {
 	revision uint64 // the highest seen of the store's
 }
 
-var inputChecks = api.Checks{Selector: selector.ValidateSyntax}
+var inputChecks = api.Checks{Selector: selector.ValidateSyntax, Stored: true}
 
 // apply takes one change in. Resources without a source are ignored.
 func (in *inputs) apply(c *Change) {

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
 	ct "github.com/weftnet/weft/calc/calctest"
@@ -34,7 +37,9 @@ func TestProblems(t *testing.T) {
 		"interface twice":  {sameLink, nil, []string{"prod/n1-k8s-db-eth0 spec.interfaceName: endpoint prod/n1-k8s-other-eth0, which goes before it, has interface calidb"}},
 		"no interface":     {noLink, nil, []string{"prod/n1-k8s-nolink-eth0 spec.interfaceName: required"}},
 		"no such selector": {guard("app = 'x'"), guard("app == 'x'"), []string{`prod/guard spec.ingress[0].source.selector: selector "app = 'x'", column 5`}},
-		"AS number 0":      {ct.BGPConfig("default", func(s *v3.BGPConfigurationSpec) { s.ASNumber = &v3.ASNumber{} }), ct.BGPConfig("default", func(*v3.BGPConfigurationSpec) {}), []string{"default spec.asNumber"}},
+		"unknown peer": {stranger(clusterpolicy.IngressPeer{}), stranger(clusterpolicy.IngressPeer{Namespaces: &metav1.LabelSelector{}}),
+			[]string{"guard spec.ingress[0].from[0]: states 0 fields that are known, not one: the rule denies everything instead"}},
+		"AS number 0": {ct.BGPConfig("default", func(s *v3.BGPConfigurationSpec) { s.ASNumber = &v3.ASNumber{} }), ct.BGPConfig("default", func(*v3.BGPConfigurationSpec) {}), []string{"default spec.asNumber"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -54,6 +59,13 @@ func TestProblems(t *testing.T) {
 			expect(t, g, nil)
 		})
 	}
+}
+
+// stranger is a policy that denies a peer.
+func stranger(peer clusterpolicy.IngressPeer) api.Object {
+	return ct.ClusterPolicy("guard", clusterpolicy.TierAdmin, 1, func(s *clusterpolicy.ClusterNetworkPolicySpec) {
+		s.Ingress = []clusterpolicy.ClusterIngressRule{{Action: clusterpolicy.Deny, From: []clusterpolicy.IngressPeer{peer}}}
+	})
 }
 
 func TestTwoNodesWithOneAddress(t *testing.T) {

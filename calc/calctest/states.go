@@ -45,6 +45,7 @@ func Sequences() map[string][]State {
 		"reflectors": reflectorStates(),
 		"settings":   settingStates(),
 		"hosts":      hostStates(),
+		"cluster":    clusterPolicyStates(),
 		"bad input":  badStates(),
 	}
 }

@@ -63,7 +63,7 @@ func (w walk) object() api.Object {
 		w.endpoint, w.endpoint, w.endpoint, w.endpoint, w.networkSet, w.globalNetworkSet, w.hostEndpoint,
 		w.policy, w.policy, w.globalPolicy, w.globalPolicy, w.kubePolicy, w.tier, w.profile, w.namespace, w.serviceAccount,
 		w.node, w.node, w.bgpConfig, w.bgpPeer, w.bgpPeer, w.affinity, w.pool,
-		w.felixConfig,
+		w.felixConfig, w.clusterPolicy, w.clusterPolicy,
 	}
 	return pick(w, kinds...)()
 }

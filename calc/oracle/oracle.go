@@ -16,6 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/desired"
@@ -68,7 +69,7 @@ func New(objects []Version) *Cluster {
 	c := &Cluster{profiles: map[string]profile{}, tiers: map[string]rule.Tier{}, bgpConfigs: map[string]*v3.BGPConfiguration{},
 		felix: map[string]*v3.FelixConfiguration{}, states: map[string]*desired.State{}, Refused: map[api.Key]error{}}
 	for _, v := range objects {
-		c.refuse(v.Object, api.Validate(v.Object, api.Checks{Selector: selector.ValidateSyntax}).Err())
+		c.refuse(v.Object, api.Validate(v.Object, api.Checks{Selector: selector.ValidateSyntax, Stored: true}).Err())
 	}
 	c.builtIn()
 	// What other objects are read against comes first: tiers before policies, derived profiles before those of users, which win.
@@ -139,6 +140,12 @@ func (c *Cluster) readRest(v Version) error {
 		return c.addPolicy(rule.CompileGlobalNetworkPolicy(obj))
 	case *networkingv1.NetworkPolicy:
 		return c.addPolicy(rule.CompileKubeNetworkPolicy(obj))
+	case *clusterpolicy.ClusterNetworkPolicy:
+		return c.addPolicy(rule.CompileClusterNetworkPolicy(obj))
+	case *clusterpolicy.AdminNetworkPolicy:
+		return c.addPolicy(rule.CompileAdminNetworkPolicy(obj))
+	case *clusterpolicy.BaselineAdminNetworkPolicy:
+		return c.addPolicy(rule.CompileBaselineAdminNetworkPolicy(obj))
 	case *v3.WorkloadEndpoint:
 		return c.addWorkload(obj, v)
 	case *v3.HostEndpoint:

@@ -200,7 +200,7 @@ func TestProfilesOfKubernetesObjects(t *testing.T) {
 	sa := rule.ServiceAccountProfile(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{
 		Name: "web", Namespace: "prod", Labels: map[string]string{"role": "y"},
 	}})
-	if got := fmt.Sprint(ns.Name, " ", ns.Spec.LabelsToApply); got != "kns.prod map[pcns.env:x pcns.projectcalico.org/name:prod]" {
+	if got := fmt.Sprint(ns.Name, " ", ns.Spec.LabelsToApply); got != "kns.prod map[pcns.env:x pcns.kubernetes.io/metadata.name:prod pcns.projectcalico.org/name:prod]" {
 		t.Errorf("namespace profile %s", got)
 	}
 	if got := fmt.Sprint(sa.Name, " ", sa.Spec.LabelsToApply); got != "ksa.prod.web map[pcsa.projectcalico.org/name:web pcsa.role:y]" {

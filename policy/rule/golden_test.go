@@ -15,6 +15,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/weftnet/weft/api/clusterpolicy"
 	"github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/policy/rule"
 )
@@ -66,6 +67,12 @@ func compile(t *testing.T, doc string) (*rule.Policy, v3.FieldErrors, error) {
 		return rule.CompileGlobalNetworkPolicy(read(t, doc, &v3.GlobalNetworkPolicy{}))
 	case "projectcalico.org/v3 Profile":
 		return rule.CompileProfile(read(t, doc, &v3.Profile{}))
+	case "policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy":
+		return rule.CompileClusterNetworkPolicy(read(t, doc, &clusterpolicy.ClusterNetworkPolicy{}))
+	case "policy.networking.k8s.io/v1alpha1 AdminNetworkPolicy":
+		return rule.CompileAdminNetworkPolicy(read(t, doc, &clusterpolicy.AdminNetworkPolicy{}))
+	case "policy.networking.k8s.io/v1alpha1 BaselineAdminNetworkPolicy":
+		return rule.CompileBaselineAdminNetworkPolicy(read(t, doc, &clusterpolicy.BaselineAdminNetworkPolicy{}))
 	case "networking.k8s.io/v1 NetworkPolicy":
 		return rule.CompileKubeNetworkPolicy(read(t, doc, &networkingv1.NetworkPolicy{}))
 	}

@@ -38,6 +38,14 @@ func (c *compiler) finish(action Action, m Match, dir Direction, index int) Rule
 	}
 }
 
+// named gives a rule a name.
+func (r Rule) named(name string) Rule {
+	if name != "" {
+		r.Name, r.Text = name, oneLine(name)+": "+r.Text
+	}
+	return r
+}
+
 func ruleID(p PolicyID, dir Direction, content string, occurrence int) ID {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d\x00%s\x00%s\x00%d\x00%s\x00%d", p.Kind, p.Namespace, p.Name, dir, content, occurrence))
 	return ID(hex.EncodeToString(sum[:8]))

@@ -32,13 +32,13 @@ func CompileKubeNetworkPolicy(p *networkingv1.NetworkPolicy) (policy *Policy, no
 	out.Types = c.kubeTypes(p)
 	if out.Types[Ingress] {
 		for i, r := range p.Spec.Ingress {
-			k := kubeRule{c, Ingress, i}
+			k := kubeRule{compiler: c, dir: Ingress, index: i, action: Allow}
 			out.Rules[Ingress] = append(out.Rules[Ingress], k.compile(r.From, r.Ports)...)
 		}
 	}
 	if out.Types[Egress] {
 		for i, r := range p.Spec.Egress {
-			k := kubeRule{c, Egress, i}
+			k := kubeRule{compiler: c, dir: Egress, index: i, action: Allow}
 			out.Rules[Egress] = append(out.Rules[Egress], k.compile(r.To, r.Ports)...)
 		}
 	}
@@ -66,14 +66,16 @@ func (c *compiler) kubeTypes(p *networkingv1.NetworkPolicy) (types [2]bool) {
 // kubePods selects pods among all endpoints.
 func kubePods() *selector.Selector { return selector.Equal(OrchestratorLabel, "k8s") }
 
-// kubeRule is the place of one rule of a Kubernetes policy.
+// kubeRule is one rule of a Kubernetes policy, apart from what it matches.
 type kubeRule struct {
 	*compiler
-	dir   Direction
-	index int
+	dir    Direction
+	index  int
+	action Action
+	name   string
 }
 
-// compile returns one rule for each peer and protocol.
+// compile converts a rule; no peers, and no ports, are all of them.
 func (k kubeRule) compile(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort) []Rule {
 	sides := []kubeSide{{}}
 	if len(peers) > 0 {
@@ -83,12 +85,17 @@ func (k kubeRule) compile(peers []networkingv1.NetworkPolicyPeer, ports []networ
 	if len(ports) > 0 {
 		matches = k.protocols(ports)
 	}
+	return k.expand(sides, matches)
+}
+
+// expand returns one rule for each peer and protocol.
+func (k kubeRule) expand(sides []kubeSide, ports []kubePorts) []Rule {
 	var out []Rule
 	for _, s := range sides {
-		for _, p := range matches {
+		for _, p := range ports {
 			m := k.match(s, p)
 			if m.settleFamily() {
-				out = append(out, k.finish(Allow, m, k.dir, k.index))
+				out = append(out, k.finish(k.action, m, k.dir, k.index).named(k.name))
 			}
 		}
 	}
@@ -107,7 +114,7 @@ func (k kubeRule) match(peer kubeSide, ports kubePorts) Match {
 		peerSide.Sets = []Set{NetSet(peer.pods)}
 	}
 	if declaring == nil {
-		declaring = selector.All()
+		declaring = kubePods()
 	}
 	m.Dst.Ports = ports.ranges
 	m.Dst.PortSets = portSets(ports.names, declaring, ports.protocol)

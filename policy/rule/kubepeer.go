@@ -76,13 +76,13 @@ func (k kubeRule) peer(p *networkingv1.NetworkPolicyPeer) (kubeSide, error) {
 
 // ipBlock converts an address block and its exceptions, which must be of the same IP version.
 func ipBlock(b *networkingv1.IPBlock) (kubeSide, error) {
-	block, err := v3.ParseCIDR(b.CIDR)
+	block, err := v3.ParseKubeCIDR(b.CIDR)
 	if err != nil {
 		return kubeSide{}, fmt.Errorf("ipBlock.cidr: %w", err)
 	}
 	side := kubeSide{nets: []netip.Prefix{block}}
 	for i, text := range b.Except {
-		except, err := v3.ParseCIDR(text)
+		except, err := v3.ParseKubeCIDR(text)
 		if err != nil {
 			return kubeSide{}, fmt.Errorf("ipBlock.except[%d]: %w", i, err)
 		}

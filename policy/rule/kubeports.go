@@ -30,18 +30,20 @@ func (k kubeRule) protocols(ports []networkingv1.NetworkPolicyPort) []kubePorts 
 			k.leaveOut(fmt.Sprintf("ports[%d]", i), err.Error())
 			continue
 		}
-		merged := false
-		for j := range out {
-			if out[j].protocol == one.protocol {
-				out[j] = out[j].merge(one)
-				merged = true
-			}
-		}
-		if !merged {
-			out = append(out, one)
-		}
+		out = addPorts(out, one)
 	}
 	return out
+}
+
+// addPorts merges ports into those of the same protocol.
+func addPorts(list []kubePorts, one kubePorts) []kubePorts {
+	for i := range list {
+		if list[i].protocol == one.protocol {
+			list[i] = list[i].merge(one)
+			return list
+		}
+	}
+	return append(list, one)
 }
 
 func (p kubePorts) merge(o kubePorts) kubePorts {
@@ -73,7 +75,7 @@ func kubePort(p *networkingv1.NetworkPolicyPort) (kubePorts, error) {
 		out.all = true
 		return out, nil
 	}
-	first, last, name, err := v3.ParsePort(*p.Port)
+	first, last, name, err := kubePortValue(*p.Port)
 	switch {
 	case err != nil:
 		return out, err
@@ -89,4 +91,13 @@ func kubePort(p *networkingv1.NetworkPolicyPort) (kubePorts, error) {
 	}
 	out.ranges = []PortRange{{first, last}}
 	return out, nil
+}
+
+// kubePortValue reads a number or a name. Unlike in Calico's policies a text is always a name, which not all that is well-formed there is.
+func kubePortValue(p intstr.IntOrString) (first, last uint16, name string, err error) {
+	first, last, name, err = v3.ParsePort(p)
+	if err == nil && p.Type == intstr.String && name == "" {
+		return 0, 0, "", fmt.Errorf("%q is no port name; write numbers without quotes", p.StrVal)
+	}
+	return first, last, name, err
 }

@@ -126,7 +126,10 @@ type Rule struct {
 	Match  Match
 	// Index is the position in the user's list, for traces.
 	Index int
-	// Text is a one-line rendering for traces and kernel comments.
+	// Name is what the user calls the rule: the annotation "name" of its metadata, or the name that rules of some Kubernetes policies have.
+	// Empty if it has none.
+	Name string
+	// Text is a one-line rendering for traces and kernel comments; it starts with the name if there is one.
 	Text string
 }
 

@@ -32,9 +32,17 @@ func NamespaceProfile(ns *corev1.Namespace) *v3.Profile {
 		Spec: v3.ProfileSpec{
 			Ingress:       []v3.Rule{{Action: v3.Allow}},
 			Egress:        []v3.Rule{{Action: v3.Allow}},
-			LabelsToApply: inherited(ns.Labels, NamespaceLabelPrefix, ns.Name),
+			LabelsToApply: namespaceLabels(ns),
 		},
 	}
+}
+
+// namespaceLabels returns the labels that endpoints inherit from their namespace. Kubernetes labels each namespace with its name, and policies
+// choose namespaces by that; a datastore of our own has namespaces as users wrote them.
+func namespaceLabels(ns *corev1.Namespace) map[string]string {
+	labels := inherited(ns.Labels, NamespaceLabelPrefix, ns.Name)
+	labels[NamespaceLabelPrefix+corev1.LabelMetadataName] = ns.Name
+	return labels
 }
 
 // ServiceAccountProfile returns the profile of a Kubernetes service account: no rules, and the account's labels and name

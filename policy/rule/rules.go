@@ -17,10 +17,18 @@ func (c *compiler) rules(list []v3.Rule, dir Direction) []Rule {
 	for i := range list {
 		path := fmt.Sprintf("spec.%s[%d]", dir, i)
 		if m, action, ok := c.rule(&list[i], dir, path); ok {
-			out = append(out, c.finish(action, m, dir, i))
+			out = append(out, c.finish(action, m, dir, i).named(ruleName(&list[i])))
 		}
 	}
 	return out
+}
+
+// ruleName is what the user calls a rule.
+func ruleName(r *v3.Rule) string {
+	if r.Metadata == nil {
+		return ""
+	}
+	return r.Metadata.Annotations["name"]
 }
 
 // rule compiles one rule; not ok means that it is left out.
@@ -58,15 +66,21 @@ func laterFields(r *v3.Rule) []string {
 
 // stricter stands in for a rule that cannot be matched as written: without it an Allow would be too wide and a Deny or
 // Pass too narrow, so the first is left out and the others deny everything.
-func (c *compiler) stricter(action Action, path string, fields []string) (Match, Action, bool) {
-	effect := "the rule is left out"
-	if action == Deny || action == Pass {
-		effect = "the rule denies everything instead"
-	}
+func (c *compiler) stricter(action Action, path string, fields []string) (m Match, as Action, stays bool) {
 	for _, f := range fields {
-		c.note(path+"."+f, "cannot be matched yet: "+effect)
+		m, as, stays = c.instead(action, path+"."+f, "cannot be matched yet")
 	}
-	return Match{}, Deny, action == Deny || action == Pass
+	return m, as, stays
+}
+
+// instead notes why a rule is not what the user wrote, and returns what stands in for it.
+func (c *compiler) instead(action Action, path, why string) (Match, Action, bool) {
+	if action == Deny || action == Pass {
+		c.note(path, why+": the rule denies everything instead")
+		return Match{}, Deny, true
+	}
+	c.note(path, why+": the rule is left out")
+	return Match{}, NoMatch, false
 }
 
 // match compiles what a rule matches, apart from the fields of laterFields.
