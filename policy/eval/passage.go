@@ -78,10 +78,11 @@ func (p *Place) title() string {
 // Pass judges the first packet of a flow on its whole way through the node. It enters by the link in, or "" for a process of the node. The
 // order is that of the kernel: source check of a workload, untracked and pre-DNAT policy of the host endpoint it arrives at; then, to the
 // node itself, normal policy of the host endpoint, or egress policy of the workload and Settings.EndpointToHost; or through the node: forward
-// policy of the host endpoint, egress and ingress policy of workloads, forward policy of the host endpoint it leaves by.
+// policy of the host endpoint, egress policy of the workload, forward policy of the host endpoint it leaves by, ingress policy of the workload.
 //
-// A named host endpoint goes before the one for any interface. That one has no untracked policy; at links of workloads its pre-DNAT and forward
-// policy apply, and its normal ingress policy with HostReturn. The node may always talk to its workloads.
+// A named host endpoint goes before the one for any interface. That one has no untracked policy. It speaks for links of workloads too, between
+// two workloads of the node as well, with its pre-DNAT and forward policy; with its normal policy only for what workloads send to the node, and
+// with HostReturn (Felix's dispatch chains except workloads' links from normal egress policy alone). The node may always talk to its workloads.
 func (n Node) Pass(in string, p Packet) Passage {
 	p.Src, p.Dst = p.Src.Unmap(), p.Dst.Unmap()
 	w := walk{Node: n, world: FromView(n.View), in: in, passage: Passage{Verdict: rule.Allow, Packet: p}}
@@ -178,8 +179,8 @@ func (w *walk) forward() {
 	out := w.passage.Out
 	_ = (w.final || w.host(Forward, w.in, rule.Ingress)) &&
 		(!w.workload(w.in) || w.egress()) &&
-		(!w.workload(out) || w.ingress()) &&
-		w.host(Forward, out, rule.Egress)
+		w.host(Forward, out, rule.Egress) &&
+		(!w.workload(out) || w.ingress())
 }
 
 // early asks untracked or pre-DNAT policy and tells whether the packet goes on.

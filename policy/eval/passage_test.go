@@ -212,7 +212,7 @@ func TestPassage(t *testing.T) {
 		{"forward policy of both", hosts(hep("eth0", forward("allow")), hep("eth1", forward("none"))), "eth0", syn(world0, world1),
 			"ingress:forward@eth0/eth0=Allow egress:forward@eth1/eth1=Deny denied"},
 		{"forward policy anywhere, pod to pod", hosts(hep("*", forward("allow"))), "cali1", syn(pod1, pod2),
-			"ingress:forward@any/cali1=Allow egress:cali1=Allow ingress:cali2=Allow egress:forward@any/cali2=Allow cali2"},
+			"ingress:forward@any/cali1=Allow egress:cali1=Allow egress:forward@any/cali2=Allow ingress:cali2=Allow cali2"},
 
 		{"pre-DNAT allow is final in, not out", hosts(hep("*", preDNAT("allow"))), "eth0", syn(world0, world1),
 			"ingress:pre@any/eth0=Allow egress:forward@any/eth1=Deny denied"},
