@@ -121,6 +121,8 @@ Ingress at shop/api: denied
   because  shop/api is isolated for ingress by NetworkPolicy.networking.k8s.io shop/api, and no rule there allows this flow
   tier     default
   policy   NetworkPolicy.networking.k8s.io shop/api
+  nearest  rule 0 of NetworkPolicy.networking.k8s.io shop/api: Allow TCP from {projectcalico.org/namespace == "shop" && projectcalico.org/orchestrator == "k8s" && app == "web"} to port http
+           not all ports
   way
     tier default: NetworkPolicy.networking.k8s.io shop/api: no rule decides
     tier default: nothing decides; the tier's default is Deny, because it applies NetworkPolicy.networking.k8s.io shop/api
@@ -130,6 +132,36 @@ Note: not in the files, assumed without labels but kubernetes.io/metadata.name: 
 	if code != ExitVerdict {
 		t.Errorf("exit %d", code)
 	}
+}
+
+// TestWhyChange pastes what is proposed.
+func TestWhyChange(t *testing.T) {
+	u := newUser(t)
+	file := u.file("shop.yaml", shopPods+shopPolicies)
+	out, _, _ := u.run("", "why", "--offline", "-f", file, "ops/api", "shop/db:5432")
+	if want := `
+To allow it at ingress, insert as rule 2 of ingress in NetworkPolicy shop/protect-database:
+  - action: Allow
+    destination:
+      ports:
+      - 5432
+    protocol: TCP
+    source:
+      namespaceSelector: projectcalico.org/name == 'ops'
+      selector: app == 'backend'
+`; !strings.Contains(out, want) {
+		t.Errorf("no%sin\n%s", want, out)
+	}
+	out, _, _ = u.run("", "why", "--offline", "-f", file, "ops/api", "shop/db:5432", "-o", "json")
+	var answer struct {
+		Changes []struct{ Object json.RawMessage }
+	}
+	if err := json.Unmarshal([]byte(out), &answer); err != nil || len(answer.Changes) != 1 {
+		t.Fatal(err, out)
+	}
+	changed := u.file("changed.json", string(answer.Changes[0].Object))
+	pods := u.file("pods.yaml", shopPods)
+	u.must("", "why", "--offline", "-f", changed, "-f", pods, "ops/api", "shop/db:5432")
 }
 
 func TestWhyMistakes(t *testing.T) {

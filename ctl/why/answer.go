@@ -39,13 +39,15 @@ type Answer struct {
 	// Protocol is a name or a number.
 	Protocol string `json:"protocol"`
 	// Port is 0 if the question is not about one; Ports then lists what each gets, unless all get the same.
-	Port     uint16   `json:"port,omitempty"`
-	PortName string   `json:"portName,omitempty"`
-	Ports    []Ports  `json:"ports,omitempty"`
-	ICMP     string   `json:"icmp,omitempty"` // "8/0": type and code
-	Egress   End      `json:"egress"`
-	Ingress  End      `json:"ingress"`
-	Notes    []string `json:"notes,omitempty"`
+	Port     uint16  `json:"port,omitempty"`
+	PortName string  `json:"portName,omitempty"`
+	Ports    []Ports `json:"ports,omitempty"`
+	ICMP     string  `json:"icmp,omitempty"` // "8/0": type and code
+	Egress   End     `json:"egress"`
+	Ingress  End     `json:"ingress"`
+	// Changes together would allow a denied flow.
+	Changes []Change `json:"changes,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
 }
 
 // Party is one end of the flow. Address is empty if it is not known.
@@ -74,6 +76,8 @@ type End struct {
 	RuleID rule.ID `json:"ruleID,omitempty"`
 	// Matches say by which labels the rule meant the packet.
 	Matches []Match `json:"matches,omitempty"`
+	// Nearest is the rule that would have allowed the flow with the fewest differences, of the policies that isolate the endpoint.
+	Nearest *Nearest `json:"nearest,omitempty"`
 	// Steps are all that happened before the verdict, the last one decided.
 	Steps []string `json:"steps,omitempty"`
 }
@@ -98,6 +102,9 @@ func (q *question) answer() *Answer {
 	j := q.judge(q.packet)
 	a.Verdict = verdictOf(j.Allowed())
 	a.Egress, a.Ingress = q.explain(j, rule.Egress), q.explain(j, rule.Ingress)
+	if !j.Allowed() && len(a.Ports) == 0 {
+		a.Changes = q.changes(j)
+	}
 	a.Notes = append(q.notes(j), q.cluster.Notes()...)
 	return a
 }
@@ -151,6 +158,9 @@ func (q *question) explain(j cluster.Judgement, dir rule.Direction) End {
 	}
 	out.Reason = q.reason(side, dir)
 	out.Matches = q.matches(side, d)
+	if d.Kind == eval.TierEnd {
+		out.Nearest = q.nearest(side, dir, d.Applied)
+	}
 	return out
 }
 

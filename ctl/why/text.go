@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"sigs.k8s.io/yaml"
 )
 
 // Write prints the answer for people.
@@ -20,6 +22,9 @@ func (a *Answer) Write(w io.Writer) error {
 	}
 	writeEnd(&b, "Egress at "+a.Source.Name, &a.Egress)
 	writeEnd(&b, "Ingress at "+a.Destination.Name, &a.Ingress)
+	if err := writeChanges(&b, a.Changes); err != nil {
+		return err
+	}
 	for i, note := range a.Notes {
 		if i == 0 {
 			b.WriteByte('\n')
@@ -77,6 +82,12 @@ func writeEnd(b *strings.Builder, title string, e *End) {
 	for _, m := range e.Matches {
 		line("labels", m.String())
 	}
+	if n := e.Nearest; n != nil {
+		line("nearest", fmt.Sprintf("rule %d of %s: %s", n.Index, n.Policy, n.Rule))
+		for _, text := range n.Differs {
+			line("", text)
+		}
+	}
 	for i, step := range e.Steps {
 		if len(e.Steps) == 1 {
 			break // the reason has said it
@@ -88,11 +99,34 @@ func writeEnd(b *strings.Builder, title string, e *End) {
 	}
 }
 
-// String renders a match: "shop/web: app=web".
-func (m Match) String() string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(m.Labels)) {
-		parts = append(parts, name+"="+m.Labels[name])
+// writeChanges prints what would allow the flow, as YAML to paste or to apply.
+func writeChanges(b *strings.Builder, changes []Change) error {
+	for _, c := range changes {
+		var what any = []any{c.Rule}
+		if c.New {
+			fmt.Fprintf(b, "\nTo allow it at %s, create %s:\n", c.Direction, c.Policy)
+			what = c.Object
+		} else {
+			fmt.Fprintf(b, "\nTo allow it at %s, insert as rule %d of %s in %s:\n", c.Direction, c.Position, c.Direction, c.Policy)
+		}
+		text, err := yaml.Marshal(what)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			b.WriteString("  " + line)
+		}
 	}
-	return m.Object + ": " + strings.Join(parts, ", ")
+	return nil
+}
+
+// String renders a match: "shop/web: app=web".
+func (m Match) String() string { return m.Object + ": " + labelText(m.Labels) }
+
+func labelText(labels map[string]string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		parts = append(parts, name+"="+labels[name])
+	}
+	return strings.Join(parts, ", ")
 }

@@ -46,6 +46,8 @@ type question struct {
 	packet   eval.Packet
 	portName string
 	anyPort  bool // no port was stated
+
+	byAddress bool // changes name the other end by its address
 }
 
 // addresses picks the addresses of the flow, both of one family, IPv4 if there is a choice.
