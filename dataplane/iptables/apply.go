@@ -54,11 +54,19 @@ func (d *Driver) applyDelta(ctx context.Context, view desired.View, delta *desir
 	d.plan = now
 	report := dataplane.Report{Failed: closed}
 	for _, e := range delta.Endpoints {
-		if closed[e.ID] == nil {
-			report.Programmed = append(report.Programmed, e.ID)
-		}
+		report.Programmed = appendOpen(report.Programmed, e.ID, closed)
+	}
+	for _, e := range delta.HostEndpoints {
+		report.Programmed = appendOpen(report.Programmed, e.ID, closed)
 	}
 	return report, nil
+}
+
+func appendOpen(ids []desired.EndpointID, id desired.EndpointID, closed map[desired.EndpointID]error) []desired.EndpointID {
+	if closed[id] != nil {
+		return ids
+	}
+	return append(ids, id)
 }
 
 // membersOnly reports whether a delta changes nothing for packets but the members of sets that are there.
@@ -199,8 +207,11 @@ func (d *Driver) reconcile(ctx context.Context, view desired.View) (dataplane.Re
 			if d.synced {
 				report.Repaired = count
 			}
-			for _, e := range p.endpoints {
-				report.Programmed = append(report.Programmed, e.ID)
+			for e := range view.Endpoints() {
+				report.Programmed = appendOpen(report.Programmed, e.ID, closed)
+			}
+			for e := range view.HostEndpoints() {
+				report.Programmed = appendOpen(report.Programmed, e.ID, closed)
 			}
 			d.plan, d.synced = p, true
 			return report, nil

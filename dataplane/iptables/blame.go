@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
@@ -61,20 +62,30 @@ func (d *Driver) closed(view desired.View) map[desired.EndpointID]error {
 	}
 	out := map[desired.EndpointID]error{}
 	for e := range view.Endpoints() {
-		if err := d.failed[endpointUnit(e.ID)]; err != nil {
-			out[e.ID] = err
-		}
-		for id := range enforced(e) {
-			if err := bad[id]; err != nil && out[e.ID] == nil {
-				out[e.ID] = err
-			}
-		}
+		d.closeFor(out, e.ID, enforced(e), bad)
+	}
+	for e := range view.HostEndpoints() {
+		d.closeFor(out, e.ID, e.Uses(), bad)
 	}
 	return out
 }
 
+// closeFor closes an endpoint that has failed itself or is under a bad policy.
+func (d *Driver) closeFor(out map[desired.EndpointID]error, id desired.EndpointID, uses iter.Seq[rule.PolicyID], bad map[rule.PolicyID]error) {
+	if err := d.failed[endpointUnit(id)]; err != nil {
+		out[id] = err
+		return
+	}
+	for p := range uses {
+		if err := bad[p]; err != nil {
+			out[id] = err
+			return
+		}
+	}
+}
+
 // enforced yields the policies that an endpoint is under, without the staged ones.
-func enforced(e *desired.Endpoint) func(func(rule.PolicyID) bool) {
+func enforced(e *desired.Endpoint) iter.Seq[rule.PolicyID] {
 	plain := *e
 	plain.Staged = nil
 	return plain.Uses()

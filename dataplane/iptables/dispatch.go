@@ -39,7 +39,7 @@ func (b *builder) dispatch(kind string, test func(string) branch, chains map[str
 		name := own.ChainPrefix + kind + "-" + prefix
 		group := b.leaf(names[start:end], test, chains)
 		if back {
-			group = append(group, returnAccepted)
+			group = append(group, returnJudged)
 		}
 		b.put(name, append(group, unknown), unit{})
 		rules = append(rules, test(prefix+"+").rule("", goTo(name)))
@@ -75,4 +75,4 @@ func prefixLength(names []string) int {
 // unknown closes what is a workload's interface by its name and has no policy in place.
 var unknown = branch{}.rule("no policy in place for the interface", drop)
 
-var returnAccepted = branch{marked(own.AcceptMark)}.rule("", returns)
+var returnJudged = branch{marked(own.JudgedMark)}.rule("", returns)

@@ -17,12 +17,11 @@ import (
 
 // Chains that are always there.
 const (
-	chainForward    = own.ChainPrefix + "FORWARD"
-	chainInput      = own.ChainPrefix + "INPUT"
 	chainPrerouting = own.ChainPrefix + "PREROUTING"
 	chainFrom       = own.ChainPrefix + "from"
 	chainTo         = own.ChainPrefix + "to"
 	chainToHost     = own.ChainPrefix + "to-host"
+	chainJudged     = own.ChainPrefix + "judged"
 )
 
 // workloads stands for the interfaces of all workloads.
@@ -52,15 +51,24 @@ func checkEndpoint(e *desired.Endpoint) error {
 //
 // A packet of a known connection ends with one of the first rules. A new one goes through its sender's egress chain if it comes from a workload and,
 // when that allows it, by way of weft-to through the receiver's ingress chain. Names that no rule knows are dropped if they are workloads'
-// names: a workload without its policy in place is closed. Packets that concern no workload go back to the rules of others.
+// names: a workload without its policy in place is closed. Packets that concern neither workloads nor host endpoints go back to the rules of
+// others.
 func (b *builder) frame(table string, endpoints []*desired.Endpoint) error {
 	switch table {
 	case tableRaw:
 		b.sources(endpoints)
-	case tableFilter:
-		return b.filter(endpoints)
+		return b.rawHosts()
+	case tableMangle:
+		return b.mangle()
 	}
-	return nil
+	return b.filter(endpoints)
+}
+
+// back reports how stages follow each other: an allowed packet goes on from where it was allowed to the next stage; or, where that may have to give
+// it back to the rules of others or lies too deep for the kernel, back to the frame with own.JudgedMark on it, at the price of one test a
+// policy.
+func (b *builder) back() bool {
+	return b.settings.EndpointToHost == desired.HostReturn || b.hosts.any != nil && forwards(rule.Egress)(b.hosts.any)
 }
 
 // hook makes a chain of ours that a chain of the kernel leads to, in front of all else.
@@ -72,8 +80,8 @@ func (b *builder) hook(name string, rules []string) {
 // sources drops what a workload sends under an address that is not its own.
 func (b *builder) sources(endpoints []*desired.Endpoint) {
 	var rules []string
-	if b.hostReturns() { // others may have set it
-		rules = append(rules, in(workloads).rule("", unmark(own.AcceptMark)))
+	if b.back() || !b.hosts.none() { // others may have set them
+		rules = append(rules, branch{}.rule("", unmark(own.AcceptMark|own.JudgedMark)))
 	}
 	known := in(workloads).and(module("-m set --match-set " + b.fam.sourceSet().Name + " src,src"))
 	rules = append(rules, known.rule("", returns))
@@ -132,60 +140,106 @@ func (b *builder) filter(endpoints []*desired.Endpoint) error {
 	if err != nil {
 		return err
 	}
-	b.hook("FORWARD", append(append(b.known(in(workloads)), b.known(out(workloads))...),
-		in(workloads).rule("", goTo(chainFrom)),
-		out(workloads).rule("", goTo(chainTo)),
-	))
-	b.input()
-	fromRules := b.dispatch("from", in, from, b.hostReturns())
-	if b.hostReturns() {
-		fromRules = append(fromRules, returnAccepted)
+	fromRules, toRules := b.dispatch("from", in, from, b.back()), b.dispatch("to", out, to, b.back())
+	if b.back() || b.hosts.use(forwards(rule.Ingress)) {
+		b.put(chainJudged, []string{branch{}.rule("", mark(own.JudgedMark))}, unit{})
 	}
-	b.put(chainFrom, append(fromRules, unknown), unit{})
-	b.put(chainTo, append(b.dispatch("to", out, to, false),
-		out(workloads).rule("no policy in place for the interface", drop),
-		branch{marked(own.HostMark)}.rule("", goTo(chainToHost)),
-		in(workloads).rule("", accept),
-	), unit{})
-	b.toHost()
+	if b.back() {
+		b.put(chainFrom, append(fromRules, returnJudged, unknown), unit{})
+		b.put(chainTo, append(toRules, returnJudged, unknown), unit{})
+		b.backward()
+	} else {
+		b.put(chainFrom, append(fromRules, unknown), unit{})
+		b.onward(toRules)
+	}
+	return b.filterHosts()
+}
+
+// arriving begins the way of forwarded packets.
+func (b *builder) arriving() []string {
+	rules := append(b.known(in(workloads)), b.known(out(workloads))...)
+	if b.hosts.use(forwards(rule.Ingress)) {
+		rules = append(rules,
+			branch{unmarked(own.AcceptMark)}.rule("", jump(chainHostForwardIn)),
+			branch{}.rule("", unmark(own.JudgedMark)),
+		)
+	}
+	return rules
+}
+
+// leaving are the rules for policy of the host endpoint that a forwarded packet leaves by.
+func (b *builder) leaving() []string {
+	if b.hosts.use(forwards(rule.Egress)) {
+		return []string{branch{}.rule("", jump(chainHostForwardOut))}
+	}
 	return nil
 }
 
-// input judges what workloads send to the host itself. Which chain comes behind their egress policy depends on the packet alone, so one for the
-// host carries a mark.
-func (b *builder) input() {
+// onward renders the frame where an allowed packet goes on to the next stage. Which comes behind a workload's egress policy depends on the
+// packet alone, so one to the host itself carries a mark.
+func (b *builder) onward(toRules []string) {
+	to := out(workloads)
+	if b.hosts.use(forwards(rule.Egress)) {
+		to = nil
+	}
+	b.hook("FORWARD", append(b.arriving(), in(workloads).rule("", goTo(chainFrom)), to.rule("", goTo(chainTo))))
+	b.hook("INPUT", append(b.received(), append([]string{
+		in(workloads).rule("", mark(own.HostMark)),
+		in(workloads).rule("", goTo(chainFrom)),
+	}, b.toProcesses()...)...))
+	toRules = append(toRules,
+		out(workloads).rule("no policy in place for the interface", drop),
+		branch{marked(own.HostMark)}.rule("", goTo(chainToHost)))
+	b.put(chainTo, append(append(toRules, b.leaving()...), in(workloads).rule("", accept)), unit{})
+	b.put(chainToHost, []string{branch{}.rule("", unmark(own.HostMark)), b.hostAction(nil)}, unit{})
+}
+
+// backward renders the frame where an allowed packet comes back with a mark.
+func (b *builder) backward() {
+	clear := branch{}.rule("", unmark(own.JudgedMark))
+	b.hook("FORWARD", append(append(append(b.arriving(),
+		in(workloads).rule("", jump(chainFrom)), clear,
+		out(workloads).rule("", jump(chainTo)), clear),
+		b.leaving()...),
+		in(workloads).rule("", accept),
+		out(workloads).rule("", accept),
+	))
+	rules := append(b.received(), in(workloads).rule("", jump(chainFrom)), clear)
+	if b.settings.EndpointToHost != desired.HostReturn {
+		rules = append(rules, b.hostAction(in(workloads)))
+	}
+	b.hook("INPUT", append(rules, b.toProcesses()...))
+}
+
+// received begins the way of packets to the host itself.
+func (b *builder) received() []string {
 	rules := b.known(in(workloads))
 	if b.fam.v6 {
 		for _, typ := range discoveryTypes {
 			rules = append(rules, in(workloads).and(protocol(false, protoICMPv6), icmpType(b.fam, typ)).rule("", accept))
 		}
 	}
-	rules = append(rules, in(workloads).rule("", mark(own.HostMark)))
-	if b.hostReturns() {
-		b.hook("INPUT", append(rules,
-			in(workloads).rule("", jump(chainFrom)),
-			in(workloads).rule("", unmark(own.AcceptMark)),
-		))
-		return
-	}
-	b.hook("INPUT", append(rules, in(workloads).rule("", goTo(chainFrom))))
+	return rules
 }
 
-// hostReturns reports whether packets to the host go on with the rules of others.
-func (b *builder) hostReturns() bool { return b.settings.EndpointToHost == desired.HostReturn }
-
-func (b *builder) toHost() {
-	const why = "workload to its own host"
-	rules := []string{branch{}.rule("", unmark(own.HostMark))}
-	switch b.settings.EndpointToHost {
-	case desired.HostAccept:
-		rules = append(rules, branch{}.rule(why, accept))
-	case desired.HostReturn:
-		rules = append(rules, branch{}.rule(why, mark(own.AcceptMark)))
-	default:
-		rules = append(rules, branch{}.rule(why, drop))
+// toProcesses leads to policy for processes of the host. Of workloads' packets only those come here that go on with the rules of others.
+func (b *builder) toProcesses() []string {
+	if b.hosts.none() {
+		return nil
 	}
-	b.put(chainToHost, rules, unit{})
+	rules := []string{branch{marked(own.AcceptMark)}.rule("", accept), branch{}.rule("", jump(chainHostIn))}
+	if b.settings.EndpointToHost == desired.HostReturn && b.hosts.any == nil {
+		return append([]string{in(workloads).rule("", returns)}, rules...)
+	}
+	return rules
+}
+
+func (b *builder) hostAction(test branch) string {
+	const why = "workload to its own host"
+	if b.settings.EndpointToHost == desired.HostAccept {
+		return test.rule(why, accept)
+	}
+	return test.rule(why, drop)
 }
 
 // deny is what happens to packets that policy denies.
@@ -199,8 +253,11 @@ func (b *builder) deny() string {
 // endpointChains renders the chains of all endpoints of the family and returns their names by interface.
 func (b *builder) endpointChains(endpoints []*desired.Endpoint, dir rule.Direction) (map[string]string, error) {
 	s := stage{dir: dir, allow: accept, deny: b.deny()}
-	if dir == rule.Egress {
-		s.allow, s.back = goTo(chainTo), b.hostReturns()
+	switch {
+	case b.back():
+		s.allow, s.back = goTo(chainJudged), true
+	case dir == rule.Egress:
+		s.allow = goTo(chainTo)
 	}
 	chains := map[string]string{}
 	for _, e := range endpoints {

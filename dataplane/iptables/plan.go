@@ -13,6 +13,7 @@ type plan struct {
 	tables    map[tableKey]*tablePlan
 	sets      map[string]*setPlan
 	endpoints []*desired.Endpoint // those with their policy in force
+	hosts     hosts
 }
 
 // tableKey names a table of one family.
@@ -57,6 +58,7 @@ type builder struct {
 	settings  *desired.Settings
 	fam       *family
 	sets      *setPlans
+	hosts     hosts
 	groupFrom int
 	steps     map[string]step // by the name of a policy's chain
 }
@@ -72,11 +74,14 @@ func render(view desired.View, o Options, closed map[desired.EndpointID]error, f
 	if p.endpoints, err = openEndpoints(view, closed); err != nil {
 		return nil, err
 	}
+	if p.hosts, err = openHosts(view, closed); err != nil {
+		return nil, err
+	}
 	sets := newSetPlans(view, failed)
 	sets.workloadSources(p.endpoints)
 	for _, key := range tableKeys() {
 		b := &builder{
-			tablePlan: &tablePlan{map[string]*chain{}, map[string]string{}}, view: view, settings: view.Settings(), fam: key.fam, sets: sets,
+			tablePlan: &tablePlan{map[string]*chain{}, map[string]string{}}, view: view, settings: view.Settings(), fam: key.fam, sets: sets, hosts: p.hosts,
 			groupFrom: o.groupFrom, steps: map[string]step{},
 		}
 		if err := b.frame(key.name, p.endpoints); err != nil {

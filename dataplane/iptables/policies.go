@@ -15,7 +15,7 @@ import (
 type stage struct {
 	dir         rule.Direction
 	allow, deny string // targets
-	// back: an allowed packet returns with own.AcceptMark on it, so that every jump is followed by a return for such packets.
+	// back: an allowed packet returns with own.JudgedMark on it, so that every jump is followed by a return for such packets.
 	back bool
 	// open: no match leaves the tier, whatever its default action.
 	open bool
@@ -167,7 +167,7 @@ func (b *builder) renderStep(st step, s stage) []string {
 	}
 	rules := []string{st.common.rule(st.comment, jump(st.target))}
 	if s.back {
-		rules = append(rules, returnAccepted)
+		rules = append(rules, returnJudged)
 	}
 	return rules
 }

@@ -72,8 +72,9 @@ func bit(b uint32) string {
 	return hex + "/" + hex
 }
 
-func marked(b uint32) criterion { return module("-m mark --mark " + bit(b)) }
-func mark(b uint32) string      { return "-j MARK --set-xmark " + bit(b) }
+func marked(b uint32) criterion   { return module("-m mark --mark " + bit(b)) }
+func unmarked(b uint32) criterion { return module("-m mark ! --mark " + bit(b)) }
+func mark(b uint32) string        { return "-j MARK --set-xmark " + bit(b) }
 func unmark(b uint32) string {
 	return "-j MARK --set-xmark 0x0/0x" + strconv.FormatUint(uint64(b), 16)
 }

@@ -30,8 +30,10 @@ const (
 	PassMark = 0x00010000
 	// EndedMark is the connection mark bit of connections that policy has ended: data planes drop their packets in both directions.
 	EndedMark = 0x20000000
-	// AcceptMark is the packet mark bit for "an earlier kind of policy has accepted this packet for host endpoints".
+	// AcceptMark is the packet mark bit for "untracked or pre-DNAT policy has allowed this packet for good, as far as host endpoints go".
 	AcceptMark = 0x00020000
 	// HostMark is the packet mark bit for "on its way to the host itself", where the packet's interfaces do not say so.
 	HostMark = 0x00040000
+	// JudgedMark is the packet mark bit for "policy has allowed this packet, and it is on its way back through the chains".
+	JudgedMark = 0x00080000
 )
