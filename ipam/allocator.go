@@ -32,6 +32,7 @@ type Allocator struct {
 	now      func() time.Time
 	settings *settingsCache
 	locks    keyLock // by handle
+	group    *group  // nil: the store has no transactions
 
 	mu      sync.Mutex
 	writers map[netip.Prefix]*writer
@@ -48,10 +49,14 @@ func New(s store.Store, o Options) *Allocator {
 	if now == nil {
 		now = time.Now
 	}
-	return &Allocator{
+	a := &Allocator{
 		store: s, node: o.Node, now: now, settings: newSettingsCache(s),
 		writers: map[netip.Prefix]*writer{}, own: map[netip.Prefix]bool{},
 	}
+	if t, ok := s.(store.Transactor); ok {
+		a.group = &group{store: t}
+	}
+	return a
 }
 
 // Close ends the watch that the first Assign has begun. It ends with the store as well.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -20,10 +21,12 @@ type assignment struct {
 	// counted is what the handle counts for this assignment; next is what it should.
 	counted counts
 	uid     types.UID
+	// doubt says that counted and the addresses may or may not be stored, all of it or nothing.
+	doubt bool
 }
 
-// run chooses a block for each address, counts all of them in the handle with one write, and takes them from their blocks side by side.
-// What a block cannot give any more is chosen again.
+// run chooses a block for each address and takes all of them at once, if the store can do that. Else it counts them in the handle with one
+// write, and takes them from their blocks side by side. What a block cannot give any more is chosen again.
 func (t *assignment) run(ctx context.Context) error {
 	for try := range maxTries {
 		open := t.open()
@@ -32,6 +35,12 @@ func (t *assignment) run(ctx context.Context) error {
 		}
 		if err := parallel(open, func(w *want) error { return t.a.pick(ctx, t.s, w) }); err != nil {
 			return err
+		}
+		if try == 0 && t.joins() {
+			if err := t.a.group.do(ctx, t); !errors.Is(err, errAlone) {
+				t.unreserve()
+				return err
+			}
 		}
 		if err := t.count(ctx); err != nil {
 			return err
@@ -84,10 +93,7 @@ func (t *assignment) count(ctx context.Context) error {
 // take gets the address from the chosen block. It leaves w open when another block must be chosen.
 func (t *assignment) take(ctx context.Context, w *want) error {
 	defer w.unreserve()
-	edit := &take{holder: holder{t.r.Handle, t.r.Attrs}, addr: w.addr, rules: t.s.rules(t.a.now())}
-	if w.affine {
-		edit.owner = OwnerOf(t.a.node)
-	}
+	edit := t.edit(w)
 	err := w.block.do(&request{edit: edit, ctx: ctx, seen: w.seen, verify: t.a.verify(t.r.Handle, t.uid), doubt: edit.doubt})
 	if errors.Is(err, errMoved) {
 		return nil
@@ -102,6 +108,25 @@ func (t *assignment) take(ctx context.Context, w *want) error {
 	return err
 }
 
+func (t *assignment) edit(w *want) *take {
+	edit := &take{holder: holder{t.r.Handle, t.r.Attrs}, addr: w.addr, rules: t.s.rules(t.a.now())}
+	if w.affine {
+		edit.owner = OwnerOf(t.a.node)
+	}
+	return edit
+}
+
+// joins says whether the assignment can be committed in a group: an address asked for by value may have to move from another handle.
+func (t *assignment) joins() bool {
+	return t.a.group != nil && !slices.ContainsFunc(t.wants, func(w *want) bool { return w.addr.IsValid() })
+}
+
+func (t *assignment) unreserve() {
+	for _, w := range t.wants {
+		w.unreserve()
+	}
+}
+
 func (w *want) unreserve() {
 	if w.reserved {
 		w.block.unreserve()
@@ -114,9 +139,7 @@ func (w *want) unreserve() {
 func (t *assignment) undo() error {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	for _, w := range t.wants {
-		w.unreserve()
-	}
+	t.unreserve()
 	if len(t.counted) == 0 {
 		return nil
 	}
@@ -130,8 +153,10 @@ func (t *assignment) undo() error {
 		return fmt.Errorf("what was assigned could not be given back yet, the release of the handle will: %w", err)
 	}
 	off := counts{}
-	for cidr, n := range t.counted {
-		off[cidr] = -n
+	for _, g := range back {
+		if cidr := g.want.block.cidr; g.found || !t.doubt {
+			off[cidr] = -t.counted[cidr]
+		}
 	}
 	_, err := t.a.count(ctx, t.r.Handle, off)
 	return err
@@ -142,6 +167,7 @@ type giveUp struct {
 	want   *want
 	handle string
 	rules  rules
+	found  bool // the result: the handle had the address
 }
 
 func (g *giveUp) apply(b *block) (changed bool, err error) {
@@ -151,6 +177,7 @@ func (g *giveUp) apply(b *block) (changed bool, err error) {
 	if g.want.got.IsValid() {
 		if i := minus(g.want.got, b.cidr.Addr()); b.handleAt(i) == g.handle {
 			b.release(i, g.rules)
+			g.found = true
 		}
 	}
 	return true, nil

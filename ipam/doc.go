@@ -8,7 +8,8 @@
 // datastore. There are no locks and no leases: every write is a compare-and-swap, and every half-done state that a crash can leave
 // is either harmless or finished by the next one who comes along:
 //
-//	assign   1 count the address in the handle   2 take it in the block      crash after 1: the handle counts too much
+//	assign   all as one (group.go), where the store has transactions; else, or when others are in the way:
+//	         1 count the address in the handle   2 take it in the block      crash after 1: the handle counts too much
 //	release  1 free it in the block              2 remove the count          crash after 1: the same
 //	claim    1 affinity pending  2 create the block  3 affinity confirmed    crash after 1 or 2: finished by the node
 //	give back 1 affinity pendingDeletion  2 delete the block (in use: clear its owner)  3 delete the affinity   likewise

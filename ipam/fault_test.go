@@ -5,6 +5,7 @@ package ipam
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,6 +30,9 @@ var pod = map[string]string{"namespace": "prod", "pod": "web"}
 var scenarios = []scenario{
 	{name: "assign both families, claiming blocks", do: assigning(Request{Handle: "h", IPv4: true, IPv6: true})},
 	{name: "assign more", before: assigned("n1", Request{Handle: "h", IPv4: true, IPv6: true}), do: assigning(Request{Handle: "h", IPv4: true, IPv6: true})},
+	{name: "assign twice, without claims the second time", do: func(ctx context.Context, a *Allocator) error {
+		return errors.Join(assigning(Request{Handle: "g", IPv4: true, IPv6: true})(ctx, a), assigning(Request{Handle: "h", IPv4: true, IPv6: true})(ctx, a))
+	}},
 	{name: "assign and release", do: func(ctx context.Context, a *Allocator) error {
 		if err := assigning(Request{Handle: "h", IPv4: true, IPv6: true})(ctx, a); err != nil {
 			return err
@@ -83,12 +87,14 @@ func TestFaultAtEachStep(t *testing.T) {
 	for _, sc := range scenarios {
 		for _, kind := range faults {
 			t.Run(sc.name+"/"+string(kind), func(t *testing.T) {
-				steps := 1
-				for interrupted(t, sc, kind, steps) {
-					steps++
-				}
-				if steps < 3 {
-					t.Errorf("only %d writes were interrupted", steps-1)
+				for _, transactions := range []bool{false, true} {
+					steps := 1
+					for interrupted(t, sc, kind, steps, transactions) {
+						steps++
+					}
+					if steps < 3 {
+						t.Errorf("only %d writes were interrupted", steps-1)
+					}
 				}
 			})
 		}
@@ -96,7 +102,7 @@ func TestFaultAtEachStep(t *testing.T) {
 }
 
 // interrupted runs a scenario with a fault at its n-th write; false when it has fewer.
-func interrupted(t *testing.T, sc scenario, kind fault, n int) bool {
+func interrupted(t *testing.T, sc scenario, kind fault, n int, transactions bool) bool {
 	w := newWorld(t, pool("four", "10.0.0.0/29", blockSize(30)), pool("six", "fd00::/120", blockSize(126)))
 	if sc.strict {
 		w.create(config(func(s *v3.IPAMConfigurationSpec) { s.StrictAffinity = to(true) }))
@@ -107,6 +113,9 @@ func interrupted(t *testing.T, sc scenario, kind fault, n int) bool {
 	before := w.held()
 	f := &faultStore{Store: w.store, kind: kind, left: n}
 	a := w.nodeOn(f, "n1")
+	if transactions {
+		a = w.nodeOn(faultTransactor{f}, "n1")
+	}
 	err := sc.do(t.Context(), a)
 	if f.delayed != nil {
 		f.arrive()

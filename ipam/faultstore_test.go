@@ -81,6 +81,29 @@ func (f *faultStore) arrive() {
 	f.delayed = nil
 }
 
+// faultTransactor is a faultStore that has transactions.
+type faultTransactor struct{ *faultStore }
+
+func (f faultTransactor) Transact(ctx context.Context, objs ...api.Object) (out []api.Object, err error) {
+	objs = cloneAll(objs)
+	_, err = f.write(func() (_ api.Object, err error) {
+		out, err = f.Store.(store.Transactor).Transact(context.WithoutCancel(ctx), cloneAll(objs)...)
+		return nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func cloneAll(objs []api.Object) []api.Object {
+	out := make([]api.Object, len(objs))
+	for i, obj := range objs {
+		out[i] = api.Clone(obj)
+	}
+	return out
+}
+
 func (f *faultStore) Create(ctx context.Context, obj api.Object) (api.Object, error) {
 	return f.write(func() (api.Object, error) { return f.Store.Create(ctx, obj) })
 }

@@ -62,12 +62,16 @@ func (a *Allocator) createHandle(ctx context.Context, id string, add counts) (ty
 	if len(block) == 0 {
 		return "", store.ErrExists
 	}
-	h := &v3.IPAMHandle{ObjectMeta: v3.ObjectMeta{Name: HandleName(id)}, Spec: v3.IPAMHandleSpec{HandleID: id, Block: block}}
-	created, err := a.store.Create(ctx, h)
+	created, err := a.store.Create(ctx, newHandle(id, block))
 	if err != nil {
 		return "", err
 	}
 	return created.GetUID(), nil
+}
+
+// newHandle returns a handle that counts addresses by block.
+func newHandle(id string, block map[string]int) *v3.IPAMHandle {
+	return &v3.IPAMHandle{ObjectMeta: v3.ObjectMeta{Name: HandleName(id)}, Spec: v3.IPAMHandleSpec{HandleID: id, Block: block}}
 }
 
 // changeHandle does one compare-and-swap on an existing handle.

@@ -147,7 +147,8 @@ func (j *journal) duplicates() []string {
 		slices.SortFunc(list, func(a, b *span) int { return cmp.Compare(a.from, b.from) })
 		for i := 1; i < len(list); i++ {
 			if before := list[i-1]; before.to == 0 || before.to > list[i].from {
-				out = append(out, fmt.Sprintf("%s: %s and %s", addr, before.handle, list[i].handle))
+				out = append(out, fmt.Sprintf("%s: %s from %d to %d and %s from %d to %d (ns)", addr,
+					before.handle, before.from, before.to, list[i].handle, list[i].from, list[i].to))
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/store"
 )
 
 // model is what the walk knows must be: who was told to have which address.
@@ -77,7 +78,11 @@ func (w *walk) step() {
 	f := &faultStore{Store: w.store, kind: faults[w.rng.IntN(2)], left: 1 + w.rng.IntN(6)}
 	crashing := w.rng.IntN(4) == 0
 	if crashing {
-		node = New(f, Options{Node: node.node, Now: node.now})
+		var s store.Store = f
+		if w.rng.IntN(2) == 0 {
+			s = faultTransactor{f}
+		}
+		node = New(s, Options{Node: node.node, Now: node.now})
 		defer node.Close()
 	}
 	var err error

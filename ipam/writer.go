@@ -57,12 +57,17 @@ type writer struct {
 	claims int    // assignments under way that count on a free address
 	queue  []*request
 	busy   bool
+	idle   sync.Cond // signalled when busy ends
 }
 
 // readings numbers the readings of all blocks in this process.
 var readings atomic.Uint64
 
-func newWriter(s store.Store, cidr netip.Prefix) *writer { return &writer{store: s, cidr: cidr} }
+func newWriter(s store.Store, cidr netip.Prefix) *writer {
+	w := &writer{store: s, cidr: cidr}
+	w.idle.L = &w.mu
+	return w
+}
 
 // peek returns the block, from memory if it is known, and the number of that reading.
 func (w *writer) peek(ctx context.Context) (block, uint64, error) {
@@ -144,12 +149,44 @@ func (w *writer) run() {
 		w.mu.Lock()
 		batch := w.queue
 		w.queue, w.busy = nil, len(batch) > 0
+		if !w.busy {
+			w.idle.Signal()
+		}
 		w.mu.Unlock()
 		if len(batch) == 0 {
 			return
 		}
 		w.commit(batch)
 	}
+}
+
+// hold waits until no write of the block is under way here, keeps others from beginning one, and returns the block if it is known.
+func (w *writer) hold() (state block, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.busy {
+		w.idle.Wait()
+	}
+	w.busy = true
+	return w.state, w.known
+}
+
+// letGo ends hold and begins with what has come meanwhile.
+func (w *writer) letGo() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy = len(w.queue) > 0; w.busy {
+		go w.run()
+	} else {
+		w.idle.Signal()
+	}
+}
+
+// advance takes over what was written in place of what was known.
+func (w *writer) advance(written *v3.IPAMBlock) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.state, w.known = block{w.cidr, written}, true
 }
 
 // commit brings all requests of a batch to their end. It begins with what is known: if someone else has changed the block meanwhile, the
@@ -257,9 +294,7 @@ func (w *writer) write(ctx context.Context, state, next block) error {
 	if err != nil {
 		return err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.state, w.known = block{w.cidr, written.(*v3.IPAMBlock)}, true
+	w.advance(written.(*v3.IPAMBlock))
 	return nil
 }
 

@@ -36,6 +36,19 @@ type Store interface {
 	Close() error
 }
 
+// Transactor is a Store that can write several objects as one. Not every backend can.
+type Transactor interface {
+	Store
+	// Transact makes all writes or none: nobody ever reads some of them without the others. An object without resourceVersion is
+	// added (ErrExists if there is one); one with it replaces what was read at that revision, as Update does, and must carry the uid and
+	// creationTimestamp it was read with. It takes 1 to MaxTransact objects with different keys and returns copies as Create and Update do, in
+	// the same order. The KeyError is about an object that was in the way, the first one if there are several.
+	Transact(ctx context.Context, objs ...api.Object) ([]api.Object, error)
+}
+
+// MaxTransact bounds the objects of one transaction. etcd refuses more than 128 by default (--max-txn-ops).
+const MaxTransact = 100
+
 // List is a listing as of one revision.
 type List struct {
 	Revision int64

@@ -7,7 +7,7 @@
 // metadata.creationTimestamp; white space behind it tells apart writes that are otherwise alike (see swap). The resourceVersion is etcd's
 // revision of the key's last change. Only this package imports etcd.
 //
-// Reads are linearizable. Writes are transactions on one key, without locks: as many run at once as there are callers.
+// Reads are linearizable. Writes are transactions, mostly on one key, without locks: as many run at once as there are callers.
 package etcdstore
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/weftnet/weft/store"
 )
 
-// Store implements store.Store.
+// Store implements store.Transactor.
 type Store struct {
 	config Config
 	keys   keyspace
@@ -41,7 +41,7 @@ type Store struct {
 	login  *login
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Transactor = (*Store)(nil)
 
 // pace is the timing of a store; tests hurry it.
 type pace struct {

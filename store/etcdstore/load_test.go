@@ -77,20 +77,39 @@ func (l *load) write(id int) {
 		default:
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		if err := increment(ctx, l.s, "shared"); err != nil {
-			l.t.Errorf("increment: %v", err)
-			cancel()
+		obj, err := l.both(ctx, counter(fmt.Sprintf("w%d-%d", id, i)), i%2 == 0)
+		cancel()
+		if err != nil {
+			l.t.Errorf("increment, and make an object of which nobody else knows: %v", err)
 			return
 		}
 		l.done.Add(1)
-		name := fmt.Sprintf("w%d-%d", id, i)
-		obj, err := l.s.Create(ctx, counter(name))
-		if err != nil {
-			l.t.Errorf("nobody else makes %s: %v", name, err)
-		} else {
-			l.created.Store(name, obj.GetUID())
+		l.created.Store(obj.GetName(), obj.GetUID())
+	}
+}
+
+// both increments the shared counter and makes an object: one after the other, or as one.
+func (l *load) both(ctx context.Context, obj api.Object, asOne bool) (api.Object, error) {
+	if !asOne {
+		if err := increment(ctx, l.s, "shared"); err != nil {
+			return nil, err
 		}
-		cancel()
+		return l.s.Create(ctx, obj)
+	}
+	for {
+		shared, err := l.s.Get(ctx, api.KeyOf(counter("shared")))
+		if err != nil {
+			return nil, err
+		}
+		next := api.Clone(shared)
+		next.SetAnnotations(map[string]string{"n": strconv.Itoa(count(shared) + 1)})
+		made, err := l.s.Transact(ctx, obj, next)
+		if err == nil {
+			return made[0], nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return nil, err
+		}
 	}
 }
 

@@ -20,24 +20,29 @@ import (
 // errMoved is ErrConflict where the key changed after its revision was read, as opposed to a UID that differs.
 var errMoved = fmt.Errorf("%w", store.ErrConflict)
 
-// swap is the one way to write: it puts value (nil deletes) under an etcd key whose last change is at revision base (0: there is no such
-// key), and returns the revision of the write.
+// change is a write of one key: value (nil deletes) takes the place of what was changed last at revision base (0: there is no such key).
+type change struct {
+	path  string
+	base  int64
+	value []byte
+}
+
+// swap makes one change and returns the revision of the write.
+func (s *Store) swap(ctx context.Context, path string, base int64, value []byte) (int64, error) {
+	revision, _, err := s.swapAll(ctx, change{path, base, value})
+	return revision, err
+}
+
+// swapAll is the one way to write: it makes all changes, or none and says which one was refused.
 //
 // When a connection breaks, the answer to a write may be lost, and the write made nevertheless, at once or a little later. Sending it
 // again is safe, because its condition holds for one of the copies only; but then the refusal of one copy must not be taken for that of
-// the write. So each write has a mark, and the value found in place of base is looked at: if it is this very write, the write was made.
-func (s *Store) swap(ctx context.Context, path string, base int64, value []byte) (int64, error) {
-	write := &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &pb.DeleteRangeRequest{Key: []byte(path)}}}
-	if value != nil {
-		value = mark(value)
-		write.Request = &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte(path), Value: value}}
-	}
-	req := &pb.TxnRequest{
-		Compare: []*pb.Compare{{
-			Result: pb.Compare_EQUAL, Target: pb.Compare_MOD, Key: []byte(path), TargetUnion: &pb.Compare_ModRevision{ModRevision: base},
-		}},
-		Success: []*pb.RequestOp{write},
-		Failure: []*pb.RequestOp{{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte(path)}}}},
+// the write. So each write has a mark, and the value found in place of the first base is looked at: if it is this very write, the write was
+// made.
+func (s *Store) swapAll(ctx context.Context, changes ...change) (revision int64, refused int, err error) {
+	req := &pb.TxnRequest{}
+	for i := range changes {
+		changes[i].addTo(req)
 	}
 	var resp *pb.TxnResponse
 	unsure, err := s.retry(ctx, func(ctx context.Context, conn *grpc.ClientConn, options ...grpc.CallOption) (err error) {
@@ -46,20 +51,44 @@ func (s *Store) swap(ctx context.Context, path string, base int64, value []byte)
 	})
 	switch {
 	case err != nil && unsure:
-		return 0, fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, err)
+		return 0, 0, fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, err)
 	case err != nil:
-		return 0, err
+		return 0, 0, err
 	case resp.Succeeded:
-		return resp.Header.Revision, nil
+		return resp.Header.Revision, 0, nil
 	}
-	found := &mvccpb.KeyValue{}
-	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) > 0 {
-		found = kvs[0]
+	found := make([]*mvccpb.KeyValue, len(changes))
+	for i, r := range resp.Responses {
+		found[i] = &mvccpb.KeyValue{}
+		if kvs := r.GetResponseRange().Kvs; len(kvs) > 0 {
+			found[i] = kvs[0]
+		}
 	}
-	if !unsure {
-		return 0, refusal(base, found)
+	if first := changes[0]; unsure && found[0].ModRevision != first.base {
+		revision, err := s.settle(ctx, first.path, first.base, first.value, found[0])
+		return revision, 0, err
 	}
-	return s.settle(ctx, path, base, value, found)
+	for refused = range changes { // one of them is
+		if found[refused].ModRevision != changes[refused].base {
+			break
+		}
+	}
+	return 0, refused, refusal(changes[refused].base, found[refused])
+}
+
+// addTo marks the change and adds it to a transaction; the answer of one that is refused holds what was found in its place.
+func (c *change) addTo(req *pb.TxnRequest) {
+	key := []byte(c.path)
+	write := &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &pb.DeleteRangeRequest{Key: key}}}
+	if c.value != nil {
+		c.value = mark(c.value)
+		write.Request = &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: key, Value: c.value}}
+	}
+	req.Compare = append(req.Compare, &pb.Compare{
+		Result: pb.Compare_EQUAL, Target: pb.Compare_MOD, Key: key, TargetUnion: &pb.Compare_ModRevision{ModRevision: c.base},
+	})
+	req.Success = append(req.Success, write)
+	req.Failure = append(req.Failure, &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: key}}})
 }
 
 // refusal is the error of a write that found another state than the one it was for.

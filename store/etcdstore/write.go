@@ -77,6 +77,27 @@ func (s *Store) replace(ctx context.Context, key api.Key, obj api.Object, base i
 	return out, nil
 }
 
+// Transact writes several objects as one.
+func (s *Store) Transact(ctx context.Context, objs ...api.Object) ([]api.Object, error) {
+	writes, err := record.Transaction(objs, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	changes := make([]change, len(writes))
+	out := make([]api.Object, len(writes))
+	for i, w := range writes {
+		changes[i], out[i] = change{s.keys.path(w.Key), w.Base, w.Value}, w.Object
+	}
+	revision, refused, err := s.swapAll(ctx, changes...)
+	if err != nil {
+		return nil, writes[refused].Refuse(err)
+	}
+	for _, obj := range out {
+		store.SetRevision(obj, revision)
+	}
+	return out, nil
+}
+
 // Delete removes an object. When a lost answer had to be asked for again, nil may also mean that someone else deleted it.
 func (s *Store) Delete(ctx context.Context, key api.Key, revision int64) error {
 	if err := s.remove(ctx, key, revision); err != nil {

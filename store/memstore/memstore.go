@@ -48,7 +48,7 @@ type entry struct {
 	err      error
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Transactor = (*Store)(nil)
 
 // New returns a client of new, empty data.
 func New() *Store {

@@ -62,6 +62,41 @@ func (s *Store) update(ctx context.Context, key api.Key, obj api.Object) (api.Ob
 	return s.data.put(key, value).object, nil
 }
 
+// Transact writes several objects as one.
+func (s *Store) Transact(ctx context.Context, objs ...api.Object) ([]api.Object, error) {
+	writes, err := record.Transaction(objs, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := s.begin(ctx)
+	if err != nil {
+		return nil, writes[0].Refuse(err)
+	}
+	defer unlock()
+	for _, w := range writes {
+		if err := s.data.fits(w); err != nil {
+			return nil, w.Refuse(err)
+		}
+	}
+	out := make([]api.Object, len(writes))
+	for i, w := range writes {
+		out[i] = s.data.put(w.Key, w.Value).object
+	}
+	return out, nil
+}
+
+// fits says what is in the way of a write.
+func (d *data) fits(w record.Write) error {
+	if w.Base != 0 {
+		_, err := d.match(w.Key, w.Base)
+		return err
+	}
+	if _, exists := d.entries[w.Key]; exists {
+		return store.ErrExists
+	}
+	return nil
+}
+
 // Delete removes an object.
 func (s *Store) Delete(ctx context.Context, key api.Key, revision int64) error {
 	unlock, err := s.begin(ctx)

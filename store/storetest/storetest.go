@@ -41,6 +41,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 		{"Update", testUpdate},
 		{"UpdateWithoutRevision", testUpdateWithoutRevision},
 		{"Delete", testDelete},
+		{"Transact", testTransact},
+		{"TransactIsOne", testTransactIsOne},
 		{"BadKeys", testBadKeys},
 		{"BigObject", testBigObject},
 		{"ListOrderAndNamespaces", testListOrderAndNamespaces},
