@@ -43,14 +43,16 @@ type Flow struct {
 
 // Filter selects flows; zero values select all.
 type Filter struct {
-	From netip.Addr // the source of Orig
-	To   netip.Addr // the source of Reply
-	Zone uint16     // always compared: 0 is the zone of connections that nobody put into another
+	IPVersion uint8      // 4, 6, or 0 for both
+	From      netip.Addr // the source of Orig
+	To        netip.Addr // the source of Reply
+	Zone      uint16     // always compared: 0 is the zone of connections that nobody put into another
 }
 
 // Matches tells whether the filter selects a flow.
 func (f Filter) Matches(flow *Flow) bool {
 	return flow.Zone == f.Zone &&
+		(f.IPVersion == 0 || f.IPVersion == 4 == flow.Orig.Src.Is4()) &&
 		(!f.From.IsValid() || f.From == flow.Orig.Src) &&
 		(!f.To.IsValid() || f.To == flow.Reply.Src)
 }

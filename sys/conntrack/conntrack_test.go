@@ -107,7 +107,7 @@ func TestParity(t *testing.T) {
 
 	addr := netip.MustParseAddr
 	filters := []conntrack.Filter{
-		{}, {Zone: 7}, {From: addr("127.0.0.1")}, {From: addr("127.0.0.9")}, {To: addr("127.0.0.2")}, {To: addr("127.0.0.3")}, {From: addr("::1")},
+		{}, {Zone: 7}, {IPVersion: 4}, {IPVersion: 6}, {From: addr("127.0.0.1")}, {From: addr("127.0.0.9")}, {To: addr("127.0.0.2")}, {To: addr("127.0.0.3")}, {From: addr("::1")},
 		{From: addr("127.0.0.1"), To: addr("127.0.0.2")}, {From: addr("127.0.0.1"), Zone: 7},
 	}
 	compare := func(when string) {

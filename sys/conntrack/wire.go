@@ -54,10 +54,13 @@ const (
 // (ctnetlink_filter_match_tuple, seen up to Linux 6.18), and hands over just those that were not meant.
 func (f Filter) encode() (family uint8, body nfnetlink.Attrs) {
 	switch {
-	case !f.From.IsValid() && !f.To.IsValid():
-		return unix.AF_UNSPEC, nil
-	case !f.From.Is4() && !f.To.Is4():
+	case f.From.Is6() || f.To.Is6() || f.IPVersion == 6:
 		return unix.AF_INET6, nil
+	case f.From.Is4() || f.To.Is4():
+	case f.IPVersion == 4:
+		return unix.AF_INET, nil
+	default:
+		return unix.AF_UNSPEC, nil
 	}
 	for _, side := range []struct {
 		addr  netip.Addr
