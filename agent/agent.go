@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weftnet/weft/agent/cni"
+	"github.com/weftnet/weft/agent/connections"
 	"github.com/weftnet/weft/agent/nodeaddr"
 	"github.com/weftnet/weft/agent/record"
 	"github.com/weftnet/weft/api"
@@ -58,6 +59,9 @@ type Agent struct {
 	speaker bgp.Speaker // set at the start
 	cni     *cni.Server
 	ipam    *ipam.Allocator
+	// connections ends those in tracked that policy no longer allows.
+	connections *connections.Reviewer
+	tracked     tracking
 	// newSpeaker makes the speaker.
 	newSpeaker func(bgp.Options) bgp.Speaker
 	address    addresses
@@ -101,6 +105,7 @@ type kernel struct {
 	filter  packetFilter
 	routes  *routes.Manager
 	speaker func(bgp.Options) bgp.Speaker
+	tracked tracking
 }
 
 // openKernel opens the real one, of which only forwarding is switched on.
@@ -116,10 +121,16 @@ func openKernel(config Config) (kernel, error) {
 	if err != nil {
 		return kernel{}, errors.Join(err, filter.Close())
 	}
-	return kernel{filter, manager, func(o bgp.Options) bgp.Speaker { return bgp.New(o) }}, nil
+	tracked, err := openTracking()
+	if err != nil {
+		return kernel{}, errors.Join(err, manager.Close(), filter.Close())
+	}
+	return kernel{filter, manager, func(o bgp.Options) bgp.Speaker { return bgp.New(o) }, tracked}, nil
 }
 
-func (k kernel) close() error { return errors.Join(k.filter.Close(), k.routes.Close()) }
+func (k kernel) close() error {
+	return errors.Join(k.filter.Close(), k.routes.Close(), k.tracked.Close())
+}
 
 // build makes the parts; nothing runs yet.
 func build(config Config, below kernel) (*Agent, error) {
@@ -142,6 +153,14 @@ func build(config Config, below kernel) (*Agent, error) {
 		filter: &part{name: "nftables", writer: below.filter}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
 		batches: make(chan store.Batch), locals: make(chan localChange, 64), queries: make(chan func()), ended: make(chan struct{}),
 	}
+	a.tracked = below.tracked
+	a.connections = connections.New(connections.Config{
+		Table: below.tracked, Links: below.tracked.Links, Log: config.Log,
+		Ask: func(ctx context.Context, f func(desired.View)) bool {
+			return a.loop.ask(ctx, func() { f(a.loop.graph.View()) })
+		},
+	})
+	a.loop.review = a.connections
 	a.loop.judge() // not ready before the first round
 	a.cni, err = cni.New(config.Node, backend{a}, records, config.Log)
 	return a, err
@@ -149,7 +168,7 @@ func build(config Config, below kernel) (*Agent, error) {
 
 // start runs all parts. Errors of the environment (no datastore, no peer) are waited out; only what cannot get better ends the agent.
 func (a *Agent) start(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, a.filter.Close(), a.routes.Close()) }()
+	defer func() { err = errors.Join(err, a.filter.Close(), a.routes.Close(), a.tracked.Close()) }()
 	restored, err := a.restore()
 	if err != nil {
 		return err
@@ -166,6 +185,7 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group.Go(func() error { defer close(a.loop.ended); a.loop.run(ctx); return nil })
 	group.Go(func() error { return a.serveAdmin(ctx, filepath.Join(a.config.StateDir, "agent.sock")) })
 	group.Go(func() error { a.publish.run(ctx); return nil })
+	group.Go(func() error { a.connections.Run(ctx); return nil })
 	group.Go(func() error { return a.claimName(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
 	group.Go(func() error { return a.sweep(ctx) })

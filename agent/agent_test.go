@@ -24,6 +24,7 @@ import (
 	"github.com/weftnet/weft/routing/routes"
 	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/store/memstore"
+	"github.com/weftnet/weft/sys/conntrack/conntracktest"
 	"github.com/weftnet/weft/sys/netlink/netlinktest"
 )
 
@@ -31,6 +32,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Close makes a fake kernel a packet filter.
 func (*fakeKernel) Close() error { return nil }
+
+// fakeTracking is a table of connections whose ends are all elsewhere.
+type fakeTracking struct{ conntracktest.Table }
+
+func (*fakeTracking) Links(addrs []netip.Addr) ([]string, error) {
+	return slices.Repeat([]string{"eth0"}, len(addrs)), nil
+}
+
+func (*fakeTracking) Close() error { return nil }
 
 // node is a whole agent on fakes: a datastore in memory, a packet filter and a speaker that remember, a route table of its own.
 type node struct {
@@ -41,13 +51,14 @@ type node struct {
 	filter  *fakeKernel
 	fib     *netlinktest.FIB
 	speaker *bgptest.Speaker
+	tracked *fakeTracking
 	stop    func() error
 }
 
 // startNode starts an agent that has the given records.
 func startNode(t *testing.T, data *memstore.Store, records ...*record.Record) *node {
 	t.Helper()
-	n := &node{t: t, dir: t.TempDir(), store: data, filter: newFakeKernel(), speaker: bgptest.New()}
+	n := &node{t: t, dir: t.TempDir(), store: data, filter: newFakeKernel(), speaker: bgptest.New(), tracked: &fakeTracking{}}
 	dir, err := record.Open(filepath.Join(n.dir, "endpoints"))
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +76,7 @@ func startNode(t *testing.T, data *memstore.Store, records ...*record.Record) *n
 		n.fib.SetUp(r.HostIf, true)
 	}
 	config := Config{Node: "n1", StateDir: n.dir, IP4: "192.0.2.1/24", IP6: noAddress, Store: data.Peer(), Log: log}
-	n.agent, err = build(config, kernel{n.filter, routes.New(n.fib, monitor, log), func(bgp.Options) bgp.Speaker { return n.speaker }})
+	n.agent, err = build(config, kernel{n.filter, routes.New(n.fib, monitor, log), func(bgp.Options) bgp.Speaker { return n.speaker }, n.tracked})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,12 @@ const (
 	retryMost  = 10 * time.Second
 )
 
+// reviewer judges established connections again after changes of policy: a connections.Reviewer. Its methods must not block.
+type reviewer interface {
+	Note(*desired.Delta)
+	All()
+}
+
 // writer is a kernel writer: the packet filter or the route manager.
 type writer interface {
 	Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error)
@@ -35,7 +41,8 @@ type writer interface {
 //
 //	store watch ──▶ batches ─┐
 //	CNI socket  ──▶ locals  ─┼─▶ graph.Apply ─▶ Flush ─▶ filter.Apply ─▶ routes.Apply ─▶ status table
-//	kernel      ──▶ Events  ─┘                     └──▶ BGP (own goroutine, latest wins)
+//	kernel      ──▶ Events  ─┘                     ├──▶ BGP (own goroutine, latest wins)
+//	                                               └──▶ established connections (own goroutine)
 //	status, CLI ──▶ queries (run between two rounds)
 //
 // Nothing is written before the first in-sync batch, and nothing is deleted because of a datastore that is away.
@@ -47,6 +54,7 @@ type loop struct {
 	filter *part
 	routes *part
 	setBGP func(*desired.BGP)
+	review reviewer
 	// echo is told what the datastore says of local endpoints, ownNode what it says of this node's Node, at nodeKey, and unclaimed, once,
 	// which endpoints of this node it knows that no local record stands for. They must not block.
 	echo      func(store.Event)
@@ -249,13 +257,26 @@ func (l *loop) program(ctx context.Context) {
 		l.log.Info("in sync with the datastore; programming", "revision", l.storeRev)
 	}
 	now := time.Now()
+	before := *l.filter
 	l.apply(ctx, l.filter, delta, now, setPolicy)
+	l.reconsider(delta, first || before.err != nil && l.filter.err == nil || l.filter.repaired > before.repaired)
 	l.apply(ctx, l.routes, delta, now, setRoutes)
 	if first || delta != nil && (delta.BGP != nil || delta.BGPRemoved) {
 		l.setBGP(l.graph.View().BGP())
 	}
 	if delta != nil {
 		l.forgetStatus(delta.EndpointsRemoved)
+	}
+}
+
+// reconsider has established connections judged again: those that the delta concerns, or all of them where others may have been let in,
+// before the agent's time, under an older policy that could not be replaced, or through a table that was damaged.
+func (l *loop) reconsider(delta *desired.Delta, all bool) {
+	if delta != nil {
+		l.review.Note(delta)
+	}
+	if all {
+		l.review.All()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ type fakeKernel struct {
 	held     map[desired.EndpointID]bool
 	fail     error
 	full     int // applies that compared everything
+	damage   int // what the next of those repairs
 	deltas   int
 	events   chan struct{}
 	attempts chan struct{}
@@ -47,6 +49,7 @@ func (f *fakeKernel) Apply(_ context.Context, view desired.View, delta *desired.
 	var report dataplane.Report
 	if delta == nil {
 		f.full++
+		report.Repaired, f.damage = f.damage, 0
 		clear(f.held)
 		for e := range view.Endpoints() {
 			f.held[e.ID] = true
@@ -87,14 +90,21 @@ type bench struct {
 	t              *testing.T
 	loop           *loop
 	filter, routes *fakeKernel
+	review         *fakeReviewer
 }
 
+// fakeReviewer counts.
+type fakeReviewer struct{ deltas, all atomic.Int32 }
+
+func (f *fakeReviewer) Note(*desired.Delta) { f.deltas.Add(1) }
+func (f *fakeReviewer) All()                { f.all.Add(1) }
+
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, filter: newFakeKernel(), routes: newFakeKernel()}
+	b := &bench{t: t, filter: newFakeKernel(), routes: newFakeKernel(), review: &fakeReviewer{}}
 	b.loop = &loop{
 		log: slog.New(slog.DiscardHandler), graph: calc.New("n1"), inputs: newInputs(), status: newStatusTable(),
 		filter: &part{name: "filter", writer: b.filter}, routes: &part{name: "routes", writer: b.routes},
-		setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},
+		review: b.review, setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},
 		batches: make(chan store.Batch), locals: make(chan localChange, 64),
 		queries: make(chan func()), ended: make(chan struct{}),
 	}
@@ -198,6 +208,19 @@ func TestAFailedApplyIsComparedWithTheKernelLater(t *testing.T) {
 	}
 }
 
+// damage signals an event with n objects to repair and waits until that is done.
+func (b *bench) damage(n int) {
+	b.filter.mu.Lock()
+	b.filter.damage = n
+	for len(b.filter.attempts) > 0 {
+		<-b.filter.attempts
+	}
+	b.filter.mu.Unlock()
+	b.filter.events <- struct{}{}
+	<-b.filter.attempts
+	b.settle()
+}
+
 func TestForeignDamageIsRepairedOnTheEvent(t *testing.T) {
 	b := newBench(t)
 	b.sync()
@@ -206,16 +229,41 @@ func TestForeignDamageIsRepairedOnTheEvent(t *testing.T) {
 	}
 	b.filter.mu.Lock()
 	clear(b.filter.held)
-	for len(b.filter.attempts) > 0 {
-		<-b.filter.attempts
-	}
 	b.filter.mu.Unlock()
-	b.filter.events <- struct{}{}
-	<-b.filter.attempts
-	b.settle()
+	b.damage(1)
 	if got := b.filter.names(); !slices.Equal(got, []string{nameOf("a")}) {
 		t.Errorf("after the event: %v", got)
 	}
+}
+
+// TestConnectionsAreJudgedAgain: those that a change concerns; all of them at the start, and wherever unwanted ones may have been let in.
+func TestConnectionsAreJudgedAgain(t *testing.T) {
+	b := newBench(t)
+	expect := func(when string, deltas, all int32) {
+		t.Helper()
+		b.settle()
+		if d, a := b.review.deltas.Swap(0), b.review.all.Swap(0); d != deltas || a != all {
+			t.Errorf("%s: told of %d deltas and %d times of everything; want %d and %d", when, d, a, deltas, all)
+		}
+	}
+	b.sync()
+	expect("at the start", 0, 1)
+	if err := b.wait("a", b.add("a")); err != nil {
+		t.Fatal(err)
+	}
+	expect("after a change", 1, 0)
+	b.filter.set(errors.New("no buffer space"))
+	revision := b.add("b")
+	expect("after a change that failed", 1, 0)
+	b.filter.set(nil)
+	if err := b.wait("b", revision); err != nil {
+		t.Fatal(err)
+	}
+	expect("once it went through", 0, 1)
+	b.damage(2)
+	expect("after a repair", 0, 1)
+	b.damage(0)
+	expect("after an event without damage", 0, 0)
 }
 
 func TestLocalFactsOutrankTheDatastore(t *testing.T) {

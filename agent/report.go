@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weftnet/weft/agent/connections"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/internal/agentapi"
 	"github.com/weftnet/weft/internal/version"
@@ -25,6 +26,7 @@ func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 		}
 		s.Address = a.addressReport()
 		s.Dataplane, s.Routes = l.filter.report(l.synced), l.routes.report(l.synced)
+		s.Connections = connectionsReport(a.connections.Status())
 		for endpoint := range l.graph.View().Endpoints() {
 			s.Endpoints = append(s.Endpoints, a.endpointReport(endpoint))
 		}
@@ -62,6 +64,14 @@ func (a *Agent) addressReport() agentapi.Decision {
 	}
 	d.Reason = strings.Join(reasons, "; ")
 	return d
+}
+
+func connectionsReport(s connections.Status) agentapi.ConnectionsStatus {
+	out := agentapi.ConnectionsStatus{Ended: s.Ended}
+	if s.Err != nil {
+		out.Error = s.Err.Error()
+	}
+	return out
 }
 
 func (p *part) report(synced bool) agentapi.ComponentStatus {

@@ -87,6 +87,7 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 	for _, part := range []agentapi.ComponentStatus{s.Dataplane, s.Routes} {
 		fmt.Fprintf(env.Out, "%-11s %s%s\n", part.Name, part.State, suffix(part.Error))
 	}
+	fmt.Fprintf(env.Out, "Connections %d ended by policy%s\n", s.Connections.Ended, suffix(s.Connections.Error))
 	if s.BGP.Error != "" {
 		fmt.Fprintf(env.Out, "BGP         %s\n", s.BGP.Error)
 	}

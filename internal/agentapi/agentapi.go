@@ -16,13 +16,15 @@ type Status struct {
 	InSync   bool      `json:"inSync"`
 	Revision int64     `json:"revision"` // of the datastore, last seen
 	// Datastore is empty, or why the datastore cannot be read; policy in force stays as it was.
-	Datastore string           `json:"datastore,omitempty"`
-	Address   Decision         `json:"address"`
-	Dataplane ComponentStatus  `json:"dataplane"`
-	Routes    ComponentStatus  `json:"routes"`
-	BGP       BGPStatus        `json:"bgp"`
-	Endpoints []EndpointStatus `json:"endpoints"`
-	Problems  []Problem        `json:"problems"`
+	Datastore string          `json:"datastore,omitempty"`
+	Address   Decision        `json:"address"`
+	Dataplane ComponentStatus `json:"dataplane"`
+	Routes    ComponentStatus `json:"routes"`
+	// Connections are the established ones under review after changes of policy.
+	Connections ConnectionsStatus `json:"connections"`
+	BGP         BGPStatus         `json:"bgp"`
+	Endpoints   []EndpointStatus  `json:"endpoints"`
+	Problems    []Problem         `json:"problems"`
 }
 
 // Decision is a choice the agent made, with its reason and what it turned down.
@@ -39,6 +41,12 @@ type ComponentStatus struct {
 	Error    string `json:"error,omitempty"`
 	Repaired int    `json:"repaired"` // foreign changes undone since start
 	Applies  int    `json:"applies"`
+}
+
+// ConnectionsStatus is what became of established connections since the agent's start.
+type ConnectionsStatus struct {
+	Ended int    `json:"ended"` // because policy no longer allows them
+	Error string `json:"error,omitempty"`
 }
 
 // BGPStatus lists the sessions.

@@ -1,0 +1,156 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package connections
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/conntrack"
+)
+
+// scope is which connections have to be looked at.
+type scope struct {
+	all      bool
+	ends     map[netip.Addr]struct{}    // connections with one of these at either end
+	nets     map[netip.Prefix]struct{}  // or with an address in one of these
+	policies map[rule.PolicyID]struct{} // or of endpoints that use one of these
+	gone     map[netip.Addr]struct{}    // connections of addresses that no workload has any more
+}
+
+func newScope() scope {
+	return scope{
+		ends: map[netip.Addr]struct{}{}, nets: map[netip.Prefix]struct{}{}, policies: map[rule.PolicyID]struct{}{}, gone: map[netip.Addr]struct{}{},
+	}
+}
+
+func (s *scope) empty() bool {
+	return !s.all && len(s.ends)+len(s.nets)+len(s.policies)+len(s.gone) == 0
+}
+
+// changed adds what a delta may concern. Members of a new set are no change: whoever refers to it is new or changed too.
+func (s *scope) changed(d *desired.Delta) {
+	s.all = s.all || d.Settings != nil || len(d.HostEndpoints)+len(d.HostEndpointsRemoved) > 0
+	for _, e := range d.Endpoints {
+		s.endpoint(e)
+	}
+	for _, p := range d.Policies {
+		if !p.ID.Kind.Staged() {
+			s.policies[p.ID] = struct{}{}
+		}
+	}
+	for i := range d.IPSets {
+		if c := &d.IPSets[i]; !c.Created {
+			s.members(c.Added)
+			s.members(c.Removed)
+		}
+	}
+}
+
+func (s *scope) endpoint(e *desired.Endpoint) {
+	for _, a := range e.Addrs {
+		s.ends[a] = struct{}{}
+	}
+	for _, p := range e.SpoofPrefixes {
+		s.nets[p.Masked()] = struct{}{}
+	}
+}
+
+func (s *scope) members(list []desired.Member) {
+	for _, m := range list {
+		if m.Prefix.IsSingleIP() {
+			s.ends[m.Prefix.Addr()] = struct{}{}
+		} else {
+			s.nets[m.Prefix] = struct{}{}
+		}
+	}
+}
+
+// left adds what an endpoint had, and the addresses that are free now: whoever gets one next must not inherit connections.
+func (s *scope) left(e *desired.Endpoint, freed []netip.Addr) {
+	if e != nil {
+		s.endpoint(e)
+	}
+	for _, a := range freed {
+		s.gone[a] = struct{}{}
+	}
+}
+
+// resolve turns changed policies into the endpoints that use them.
+func (s *scope) resolve(view desired.View) {
+	if len(s.policies) == 0 || s.all {
+		return
+	}
+	uses := func(id rule.PolicyID) bool {
+		_, ok := s.policies[id]
+		return ok
+	}
+	for e := range view.HostEndpoints() {
+		if containsFunc(e.Uses(), uses) {
+			s.all = true
+			return
+		}
+	}
+	for e := range view.Endpoints() {
+		if containsFunc(e.Uses(), uses) {
+			s.endpoint(e)
+		}
+	}
+}
+
+func containsFunc[T any](seq func(func(T) bool), ok func(T) bool) bool {
+	for v := range seq {
+		if ok(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// merge takes over what another scope has.
+func (s *scope) merge(other *scope) {
+	s.all = s.all || other.all
+	maps.Copy(s.ends, other.ends)
+	maps.Copy(s.nets, other.nets)
+	maps.Copy(s.policies, other.policies)
+	maps.Copy(s.gone, other.gone)
+}
+
+// has tells whether a connection between two addresses is to be judged.
+func (s *scope) has(src, dst netip.Addr) bool {
+	if s.all {
+		return true
+	}
+	_, from := s.ends[src]
+	_, to := s.ends[dst]
+	return from || to || containsFunc(maps.Keys(s.nets), func(p netip.Prefix) bool { return p.Contains(src) || p.Contains(dst) })
+}
+
+// fewAddrs is how many addresses are looked up one by one, at the price of two walks through the kernel's table each; for more, one walk
+// reads all connections.
+const fewAddrs = 4
+
+// filters lists the looks into the table that find all connections of the scope. The kernel picks by IPv4 address, not by IPv6 address.
+func (s *scope) filters() []conntrack.Filter {
+	addrs := slices.AppendSeq(slices.Collect(maps.Keys(s.ends)), maps.Keys(s.gone))
+	if s.all || len(s.nets) > 0 || len(addrs) > fewAddrs {
+		return []conntrack.Filter{{}}
+	}
+	var filters []conntrack.Filter
+	v6 := false
+	for _, a := range addrs {
+		if a.Is6() {
+			v6 = true
+			continue
+		}
+		filters = append(filters, conntrack.Filter{From: a}, conntrack.Filter{To: a})
+	}
+	if v6 {
+		filters = append(filters, conntrack.Filter{IPVersion: 6})
+	}
+	return filters
+}
