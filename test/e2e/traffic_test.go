@@ -46,6 +46,7 @@ type traffic struct {
 	wrong  []string
 	total  int
 	lastID uint16
+	ports  int // of talks, counted
 	// handshake is what a new connection may take. A lost SYN is sent again after a second (RFC 6298): the default is less.
 	handshake    time.Duration
 	opened       []opening
