@@ -166,3 +166,17 @@ state:
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// TestHostCasesJudged holds the cases that drivers are tested with against the judge.
+func TestHostCasesJudged(t *testing.T) {
+	for _, c := range hostCases {
+		now := hostState(t, c.settings, c.hosts...)
+		for _, s := range c.packets {
+			for _, v6 := range []bool{false, true} {
+				if want := expect(now, probe{s.from, s.packet(v6, 1)}); want.out != s.want {
+					t.Errorf("%s: %+v: the judge says %q\n%s", c.name, s, want.out, want.why)
+				}
+			}
+		}
+	}
+}

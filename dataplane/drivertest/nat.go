@@ -16,12 +16,13 @@ import (
 
 // services are addresses that the router translates, as a service proxy would.
 var services = map[netip.Addr]netip.Addr{
-	netip.MustParseAddr("10.96.0.1"):  WorkloadAddr(1, false),
-	netip.MustParseAddr("10.96.0.2"):  WorkloadAddr(2, false),
-	netip.MustParseAddr("10.96.0.9"):  hostAddrs[0],
-	netip.MustParseAddr("10.96.0.20"): netip.MustParseAddr("203.0.113.20"),
-	netip.MustParseAddr("fd00:96::1"): WorkloadAddr(1, true),
-	netip.MustParseAddr("fd00:96::9"): hostAddrs[1],
+	netip.MustParseAddr("10.96.0.1"):   WorkloadAddr(1, false),
+	netip.MustParseAddr("10.96.0.2"):   WorkloadAddr(2, false),
+	netip.MustParseAddr("10.96.0.9"):   hostAddrs[0],
+	netip.MustParseAddr("10.96.0.20"):  netip.MustParseAddr("203.0.113.20"),
+	netip.MustParseAddr("fd00:96::1"):  WorkloadAddr(1, true),
+	netip.MustParseAddr("fd00:96::9"):  hostAddrs[1],
+	netip.MustParseAddr("fd00:96::20"): netip.MustParseAddr("2001:db8:1::20"),
 }
 
 // translate is the router's destination NAT.

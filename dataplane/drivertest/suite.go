@@ -43,6 +43,10 @@ func Run(t *testing.T, open Open, without ...Feature) {
 	t.Run("guards", func(t *testing.T) { guards(t, open) })
 	t.Run("changes", func(t *testing.T) { changes(t, open) })
 	t.Run("host", func(t *testing.T) { host(t, open) })
+	if hosts {
+		t.Run("host endpoints", func(t *testing.T) { hostEndpoints(t, open) })
+		t.Run("connections at host endpoints", func(t *testing.T) { hostConnections(t, open) })
+	}
 }
 
 // bench is a network with a driver in it.
