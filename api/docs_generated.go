@@ -171,7 +171,7 @@ var docs = map[string]string{
 	"EntityRule.Ports":                                         "ports lists numbers, ranges as in \"1000:2000\", and names of endpoint ports. Needs protocol TCP, UDP or SCTP.",
 	"EntityRule.Selector":                                      "selector chooses endpoints and network sets by their labels.",
 	"EntityRule.ServiceAccounts":                               "serviceAccounts chooses endpoints by their service account.",
-	"EntityRule.Services":                                      "services chooses the endpoints of a Kubernetes service: in the source of ingress rules, the destination of egress rules.",
+	"EntityRule.Services":                                      "services chooses the endpoints of a Kubernetes service, ready or not, as its EndpointSlices list them: in the source of ingress rules their addresses, in the destination of egress rules their addresses and ports. A service that does not exist has none.",
 	"FelixBPF":                                                 "FelixBPF tunes the eBPF data plane.",
 	"FelixBPF.BPFAttachType":                                   "bpfAttachType says how programs are attached to interfaces.",
 	"FelixBPF.BPFCTLBLogFilter":                                "bpfCTLBLogFilter: \"all\" makes connect-time load balancing write log lines.",

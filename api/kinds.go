@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -81,6 +82,8 @@ var kinds = []*Kind{
 		version(clusterpolicy.AdminAPIVersion).short("banp"),
 	kind[corev1.Namespace](Namespaces, "Namespace").short("ns"),
 	kind[corev1.ServiceAccount](ServiceAccounts, "ServiceAccount").namespaced().short("sa"),
+	kind[corev1.Service](Services, "Service").namespaced().short("svc"),
+	kind[discoveryv1.EndpointSlice](EndpointSlices, "EndpointSlice").namespaced(),
 }
 
 // The indexes of the registry. Where two kinds share a name the first of the registry has it, so that plain
@@ -148,6 +151,8 @@ func kind[T any](r Resource, name string) *Kind {
 		version = networkingv1.SchemeGroupVersion.String()
 	case clusterpolicy.Group:
 		version = clusterpolicy.APIVersion
+	case discoveryv1.GroupName:
+		version = discoveryv1.SchemeGroupVersion.String()
 	case "core":
 		version = corev1.SchemeGroupVersion.String()
 	}

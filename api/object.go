@@ -54,6 +54,8 @@ const (
 	BaselineAdminNetworkPolicies Resource = "baselineadminnetworkpolicies.policy.networking.k8s.io"
 	Namespaces                   Resource = "namespaces.core"
 	ServiceAccounts              Resource = "serviceaccounts.core"
+	Services                     Resource = "services.core"
+	EndpointSlices               Resource = "endpointslices.discovery.k8s.io"
 )
 
 // Group returns the API group of r: "projectcalico.org", "networking.k8s.io", "core".

@@ -5,6 +5,7 @@ package api
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
 	v3 "github.com/weftnet/weft/api/v3"
@@ -44,7 +45,10 @@ func Validate(obj Object, c Checks) FieldErrors {
 			found = append(found, validateClusterPolicy(o, c)...)
 		}
 		return found
-	case *corev1.Namespace, *corev1.ServiceAccount:
+	case *discoveryv1.EndpointSlice:
+		v3.ValidateMetadata(o, &found)
+		return append(found, validateEndpointSlice(o)...)
+	case *corev1.Namespace, *corev1.ServiceAccount, *corev1.Service:
 		v3.ValidateMetadata(obj, &found)
 		return found
 	default:

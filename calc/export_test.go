@@ -25,6 +25,7 @@ func (g *Graph) Sizes() map[string]int {
 		"route rows": len(g.routes.out.rows) + len(g.routes.out.before), "route blocks": len(g.routes.blocks), "route links": len(g.routes.links),
 		"blocks": len(g.blocks.own), "pools": len(g.blocks.exported), "block addresses": len(g.blocks.local),
 		"hosts": len(g.speaker.hosts), "BGP settings": len(g.speaker.configs), "BGP peers": len(g.speaker.peers), "refused": len(g.inputs.refused),
+		"slices": len(g.sets.services.slices), "services": len(g.sets.services.byName),
 		"settings": len(g.settings.byName),
 		"problems": len(g.Problems()),
 	}

@@ -35,7 +35,7 @@ import (
 //	                  ▼                  ▼     ▼                  ▼                 ▼ advertised, exported    ▼ sessions
 //	desired:       IPSets   Host-, Endpoints   Routes          Policies             └─────────── BGP ─────────┘
 //
-// Beside it settings joins FelixConfigurations to Settings, and SetLinks tells hosts of the interfaces of the node.
+// Beside it services tells ipSets of the endpoints in EndpointSlices, settings joins FelixConfigurations to Settings, and SetLinks tells hosts of the interfaces of the node.
 //
 // Apply leads each change to its source and marks what it may concern; Flush works the marked parts out, upstream first, and collects the
 // difference to what it handed out before.
@@ -97,6 +97,7 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 		api.BGPPeers:              sourceOf(g.speaker.putPeer, g.speaker.removePeer),
 		api.BlockAffinities:       sourceOf(g.blocks.putAffinity, g.blocks.removeAffinity),
 		api.IPPools:               sourceOf(g.blocks.putPool, g.blocks.removePool),
+		api.EndpointSlices:        sourceOf(g.sets.services.putSlice, g.sets.services.removeSlice),
 		api.FelixConfigurations:   sourceOf(g.settings.put, g.settings.remove),
 
 		api.ClusterNetworkPolicies:       sourceOf(g.policies.putClusterNetworkPolicy, g.policies.removeObject),

@@ -17,18 +17,20 @@ import (
 
 // ipSets works out the members of the IP sets that active policies and profiles refer to.
 type ipSets struct {
-	index   *labelindex.Index[*item, *ipSet]
-	byID    map[rule.SetID]*ipSet
-	idle    map[*ipSet]struct{} // without reference since the last flush
-	changed map[*ipSet]struct{} // with new members, or itself new, since the last flush
+	index    *labelindex.Index[*item, *ipSet]
+	services *services
+	byID     map[rule.SetID]*ipSet
+	idle     map[*ipSet]struct{} // without reference since the last flush
+	changed  map[*ipSet]struct{} // with new members, or itself new, since the last flush
 }
 
 // ipSet is a set and what was handed out of it.
 type ipSet struct {
 	desired.IPSet
-	selector *selector.Selector
+	selector *selector.Selector      // nil with service
 	port     unique.Handle[string]   // SetPort: the port's name
 	protocol uint8                   // SetPort
+	service  rule.Service            // or zero
 	refs     int                     // rules that refer to it
 	handed   bool                    // the last flush created it, or one before
 	more     map[desired.Member]int  // items beyond the first that a member comes from
@@ -37,7 +39,7 @@ type ipSet struct {
 
 func newIPSets() *ipSets {
 	s := &ipSets{byID: map[rule.SetID]*ipSet{}, idle: map[*ipSet]struct{}{}, changed: map[*ipSet]struct{}{}}
-	s.index = labelindex.New(s.matchStarted, s.matchStopped)
+	s.index, s.services = labelindex.New(s.matchStarted, s.matchStopped), newServices(s)
 	return s
 }
 
@@ -46,10 +48,14 @@ func (s *ipSets) retain(ref rule.Set) {
 	set, ok := s.byID[ref.ID]
 	if !ok {
 		set = &ipSet{IPSet: desired.IPSet{ID: ref.ID, Kind: ref.Kind, Members: map[desired.Member]struct{}{}},
-			selector: ref.Selector, port: unique.Make(ref.Port), protocol: ref.Protocol}
+			selector: ref.Selector, port: unique.Make(ref.Port), protocol: ref.Protocol, service: ref.Service}
 		s.byID[ref.ID] = set
 		s.changed[set] = struct{}{}
-		s.index.UpdateSelector(set, ref.Selector)
+		if ref.Selector != nil {
+			s.index.UpdateSelector(set, ref.Selector)
+		} else {
+			s.services.follow(set)
+		}
 	}
 	set.refs++
 }
@@ -153,7 +159,11 @@ func (s *ipSets) discard(set *ipSet, d *desired.Delta) {
 	delete(s.byID, set.ID)
 	delete(s.changed, set)
 	set.Members = nil
-	s.index.DeleteSelector(set)
+	if set.selector != nil {
+		s.index.DeleteSelector(set)
+	} else {
+		s.services.unfollow(set)
+	}
 	d.IPSetsRemoved = append(d.IPSetsRemoved, set.ID)
 }
 

@@ -98,7 +98,11 @@ func ruleRows(v desired.View) iter.Seq[[]string] {
 func (g *Graph) setRows() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		for id, set := range sorted(g.sets.byID, cmp.Compare[rule.SetID]) {
-			row := []string{string(id), set.Kind.String(), set.selector.String(), set.port.Value(), strconv.Itoa(len(set.Members)), strconv.Itoa(set.refs)}
+			members := set.service.String()
+			if set.selector != nil {
+				members = set.selector.String()
+			}
+			row := []string{string(id), set.Kind.String(), members, set.port.Value(), strconv.Itoa(len(set.Members)), strconv.Itoa(set.refs)}
 			if !yield(row) {
 				return
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -172,4 +173,12 @@ func setFields(obj api.Object) string {
 	}
 	spec, _ := fields["spec"].(map[string]any)
 	return few(sortedKeys(spec))
+}
+
+func sliceAddresses(s *discoveryv1.EndpointSlice) []string {
+	var out []string
+	for _, e := range s.Endpoints {
+		out = append(out, e.Addresses...)
+	}
+	return out
 }

@@ -6,6 +6,8 @@ package ctl
 import (
 	"strconv"
 
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/weftnet/weft/api"
@@ -108,6 +110,14 @@ var fields = map[api.Resource][]field{
 	api.BaselineAdminNetworkPolicies: {
 		{header: "TYPES", value: of(func(p *clusterpolicy.BaselineAdminNetworkPolicy) string { return formTypes(p.Form()) })},
 		{header: "SUBJECT", value: of(func(p *clusterpolicy.BaselineAdminNetworkPolicy) string { return subject(&p.Spec.Subject) })},
+	},
+	api.Services: {
+		{header: "TYPE", value: of(func(s *corev1.Service) string { return string(s.Spec.Type) })},
+		{header: "CLUSTER-IPS", value: of(func(s *corev1.Service) string { return few(s.Spec.ClusterIPs) })},
+	},
+	api.EndpointSlices: {
+		{header: "SERVICE", value: of(func(s *discoveryv1.EndpointSlice) string { return s.Labels[discoveryv1.LabelServiceName] })},
+		{header: "ADDRESSES", value: of(func(s *discoveryv1.EndpointSlice) string { return few(sliceAddresses(s)) })},
 	},
 	api.NetworkSets:         {{header: "NETS", value: of(func(s *v3.NetworkSet) string { return few(s.Spec.Nets) })}},
 	api.GlobalNetworkSets:   {{header: "NETS", value: of(func(s *v3.GlobalNetworkSet) string { return few(s.Spec.Nets) })}},

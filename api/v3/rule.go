@@ -35,7 +35,7 @@ type Rule struct {
 	// Destination is where the packet goes.
 	Destination *EntityRule `json:"destination,omitempty"`
 	// HTTP matches requests; for ingress Allow rules.
-	HTTP *HTTPMatch `json:"http,omitempty" later:"application layer policy is not built yet, the rule allows all that its other fields match"`
+	HTTP *HTTPMatch `json:"http,omitempty" later:"application layer policy is not built yet, the rule is left out"`
 	// Metadata goes along to counters and flow records.
 	Metadata *RuleMetadata `json:"metadata,omitempty"`
 }
@@ -67,8 +67,9 @@ type EntityRule struct {
 	NotPorts []intstr.IntOrString `json:"notPorts,omitzero" format:"port" maxItems:"50"`
 	// ServiceAccounts chooses endpoints by their service account.
 	ServiceAccounts *ServiceAccountMatch `json:"serviceAccounts,omitempty"`
-	// Services chooses the endpoints of a Kubernetes service: in the source of ingress rules, the destination of egress rules.
-	Services *ServiceMatch `json:"services,omitempty" later:"services are not followed yet, the rule matches nothing"`
+	// Services chooses the endpoints of a Kubernetes service, ready or not, as its EndpointSlices list them: in the source of ingress rules
+	// their addresses, in the destination of egress rules their addresses and ports. A service that does not exist has none.
+	Services *ServiceMatch `json:"services,omitempty"`
 }
 
 // ServiceAccountMatch matches by service account; both fields given means both must match.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -146,6 +147,28 @@ func FelixConfig(name string, edit func(*v3.FelixConfigurationSpec)) *v3.FelixCo
 	c := &v3.FelixConfiguration{ObjectMeta: meta(name, nil)}
 	edit(&c.Spec)
 	return c
+}
+
+// Slice returns endpoints of a service with one TCP port; both names are "namespace/name" of one namespace, port 0 leaves the number out.
+func Slice(name, service string, port int32, addrs ...string) *discoveryv1.EndpointSlice {
+	_, own, _ := strings.Cut(service, "/")
+	s := &discoveryv1.EndpointSlice{ObjectMeta: meta(name, Labels{discoveryv1.LabelServiceName: own}), AddressType: discoveryv1.AddressTypeIPv4}
+	if len(addrs) > 0 && strings.Contains(addrs[0], ":") {
+		s.AddressType = discoveryv1.AddressTypeIPv6
+	}
+	for _, a := range addrs {
+		s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Addresses: []string{a}})
+	}
+	s.Ports = []discoveryv1.EndpointPort{{}}
+	if port != 0 {
+		s.Ports[0].Port = &port
+	}
+	return s
+}
+
+// ToService returns a rule with an action that matches the destination by service; without a namespace it is one of the policy's.
+func ToService(action v3.Action, namespace, name string) v3.Rule {
+	return v3.Rule{Action: action, Destination: &v3.EntityRule{Services: &v3.ServiceMatch{Namespace: namespace, Name: name}}}
 }
 
 // Affinity returns a node's confirmed claim on a block.

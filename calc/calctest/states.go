@@ -4,6 +4,8 @@
 package calctest
 
 import (
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -37,6 +39,7 @@ func Sequences() map[string][]State {
 		"tiers":      tierStates(),
 		"sets":       setStates(),
 		"ports":      portStates(),
+		"services":   serviceStates(),
 		"profiles":   profileStates(),
 		"contention": contentionStates(),
 		"blocks":     blockStates(),
@@ -151,6 +154,36 @@ func portStates() []State {
 		state("other port of that name", base[:2], []api.Object{db, base[4]}),
 		state("host endpoint's port", base, []api.Object{HostEndpoint("h", "n2", nil, "172.16.0.2", "2001:db8::2")},
 			[]api.Object{GlobalPolicy("no-ssh", func(s *v3.GlobalNetworkPolicySpec) { s.Egress = []v3.Rule{out} })}),
+	}
+}
+
+func serviceStates() []State {
+	base := append(cluster(), protectDB(func(s *v3.NetworkPolicySpec) {
+		s.Ingress = []v3.Rule{{Action: v3.Allow, Source: &v3.EntityRule{Services: &v3.ServiceMatch{Name: "web"}}}}
+		s.Egress = []v3.Rule{ToService(v3.Allow, "", "web"), ToService(v3.Deny, "other", "web")}
+	})...)
+	slice := func(name, service string, port int32, addrs ...string) []api.Object {
+		return []api.Object{Slice(name, service, port, addrs...)}
+	}
+	names := Slice("prod/web-2", "prod/web", 80)
+	names.AddressType, names.Endpoints = discoveryv1.AddressTypeFQDN, []discoveryv1.Endpoint{{Addresses: []string{"example.org"}}}
+	udp := discoveryv1.EndpointSlice{}
+	Slice("prod/web-2", "prod/web", 53, "10.65.1.1").DeepCopyInto(&udp)
+	protocol := corev1.ProtocolUDP
+	udp.Ports = append(udp.Ports, discoveryv1.EndpointPort{Protocol: &protocol, Port: udp.Ports[0].Port})
+	bad := Slice("prod/web-1", "prod/web", 80, "10.65.1.1", "10.65.1.300")
+	return []State{
+		state("no service", base),
+		state("one slice", base, slice("prod/web-1", "prod/web", 80, "10.65.1.1", "10.65.1.1")),
+		state("two that share", base, slice("prod/web-1", "prod/web", 80, "10.65.1.1", "10.65.1.2"), slice("prod/web-2", "prod/web", 80, "10.65.1.2")),
+		state("other port", base, slice("prod/web-1", "prod/web", 81, "10.65.1.1"), slice("prod/web-6", "prod/web", 81, "fd00:65:1::1")),
+		state("no number", base, slice("prod/web-1", "prod/web", 0, "10.65.1.1")),
+		state("two protocols", base, []api.Object{&udp}),
+		state("moved to another service", base, slice("prod/web-1", "prod/api", 80, "10.65.1.1")),
+		state("another namespace", base, slice("other/web-1", "other/web", 80, "10.65.1.1")),
+		state("host names", base, []api.Object{names}),
+		state("bad address", base, []api.Object{bad}),
+		state("without policy", cluster(), slice("prod/web-1", "prod/web", 80, "10.65.1.1")),
 	}
 }
 

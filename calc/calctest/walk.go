@@ -64,6 +64,7 @@ func (w walk) object() api.Object {
 		w.policy, w.policy, w.globalPolicy, w.globalPolicy, w.kubePolicy, w.tier, w.profile, w.namespace, w.serviceAccount,
 		w.node, w.node, w.bgpConfig, w.bgpPeer, w.bgpPeer, w.affinity, w.pool,
 		w.felixConfig, w.clusterPolicy, w.clusterPolicy,
+		w.slice, w.slice,
 	}
 	return pick(w, kinds...)()
 }
@@ -153,7 +154,7 @@ func (w walk) serviceAccount() api.Object {
 
 func (w walk) profile() api.Object {
 	p := Profile(pick(w, "open", "kns.a", "projectcalico-default-allow"), Labels{pick(w, "pcns.env", "extra"): pick(w, "x", "y")})
-	p.Spec.Egress = w.rules()
+	p.Spec.Egress = w.rules(v3.Egress)
 	return p
 }
 
@@ -181,7 +182,7 @@ func (w walk) types() []v3.PolicyType {
 
 func (w walk) policy() api.Object {
 	return Policy(w.ns()+"/"+pick(w, "p", "q"), func(s *v3.NetworkPolicySpec) {
-		s.Tier, s.Order, s.Selector, s.Types, s.Ingress, s.Egress = w.tierName(), w.order(), w.selector(), w.types(), w.rules(), w.rules()
+		s.Tier, s.Order, s.Selector, s.Types, s.Ingress, s.Egress = w.tierName(), w.order(), w.selector(), w.types(), w.rules(v3.Ingress), w.rules(v3.Egress)
 		s.ServiceAccountSelector = pick(w, "", "", "team == 'x'")
 		s.PerformanceHints = w.hints()
 	})
@@ -189,7 +190,7 @@ func (w walk) policy() api.Object {
 
 func (w walk) globalPolicy() api.Object {
 	return GlobalPolicy(pick(w, "p", "g"), func(s *v3.GlobalNetworkPolicySpec) {
-		s.Tier, s.Order, s.Selector, s.Types, s.Ingress, s.Egress = w.tierName(), w.order(), w.selector(), w.types(), w.rules(), w.rules()
+		s.Tier, s.Order, s.Selector, s.Types, s.Ingress, s.Egress = w.tierName(), w.order(), w.selector(), w.types(), w.rules(v3.Ingress), w.rules(v3.Egress)
 		s.NamespaceSelector = pick(w, "", "", "env == 'x'")
 		yes := true
 		switch w.IntN(8) {
@@ -218,7 +219,16 @@ func (w walk) kubePolicy() api.Object {
 	})
 }
 
-func (w walk) rules() []v3.Rule {
+func (w walk) slice() api.Object {
+	ns := w.ns()
+	s := Slice(ns+"/"+pick(w, "s", "t"), ns+"/"+pick(w, "web", "db"), pick[int32](w, 80, 81, 0), w.addr(), w.addr())
+	if w.chance(5) {
+		s.Endpoints[0].Addresses[0] = "nowhere"
+	}
+	return s
+}
+
+func (w walk) rules(dir v3.PolicyType) []v3.Rule {
 	var out []v3.Rule
 	for range w.IntN(3) {
 		action := pick(w, v3.Allow, v3.Deny, v3.Pass, v3.Log)
@@ -228,6 +238,12 @@ func (w walk) rules() []v3.Rule {
 		r := pick(w, From(action, w.selector()), ToPort(action, intstr.FromInt32(80)), ToPort(action, intstr.FromString(pick(w, "http", "dns")), intstr.FromInt32(443)))
 		if r.Source == nil && w.chance(50) {
 			r.Source = &v3.EntityRule{NotSelector: w.selector(), NamespaceSelector: pick(w, "", "env == 'x'", "global()")}
+		}
+		if w.chance(15) {
+			r = ToService(action, w.ns(), pick(w, "web", "db"))
+			if dir == v3.Ingress {
+				r.Source, r.Destination = r.Destination, nil
+			}
 		}
 		out = append(out, r)
 	}

@@ -8,6 +8,9 @@ import (
 	"maps"
 	"net/netip"
 
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
@@ -156,6 +159,10 @@ func addresses(texts []string) ([]netip.Prefix, error) {
 // members returns all members of an IP set.
 func (c *Cluster) members(set rule.Set) map[desired.Member]struct{} {
 	out := map[desired.Member]struct{}{}
+	if set.Selector == nil {
+		c.addEndpoints(out, set)
+		return out
+	}
 	for i := range c.workloads {
 		c.addMembers(out, set, &c.workloads[i].contributor)
 	}
@@ -180,6 +187,34 @@ func (c *Cluster) addMembers(out map[desired.Member]struct{}, set rule.Set, item
 		for _, p := range item.ports {
 			if p.name == set.Port && p.protocol == set.Protocol {
 				out[desired.Member{Prefix: net, Protocol: p.protocol, Port: p.number}] = struct{}{}
+			}
+		}
+	}
+}
+
+// addEndpoints adds what a service's slices list.
+func (c *Cluster) addEndpoints(out map[desired.Member]struct{}, set rule.Set) {
+	for _, s := range c.slices {
+		if s.Namespace != set.Service.Namespace || s.Labels["kubernetes.io/service-name"] != set.Service.Name || s.AddressType == discoveryv1.AddressTypeFQDN {
+			continue
+		}
+		for _, e := range s.Endpoints {
+			for _, text := range e.Addresses {
+				addr := netip.MustParseAddr(text) // refused before if it is none
+				host := netip.PrefixFrom(addr, addr.BitLen())
+				if set.Kind == rule.SetNet {
+					out[desired.Member{Prefix: host}] = struct{}{}
+					continue
+				}
+				for _, p := range s.Ports {
+					protocol := uint8(6)
+					if p.Protocol != nil {
+						protocol = map[corev1.Protocol]uint8{"": 6, "TCP": 6, "UDP": 17, "SCTP": 132}[*p.Protocol]
+					}
+					if p.Port != nil {
+						out[desired.Member{Prefix: host, Protocol: protocol, Port: uint16(*p.Port)}] = struct{}{}
+					}
+				}
 			}
 		}
 	}

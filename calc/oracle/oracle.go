@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/weftnet/weft/api"
@@ -47,6 +48,7 @@ type Cluster struct {
 	bgpConfigs map[string]*v3.BGPConfiguration
 	bgpPeers   []*v3.BGPPeer
 	felix      map[string]*v3.FelixConfiguration
+	slices     []*discoveryv1.EndpointSlice
 
 	mu     sync.Mutex
 	states map[string]*desired.State // by node, for Judge
@@ -162,6 +164,8 @@ func (c *Cluster) readRest(v Version) error {
 		c.nodes = append(c.nodes, obj)
 	case *v3.BGPConfiguration:
 		c.bgpConfigs[obj.Name] = obj
+	case *discoveryv1.EndpointSlice:
+		c.slices = append(c.slices, obj)
 	case *v3.FelixConfiguration:
 		c.felix[obj.Name] = obj
 	case *v3.BGPPeer:

@@ -82,7 +82,7 @@ type End struct {
 	Steps []string `json:"steps,omitempty"`
 }
 
-// Match is a selector of a rule and the labels by which it chose an object.
+// Match is a selector of a rule and the labels by which it chose an object, or "service namespace/name" that lists it.
 type Match struct {
 	Object   string            `json:"object"`
 	Selector string            `json:"selector"`
@@ -213,6 +213,10 @@ func (q *question) matches(side cluster.Side, d eval.Step) []Match {
 			addr = q.packet.Dst
 		}
 		for _, set := range end.sets {
+			if set.Selector == nil {
+				out = append(out, Match{Object: end.own.Name, Selector: set.Service.String()})
+				continue
+			}
 			for _, t := range q.cluster.At(addr) {
 				if set.Selector.Matches(t.Labels) {
 					out = append(out, matchOf(t, set, end.own))

@@ -100,6 +100,8 @@ func TestSetIDs(t *testing.T) {
 	sets := []rule.Set{
 		rule.NetSet(a), rule.NetSet(b),
 		rule.PortSet(a, "http", 6), rule.PortSet(b, "http", 6), rule.PortSet(a, "https", 6), rule.PortSet(a, "http", 17),
+		rule.ServiceNets(rule.Service{Namespace: "a", Name: "b"}), rule.ServicePorts(rule.Service{Namespace: "a", Name: "b"}),
+		rule.ServiceNets(rule.Service{Namespace: "b", Name: "a"}),
 	}
 	seen := map[rule.SetID]bool{}
 	for _, s := range sets {

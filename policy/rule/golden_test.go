@@ -139,6 +139,10 @@ func renderRule(b *strings.Builder, r *rule.Rule) {
 	for i, s := range []rule.Side{r.Match.Src, r.Match.Dst} {
 		for _, set := range slices.Concat(s.PortSets, s.NotPortSets) {
 			side := []string{"src", "dst"}[i]
+			if set.Selector == nil {
+				fmt.Fprintf(b, "        %s port of %s in set %s\n", side, set.Service, set.ID)
+				continue
+			}
 			fmt.Fprintf(b, "        %s port %s/%d of {%s} in set %s\n", side, set.Port, set.Protocol, set.Selector, set.ID)
 		}
 	}

@@ -24,6 +24,17 @@ func PortSet(sel *selector.Selector, port string, protocol uint8) Set {
 	return Set{ID: SetID("p" + hex.EncodeToString(sum[:8])), Kind: SetPort, Selector: sel, Port: port, Protocol: protocol}
 }
 
+// ServiceNets returns the set of addresses of a service's endpoints.
+func ServiceNets(s Service) Set { return serviceSet(s, SetNet) }
+
+// ServicePorts returns the set of (address, protocol, port) of a service's endpoints.
+func ServicePorts(s Service) Set { return serviceSet(s, SetPort) }
+
+func serviceSet(s Service, kind SetKind) Set {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d", s.Namespace, s.Name, kind))
+	return Set{ID: SetID("s" + hex.EncodeToString(sum[:8])), Kind: kind, Service: s}
+}
+
 // finish names and renders a rule. Rules of equal content are told apart by counting them, so that a rule inserted
 // above changes no other rule's ID.
 func (c *compiler) finish(action Action, m Match, dir Direction, index int) Rule {

@@ -74,17 +74,21 @@ type SetKind uint8
 // The set kinds.
 const (
 	SetNet  SetKind = iota // addresses and CIDRs
-	SetPort                // address, protocol and port, from named ports
+	SetPort                // address, protocol and port, from named ports or the endpoints of a service
 )
 
-// Set is a reference to an IP set by what selects its members.
+// Set is a reference to an IP set by what selects its members: a selector or a service.
 type Set struct {
 	ID       SetID
 	Kind     SetKind
-	Selector *selector.Selector // over endpoint and network set labels, namespace restriction included
-	Port     string             // SetPort: the port's name
-	Protocol uint8              // SetPort: IP protocol number
+	Selector *selector.Selector // over endpoint and network set labels, namespace restriction included; nil with Service
+	Port     string             // SetPort with Selector: the port's name
+	Protocol uint8              // SetPort with Selector: IP protocol number
+	Service  Service            // its endpoints, and for SetPort their ports; zero with Selector
 }
+
+// Service names a Kubernetes Service.
+type Service struct{ Namespace, Name string }
 
 // PortRange is inclusive; a single port has Min == Max.
 type PortRange struct{ Min, Max uint16 }
@@ -97,8 +101,8 @@ type ICMP struct {
 }
 
 // Side matches one end of a flow. All stated fields must match; entries of one list are alternatives. Lists are sorted and
-// without repetition; Ports do not overlap. Ports of any kind come only with Match.Protocol TCP, UDP or SCTP. Prefixes have
-// no host bits, and are all of Match.IPVersion if that is set; if not, each list with one has both versions.
+// without repetition; Ports do not overlap. Ports of any kind come only with Match.Protocol TCP, UDP or SCTP, but for the
+// ports of a service, which come alone and with any protocol, or none: the set's members carry theirs. Prefixes have no host bits, and are all of Match.IPVersion if that is set; if not, each list with one has both versions.
 type Side struct {
 	Nets, NotNets   []netip.Prefix
 	Sets            []Set // every one must contain the address (selector AND service account)

@@ -36,6 +36,9 @@ func (p PolicyID) String() string {
 	return p.Kind.String() + " " + p.Namespace + "/" + p.Name
 }
 
+// String renders a service: "service prod/web".
+func (s Service) String() string { return "service " + s.Namespace + "/" + s.Name }
+
 // String returns "80" or "8000-8080".
 func (r PortRange) String() string {
 	if r.Min == r.Max {

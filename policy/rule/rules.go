@@ -4,6 +4,7 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/weftnet/weft/api/v3"
@@ -39,8 +40,8 @@ func (c *compiler) rule(r *v3.Rule, dir Direction, path string) (Match, Action, 
 		return Match{}, NoMatch, false
 	}
 	m := c.match(r, dir, path)
-	if later := laterFields(r); len(later) > 0 {
-		return c.stricter(action, path, later)
+	if r.HTTP != nil {
+		return c.instead(action, path+".http", "cannot be matched yet")
 	}
 	if !m.settleFamily() {
 		c.note(path, "never matches: it asks for both IP versions at once; left out")
@@ -49,31 +50,8 @@ func (c *compiler) rule(r *v3.Rule, dir Direction, path string) (Match, Action, 
 	return m, action, true
 }
 
-// laterFields names the fields of a rule that cannot be matched yet.
-func laterFields(r *v3.Rule) []string {
-	var out []string
-	if r.HTTP != nil {
-		out = append(out, "http")
-	}
-	if r.Source != nil && r.Source.Services != nil {
-		out = append(out, "source.services")
-	}
-	if r.Destination != nil && r.Destination.Services != nil {
-		out = append(out, "destination.services")
-	}
-	return out
-}
-
-// stricter stands in for a rule that cannot be matched as written: without it an Allow would be too wide and a Deny or
-// Pass too narrow, so the first is left out and the others deny everything.
-func (c *compiler) stricter(action Action, path string, fields []string) (m Match, as Action, stays bool) {
-	for _, f := range fields {
-		m, as, stays = c.instead(action, path+"."+f, "cannot be matched yet")
-	}
-	return m, as, stays
-}
-
-// instead notes why a rule is not what the user wrote, and returns what stands in for it.
+// instead notes why a rule is not what the user wrote, and returns what stands in for it: less than what is written would make an Allow too
+// wide and a Deny or Pass too narrow, so the first is left out and the others deny everything.
 func (c *compiler) instead(action Action, path, why string) (Match, Action, bool) {
 	if action == Deny || action == Pass {
 		c.note(path, why+": the rule denies everything instead")
@@ -83,7 +61,7 @@ func (c *compiler) instead(action Action, path, why string) (Match, Action, bool
 	return Match{}, NoMatch, false
 }
 
-// match compiles what a rule matches, apart from the fields of laterFields.
+// match compiles what a rule matches, apart from http.
 func (c *compiler) match(r *v3.Rule, dir Direction, path string) Match {
 	var m Match
 	if r.IPVersion != nil {
@@ -101,5 +79,29 @@ func (c *compiler) match(r *v3.Rule, dir Direction, path string) Match {
 	}
 	m.Src = c.side(r.Source, path+".source", m.Protocol, dir == Egress)
 	m.Dst = c.side(r.Destination, path+".destination", m.Protocol, dir == Ingress)
+	if r.Source != nil {
+		c.service(r.Source.Services, &m.Src.Sets, ServiceNets, path+".source.services")
+	}
+	if r.Destination != nil {
+		c.service(r.Destination.Services, &m.Dst.PortSets, ServicePorts, path+".destination.services")
+	}
 	return m
+}
+
+// service adds a set of a service to those that an end must be in. The service is one of the policy's namespace unless it names its own.
+func (c *compiler) service(m *v3.ServiceMatch, sets *[]Set, set func(Service) Set, path string) {
+	if m == nil {
+		return
+	}
+	s := Service{Namespace: cmp.Or(m.Namespace, c.namespace), Name: m.Name}
+	if s.Name == "" {
+		c.fail(path+".name", "required")
+	}
+	if s.Namespace == "" {
+		c.fail(path+".namespace", "required in a global policy")
+	}
+	if len(*sets) > 0 {
+		c.fail(path, "cannot stand beside other choices of the same end; write a second rule")
+	}
+	*sets = []Set{set(s)}
 }

@@ -79,15 +79,31 @@ func sideText(s *Side) string {
 	add("not ", "", netsText(s.NotNets))
 	add("", "", setsText(s.Sets, " and "))
 	add("not ", "", setsText(s.NotSets, ", "))
+	if service := serviceOf(s.PortSets); service != nil {
+		return strings.Join(append(words, service.String()), " ")
+	}
 	add("", "port ", portsText(s.Ports, s.PortSets))
 	add("not ", "port ", portsText(s.NotPorts, s.NotPortSets))
 	return strings.Join(words, " ")
 }
 
+// serviceOf returns the service that ports are those of, nil for named ports.
+func serviceOf(sets []Set) *Service {
+	if len(sets) == 1 && sets[0].Selector == nil {
+		return &sets[0].Service
+	}
+	return nil
+}
+
 func netsText(nets []netip.Prefix) string { return joined(nets, ", ", netip.Prefix.String) }
 
 func setsText(sets []Set, separator string) string {
-	return joined(sets, separator, func(s Set) string { return "{" + s.Selector.String() + "}" })
+	return joined(sets, separator, func(s Set) string {
+		if s.Selector == nil {
+			return s.Service.String()
+		}
+		return "{" + s.Selector.String() + "}"
+	})
 }
 
 func portsText(ranges []PortRange, named []Set) string {
