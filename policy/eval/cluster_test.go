@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
@@ -110,19 +111,24 @@ func (c *cluster) member(t *thing, set rule.Set, m desired.Member) bool {
 	return set.Kind == rule.SetNet || set.Protocol == m.Protocol && slices.Contains(t.ports, namedPort{set.Port, m.Protocol, m.Port})
 }
 
-// endpoint returns a pod's endpoint: all policies in one tier, then the open profile.
+// endpoint returns a pod's endpoint: the policies in the tiers that always exist, then the open profile.
 func (c *cluster) endpoint(pod *thing) *desired.Endpoint {
 	ep := &desired.Endpoint{Profiles: []rule.PolicyID{profile("open")}}
 	ordered := slices.SortedFunc(slices.Values(c.policies), rule.ComparePolicies)
 	for dir := range ep.Tiers {
-		t := desired.TierPolicies{Tier: "default", DefaultAction: rule.Deny}
-		for _, p := range ordered {
-			if p.Types[dir] && p.Selector.Matches(c.effective(pod)) {
-				t.Policies = append(t.Policies, p.ID)
+		for _, fixed := range v3.FixedTiers() {
+			t := desired.TierPolicies{Tier: fixed.Name, DefaultAction: rule.Deny}
+			if fixed.Spec.DefaultAction == v3.Pass {
+				t.DefaultAction = rule.Pass
 			}
-		}
-		if len(t.Policies) > 0 {
-			ep.Tiers[dir] = []desired.TierPolicies{t}
+			for _, p := range ordered {
+				if p.Tier == fixed.Name && p.Types[dir] && p.Selector.Matches(c.effective(pod)) {
+					t.Policies = append(t.Policies, p.ID)
+				}
+			}
+			if len(t.Policies) > 0 {
+				ep.Tiers[dir] = append(ep.Tiers[dir], t)
+			}
 		}
 	}
 	return ep
@@ -136,7 +142,7 @@ func randomLabels(r *rand.Rand) map[string]string {
 	m := map[string]string{}
 	for _, k := range []string{"app", "env"} {
 		if chance(r, 60) {
-			m[k] = oneOf(r, "x", "y", "z")
+			m[k] = oneOf(r, "x", "y", "z", "")
 		}
 	}
 	return m
@@ -184,10 +190,13 @@ func (c *cluster) randomFlow(r *rand.Rand) flow {
 		return t.nets[family].Addr(), t
 	}
 	f := flow{packet: eval.Packet{
-		Protocol: oneOf[uint8](r, 6, 17, 132, 1), SrcPort: oneOf[uint16](r, 80, 1000), DstPort: oneOf[uint16](r, 53, 80, 81, 82),
+		Protocol: oneOf[uint8](r, 6, 6, 17, 17, 132, 1, 47), SrcPort: oneOf[uint16](r, 80, 1000), DstPort: oneOf[uint16](r, 1, 53, 80, 81, 82, 65535),
 	}}
 	f.packet.Src, f.src = end()
 	f.packet.Dst, f.dst = end()
+	if f.packet.Protocol == 47 {
+		f.packet.SrcPort, f.packet.DstPort = 0, 0
+	}
 	if f.packet.Protocol == 1 {
 		f.packet.SrcPort, f.packet.DstPort, f.packet.ICMPType, f.packet.ICMPCode = 0, 0, oneOf[uint8](r, 0, 8), oneOf[uint8](r, 0, 1)
 		if family == 1 {

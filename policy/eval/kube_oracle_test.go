@@ -20,24 +20,36 @@ import (
 
 // kubeOracle judges by the text of the Kubernetes API: a pod is isolated in a direction by the policies of its namespace
 // that select it and have the direction; then what any rule of theirs lists is allowed. It shares no code with weft.
+//
+// Policies without types always have the direction Ingress, and Egress if they have egress rules.
 type kubeOracle struct {
 	*cluster
 	policies []*networkingv1.NetworkPolicy
 }
 
 func (o kubeOracle) allowed(pod *thing, dir rule.Direction, f flow) bool {
-	isolated := false
+	isolated, listed := o.verdict(pod, dir, f)
+	return listed || !isolated
+}
+
+// verdict tells whether the pod is isolated, and whether a rule lists the flow.
+func (o kubeOracle) verdict(pod *thing, dir rule.Direction, f flow) (isolated, listed bool) {
 	for _, p := range o.policies {
+		types := p.Spec.PolicyTypes
+		if len(types) == 0 {
+			types = []networkingv1.PolicyType{"Ingress"}
+			if len(p.Spec.Egress) > 0 {
+				types = append(types, "Egress")
+			}
+		}
 		direction := []networkingv1.PolicyType{"Ingress", "Egress"}[dir]
-		if p.Namespace != pod.namespace || !slices.Contains(p.Spec.PolicyTypes, direction) || !kubeSelects(&p.Spec.PodSelector, pod.labels) {
+		if p.Namespace != pod.namespace || !slices.Contains(types, direction) || !kubeSelects(&p.Spec.PodSelector, pod.labels) {
 			continue
 		}
 		isolated = true
-		if o.listed(p, dir, f) {
-			return true
-		}
+		listed = listed || o.listed(p, dir, f)
 	}
-	return !isolated
+	return isolated, listed
 }
 
 func (o kubeOracle) listed(p *networkingv1.NetworkPolicy, dir rule.Direction, f flow) bool {
@@ -61,11 +73,20 @@ func (o kubeOracle) peers(namespace string, list []networkingv1.NetworkPolicyPee
 			return false
 		case p.NamespaceSelector == nil && pod.namespace != namespace:
 			return false
-		case p.NamespaceSelector != nil && !kubeSelects(p.NamespaceSelector, o.namespaces[pod.namespace]):
+		case p.NamespaceSelector != nil && !kubeSelects(p.NamespaceSelector, o.namespaceLabels(pod.namespace)):
 			return false
 		}
 		return p.PodSelector == nil || kubeSelects(p.PodSelector, pod.labels)
 	})
+}
+
+// namespaceLabels returns the labels that a namespace has in Kubernetes, where each is labelled with its name.
+func (o kubeOracle) namespaceLabels(name string) map[string]string {
+	out := map[string]string{"kubernetes.io/metadata.name": name}
+	for k, v := range o.namespaces[name] {
+		out[k] = v
+	}
+	return out
 }
 
 func ports(list []networkingv1.NetworkPolicyPort, f flow) bool {
@@ -97,50 +118,76 @@ func kubeSelects(s *metav1.LabelSelector, m map[string]string) bool {
 
 func randomKubeSelector(r *rand.Rand) *metav1.LabelSelector {
 	s := &metav1.LabelSelector{}
-	if chance(r, 40) {
-		s.MatchLabels = map[string]string{oneOf(r, "app", "env"): oneOf(r, "x", "y")}
+	some := func() int { return oneOf(r, 0, 0, 0, 1, 1, 2) }
+	for range some() {
+		if s.MatchLabels == nil {
+			s.MatchLabels = map[string]string{}
+		}
+		s.MatchLabels[oneOf(r, "app", "env")] = oneOf(r, "x", "y", "")
 	}
-	if chance(r, 40) {
+	for range some() {
 		e := metav1.LabelSelectorRequirement{Key: oneOf(r, "app", "env"), Operator: oneOf[metav1.LabelSelectorOperator](r, "In", "NotIn", "Exists", "DoesNotExist")}
 		if e.Operator == "In" || e.Operator == "NotIn" {
-			e.Values = oneOf(r, []string{"x"}, []string{"z", "y"})
+			e.Values = oneOf(r, []string{"x"}, []string{"z", "y"}, []string{""}, []string{"x", "x", "none"})
 		}
-		s.MatchExpressions = []metav1.LabelSelectorRequirement{e}
+		s.MatchExpressions = append(s.MatchExpressions, e)
 	}
 	return s
 }
 
+// randomNamespaces chooses namespaces, sometimes by name.
+func randomNamespaces(r *rand.Rand) *metav1.LabelSelector {
+	if chance(r, 20) {
+		return &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": oneOf(r, "a", "b")}}
+	}
+	return randomKubeSelector(r)
+}
+
 func randomKubePeers(r *rand.Rand) (out []networkingv1.NetworkPolicyPeer) {
-	for range r.IntN(3) {
+	if chance(r, 10) {
+		return []networkingv1.NetworkPolicyPeer{} // as good as none
+	}
+	for range r.IntN(4) {
 		var p networkingv1.NetworkPolicyPeer
 		switch r.IntN(4) {
 		case 0:
 			p.PodSelector = randomKubeSelector(r)
 		case 1:
-			p.NamespaceSelector = randomKubeSelector(r)
+			p.NamespaceSelector = randomNamespaces(r)
 		case 2:
-			p.PodSelector, p.NamespaceSelector = randomKubeSelector(r), randomKubeSelector(r)
+			p.PodSelector, p.NamespaceSelector = randomKubeSelector(r), randomNamespaces(r)
 		case 3:
-			p.IPBlock = &networkingv1.IPBlock{CIDR: oneOf(r, "10.0.0.0/8", "192.0.2.0/24", "fd00::/64", "0.0.0.0/0", "::/0")}
-			if p.IPBlock.CIDR == "10.0.0.0/8" {
-				p.IPBlock.Except = oneOf(r, nil, []string{"10.0.1.0/24"}, []string{"10.0.0.0/32", "10.0.2.0/24"})
-			}
+			p.IPBlock = &networkingv1.IPBlock{CIDR: oneOf(r, "10.0.0.0/8", "192.0.2.77/24", "fd00::/64", "0.0.0.0/0", "::/0", "10.0.0.1/32")}
+			p.IPBlock.Except = oneOf(r, nil, []string{}, oneOf(r, exceptions[p.IPBlock.CIDR]...))
 		}
 		out = append(out, p)
 	}
 	return out
 }
 
+// exceptions are parts of address blocks.
+var exceptions = map[string][][]string{
+	"10.0.0.0/8":    {{"10.0.1.0/24"}, {"10.0.0.0/32", "10.0.2.0/24"}, {"10.0.0.0/9", "10.128.0.0/9"}},
+	"192.0.2.77/24": {{"192.0.2.128/25"}},
+	"fd00::/64":     {{"fd00::1:0/112"}, {"fd00::/127", "fd00::2:1/128"}},
+	"0.0.0.0/0":     {{"10.0.0.0/8"}, {"0.0.0.0/1"}},
+	"::/0":          {{"fd00::/8", "2001:db8::/32"}},
+	"10.0.0.1/32":   {nil},
+}
+
 func randomKubePorts(r *rand.Rand) (out []networkingv1.NetworkPolicyPort) {
-	for range r.IntN(3) {
+	if chance(r, 10) {
+		return []networkingv1.NetworkPolicyPort{} // as good as none
+	}
+	for range r.IntN(4) {
 		p := networkingv1.NetworkPolicyPort{}
 		if chance(r, 60) {
 			p.Protocol = new(oneOf(r, corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP))
 		}
 		if chance(r, 80) {
-			p.Port = new(oneOf(r, intstr.FromInt32(80), intstr.FromInt32(53), intstr.FromString("http"), intstr.FromString("dns")))
+			p.Port = new(oneOf(r, intstr.FromInt32(80), intstr.FromInt32(53), intstr.FromInt32(1), intstr.FromString("http"), intstr.FromString("dns")))
 			if p.Port.Type == intstr.Int && chance(r, 40) {
-				p.EndPort = new(oneOf[int32](r, 80, 81, 90))
+				p.EndPort = new(oneOf[int32](r, 80, 81, 65535))
 			}
 		}
 		out = append(out, p)
@@ -151,9 +198,13 @@ func randomKubePorts(r *rand.Rand) (out []networkingv1.NetworkPolicyPort) {
 func randomKubePolicy(r *rand.Rand, name string) *networkingv1.NetworkPolicy {
 	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: oneOf(r, "a", "b"), Name: name}}
 	p.Spec.PodSelector = *randomKubeSelector(r)
-	p.Spec.PolicyTypes = oneOf(r, []networkingv1.PolicyType{"Ingress"}, []networkingv1.PolicyType{"Egress"}, []networkingv1.PolicyType{"Ingress", "Egress"})
+	p.Spec.PolicyTypes = oneOf(r, []networkingv1.PolicyType{"Ingress"}, []networkingv1.PolicyType{"Egress"},
+		[]networkingv1.PolicyType{"Ingress", "Egress"}, []networkingv1.PolicyType{"Egress", "Ingress"}, []networkingv1.PolicyType{}, nil)
 	for range r.IntN(3) {
 		p.Spec.Ingress = append(p.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{From: randomKubePeers(r), Ports: randomKubePorts(r)})
+	}
+	if chance(r, 20) {
+		p.Spec.Egress = []networkingv1.NetworkPolicyEgressRule{} // as good as none
 	}
 	for range r.IntN(3) {
 		p.Spec.Egress = append(p.Spec.Egress, networkingv1.NetworkPolicyEgressRule{To: randomKubePeers(r), Ports: randomKubePorts(r)})
@@ -166,7 +217,7 @@ func TestKubeSemantics(t *testing.T) {
 	allowed, denied := 0, 0
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		o := kubeOracle{cluster: randomCluster(r, false)}
+		o := kubeOracle{cluster: randomCluster(r, true)}
 		for _, name := range []string{"p", "q", "r"} {
 			p := randomKubePolicy(r, name)
 			compiled, notes, err := rule.CompileKubeNetworkPolicy(p)
