@@ -4,6 +4,7 @@
 package drivertest
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -42,6 +43,33 @@ func TestMatrixJudged(t *testing.T) {
 					t.Errorf("%s: %v: the judge says %q\n%s", r.name, k.probe(v6), want.out, want.why)
 				}
 			}
+		}
+	}
+}
+
+// TestActionCasesJudged holds the cases of actions against the judge, and wants each action and each end of a tier in one that is hit.
+func TestActionCasesJudged(t *testing.T) {
+	seen := map[rule.Action]bool{}
+	for _, c := range actionCases {
+		now := actionState(t, c.tiers, c.profiles, rule.Ingress)
+		want := expect(now, probe{uplink, sent{src: "world", dst: "pod1", port: 80}.packet(false, 1)})
+		var hits []rule.ID
+		for _, id := range c.hits {
+			hits = append(hits, id+"-ingress")
+		}
+		slices.Sort(hits)
+		if got := slices.Sorted(maps.Keys(want.hits)); (want.out != "") != c.allowed || !slices.Equal(got, hits) {
+			t.Errorf("%s: the judge says %q by %v; want allowed %v by %v", c.name, want.out, got, c.allowed, hits)
+		}
+		for p := range now.Policies() {
+			for _, r := range p.Rules[rule.Ingress] {
+				seen[r.Action] = seen[r.Action] || want.hits[r.ID]
+			}
+		}
+	}
+	for action := rule.Allow; action <= rule.Log; action++ {
+		if !seen[action] {
+			t.Errorf("no case has a rule with %v that decides", action)
 		}
 	}
 }

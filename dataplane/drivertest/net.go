@@ -45,6 +45,8 @@ type Net struct {
 	host   *packet.Host // the router's own processes
 	token  uint32
 	buf    []byte
+	// answered tells whether the sender of the last packet got one in return: a reset, an ICMP error.
+	answered bool
 }
 
 // Links of the router.
@@ -291,7 +293,7 @@ func (n *Net) exchange(from string, p eval.Packet, forms ...[]byte) (string, err
 	if err := n.read(markOut, 2*time.Second, func(f []byte) bool { return bytes.Equal(f, mark) }); err != nil {
 		return "", fmt.Errorf("waiting for the mark: %w", err)
 	}
-	return n.collect(forms)
+	return n.collect(from, p, forms)
 }
 
 // enter puts a segment, with its headers, where it enters the router.
@@ -307,16 +309,21 @@ func (n *Net) enter(from string, p eval.Packet, segment []byte) error {
 	return n.ends[from].Send(f)
 }
 
-// collect reads all that has come, and returns where one of the forms did.
-func (n *Net) collect(forms [][]byte) (string, error) {
+// collect reads all that has come, and returns where one of the forms of the packet did.
+func (n *Net) collect(from string, p eval.Packet, forms [][]byte) (string, error) {
 	out := ""
+	n.answered = false
 	wanted := func(segment []byte) bool {
 		return slices.ContainsFunc(forms, func(form []byte) bool { return bytes.Equal(form, segment) })
 	}
 	for _, name := range n.names() {
 		err := n.read(name, 0, func(f []byte) bool {
-			if _, _, segment, ok := carried(f); ok && wanted(segment) {
+			_, dst, segment, ok := carried(f)
+			switch {
+			case ok && wanted(segment):
 				out = name
+			case ok && name == from && dst == p.Src:
+				n.answered = true
 			}
 			return false
 		})

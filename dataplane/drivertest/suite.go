@@ -38,6 +38,8 @@ func Run(t *testing.T, open Open, without ...Feature) {
 	hosts := !slices.Contains(without, HostEndpoints)
 	t.Run("random policies", func(t *testing.T) { random(t, open, hosts) })
 	t.Run("matches", func(t *testing.T) { matches(t, open) })
+	t.Run("actions", func(t *testing.T) { actions(t, open) })
+	t.Run("rejects", func(t *testing.T) { rejects(t, open, hosts) })
 	t.Run("connections", func(t *testing.T) { connections(t, open) })
 	t.Run("ended connections", func(t *testing.T) { ended(t, open) })
 	t.Run("segments of unknown connections", func(t *testing.T) { midway(t, open) })
