@@ -7,7 +7,7 @@
 set -euo pipefail
 
 demo="bird2 gobgpd iproute2 nftables netbase"
-all="$demo frr etcd-server iptables procps iputils-ping"
+all="$demo frr etcd-server ipset iptables procps iputils-ping"
 case "${1:-all}" in
   demo) want=$demo ;;
   all)  want=$all ;;

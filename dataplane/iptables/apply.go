@@ -12,6 +12,7 @@ import (
 
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/ipset"
 	"github.com/weftnet/weft/sys/xtables"
 )
@@ -48,7 +49,7 @@ func (d *Driver) applyDelta(ctx context.Context, view desired.View, delta *desir
 			return dataplane.Report{}, err
 		}
 	}
-	if err := d.sets.Commit(after); err != nil {
+	if err := errors.Join(d.sets.Commit(after), d.rememberSizes()); err != nil {
 		return dataplane.Report{}, err
 	}
 	d.plan = now
@@ -80,7 +81,7 @@ func membersOnly(d *desired.Delta) bool {
 // members changes the members of sets.
 func (d *Driver) members(p *plan, view desired.View, delta *desired.Delta) error {
 	var add, del ipset.Batch
-	if err := (&setPlans{view, p.sets}).members(delta, &add, &del); err != nil {
+	if err := changeMembers(view, p.bySource, delta, &add, &del, d.resize); err != nil {
 		return err
 	}
 	if err := d.sets.Commit(&add); err != nil {
@@ -89,9 +90,8 @@ func (d *Driver) members(p *plan, view desired.View, delta *desired.Delta) error
 	return d.sets.Commit(&del)
 }
 
-// members puts a delta's changes of members in batches: what comes, and what goes.
-func (p *setPlans) members(delta *desired.Delta, add, del *ipset.Batch) error {
-	bySource := p.bySource()
+// changeMembers puts a delta's changes of members in batches: what comes, and what goes. It tells note of each.
+func changeMembers(view desired.View, bySource map[rule.SetID][]*setPlan, delta *desired.Delta, add, del *ipset.Batch, note func(s *setPlan, come, gone []ipset.Element)) error {
 	for i := range delta.IPSets {
 		c := &delta.IPSets[i]
 		if err := checkMembers(c.Kind, slices.Values(c.Added)); err != nil {
@@ -101,7 +101,7 @@ func (p *setPlans) members(delta *desired.Delta, add, del *ipset.Batch) error {
 			var gone []ipset.Element
 			for _, m := range c.Removed {
 				for _, e := range s.of(m) {
-					if !s.holds(p.view, e) {
+					if !s.holds(view, e) {
 						gone = append(gone, e)
 					}
 				}
@@ -114,6 +114,7 @@ func (p *setPlans) members(delta *desired.Delta, add, del *ipset.Batch) error {
 			add.Add(s.set, come...)
 			del.Tag(s.tag)
 			del.Delete(s.set, gone...)
+			note(s, come, gone)
 		}
 	}
 	return nil
@@ -121,7 +122,7 @@ func (p *setPlans) members(delta *desired.Delta, add, del *ipset.Batch) error {
 
 // growSets creates sets and adds elements, and returns what is to be done when no rule needs the rest any more.
 func (d *Driver) growSets(old, now *plan, view desired.View, delta *desired.Delta) (*ipset.Batch, error) {
-	kept := &setPlans{view, map[string]*setPlan{}}
+	kept := map[string]*setPlan{}
 	var before, after ipset.Batch
 	for _, name := range slices.Sorted(maps.Keys(now.sets)) {
 		s, was := now.sets[name], old.sets[name]
@@ -132,7 +133,7 @@ func (d *Driver) growSets(old, now *plan, view desired.View, delta *desired.Delt
 			}
 			continue
 		}
-		kept.put(s)
+		kept[name] = s
 		var come, gone []ipset.Element
 		for e := range s.own {
 			if _, ok := was.own[e]; !ok {
@@ -147,7 +148,7 @@ func (d *Driver) growSets(old, now *plan, view desired.View, delta *desired.Delt
 		before.Add(s.set, come...)
 		after.Delete(s.set, gone...)
 	}
-	if err := kept.members(delta, &before, &after); err != nil {
+	if err := changeMembers(view, bySource(kept), delta, &before, &after, func(*setPlan, []ipset.Element, []ipset.Element) {}); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(old.sets)) {
@@ -215,7 +216,7 @@ func (d *Driver) reconcile(ctx context.Context, view desired.View) (dataplane.Re
 			}
 			d.plan, d.synced = p, true
 			return report, nil
-		case ctx.Err() != nil || !d.blame(ctx, err, p):
+		case ctx.Err() != nil || !d.blame(ctx, err, view, p):
 			return dataplane.Report{}, err
 		}
 	}
@@ -241,7 +242,8 @@ func (d *Driver) tryReconcile(ctx context.Context, view desired.View, closed map
 	if err := d.sets.Commit(after); err != nil {
 		return p, 0, err
 	}
-	return p, count, d.dropSets(p.sets)
+	dropped, err := d.dropSets(p.sets)
+	return p, count + dropped, errors.Join(err, d.rememberSizes())
 }
 
 // repair writes the difference between a table's plan and what it holds, and returns how much that was.
@@ -346,14 +348,16 @@ func (d *Driver) headers() (map[string]ipset.Header, error) {
 	return out, err
 }
 
-// dropSets destroys sets of ours that are not in keep.
-func (d *Driver) dropSets(keep map[string]*setPlan) error {
+// dropSets destroys sets of ours that are not in keep, and returns how many.
+func (d *Driver) dropSets(keep map[string]*setPlan) (int, error) {
 	headers, err := d.headers()
 	var b ipset.Batch
+	count := 0
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		if keep[name] == nil {
 			b.Destroy(name)
+			count++
 		}
 	}
-	return errors.Join(err, d.sets.Commit(&b))
+	return count, errors.Join(err, d.sets.Commit(&b))
 }

@@ -8,18 +8,21 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/ipset"
+	"github.com/weftnet/weft/sys/own"
 	"github.com/weftnet/weft/sys/xtables"
 )
 
 // blame finds the units that an error is about and marks them failed. It reports whether it found one that was not.
-func (d *Driver) blame(_ context.Context, err error, _ *plan) bool {
+func (d *Driver) blame(ctx context.Context, err error, view desired.View, p *plan) bool {
 	var r *refusal
 	var sets *ipset.RefusedError
-	var tables *xtables.RefusedError
+	var table *tableError
+	var tool *xtables.RefusedError
 	switch {
 	case errors.As(err, &r):
 		return d.fail(r.unit, r.err)
@@ -31,12 +34,96 @@ func (d *Driver) blame(_ context.Context, err error, _ *plan) bool {
 			}
 		}
 		return found
-	case errors.As(err, &tables) && tables.Known:
-		if u, ok := tables.Tag.(unit); ok {
-			return d.fail(u, err)
+	case errors.As(err, &table) && errors.As(err, &tool):
+		owners := policiesByRule(view)
+		if u, ok := tool.Tag.(unit); ok && tool.Known && d.fail(ownerOf(tool.Line, u, owners), err) {
+			return true
 		}
+		return d.bisect(ctx, table, p.tables[table.key], owners)
 	}
 	return false
+}
+
+// policiesByRule says which policy a rule belongs to.
+func policiesByRule(view desired.View) map[rule.ID]rule.PolicyID {
+	out := map[rule.ID]rule.PolicyID{}
+	for p := range view.Policies() {
+		for _, rules := range p.Rules {
+			for i := range rules {
+				out[rules[i].ID] = p.ID
+			}
+		}
+	}
+	return out
+}
+
+// ownerOf is whose a kernel rule is: that of the policy rule in its comment, else that of its chain.
+func ownerOf(text string, chain unit, owners map[rule.ID]rule.PolicyID) unit {
+	if id, ok := ruleIDOf(text); ok {
+		if p, ok := owners[id]; ok {
+			return policyUnit(p)
+		}
+	}
+	return chain
+}
+
+// suspect is a rule that the kernel may have refused.
+type suspect struct {
+	text string
+	unit unit
+}
+
+// chainScratch holds rules that are tried; nothing leads there.
+const chainScratch = own.ChainPrefix + "scratch"
+
+// bisect finds the rules that the kernel refuses where it does not say which: it tries them in a chain that nothing leads to.
+func (d *Driver) bisect(ctx context.Context, table *tableError, p *tablePlan, owners map[rule.ID]rule.PolicyID) bool {
+	var suspects []suspect
+	for _, c := range p.chains {
+		for _, text := range c.rules {
+			if u := ownerOf(text, c.tag, owners); u.kind != frameUnit {
+				suspects = append(suspects, suspect{withoutJump(text), u})
+			}
+		}
+	}
+	found := false
+	var search func([]suspect)
+	search = func(list []suspect) {
+		if ctx.Err() != nil || len(list) == 0 || d.try(ctx, table.key, list) == nil {
+			return
+		}
+		if len(list) == 1 {
+			found = d.fail(list[0].unit, table) || found
+			return
+		}
+		search(list[:len(list)/2])
+		search(list[len(list)/2:])
+	}
+	search(suspects)
+	return found
+}
+
+// try has the kernel look at rules.
+func (d *Driver) try(ctx context.Context, key tableKey, list []suspect) error {
+	fill := xtables.NewScript(key.name)
+	fill.Chain(chainScratch)
+	for _, s := range list {
+		fill.Append(chainScratch, s.text)
+	}
+	drop := xtables.NewScript(key.name)
+	drop.Chain(chainScratch)
+	drop.DeleteChain(chainScratch)
+	return errors.Join(d.tables.Restore(ctx, key.fam.v6, fill), d.tables.Restore(ctx, key.fam.v6, drop))
+}
+
+// withoutJump is a rule that returns where it leads to one of our chains.
+func withoutJump(text string) string {
+	for _, how := range []string{"-j ", "-g "} {
+		if at := strings.LastIndex(text, how+own.ChainPrefix); at >= 0 {
+			return text[:at] + returns
+		}
+	}
+	return text
 }
 
 // fail marks a unit.

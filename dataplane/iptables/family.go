@@ -37,13 +37,6 @@ const (
 	protoUDPLite = 136
 )
 
-func (f *family) index() int {
-	if f.v6 {
-		return 1
-	}
-	return 0
-}
-
 func familyOf(a netip.Addr) *family {
 	if a.Is4() {
 		return ipv4

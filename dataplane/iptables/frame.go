@@ -6,6 +6,7 @@ package iptables
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,11 +66,8 @@ func (b *builder) frame(table string, endpoints []*desired.Endpoint) error {
 }
 
 // back reports how stages follow each other: an allowed packet goes on from where it was allowed to the next stage; or, where that may have to give
-// it back to the rules of others or lies too deep for the kernel, back to the frame with own.JudgedMark on it, at the price of one test a
-// policy.
-func (b *builder) back() bool {
-	return b.settings.EndpointToHost == desired.HostReturn || b.hosts.any != nil && forwards(rule.Egress)(b.hosts.any)
-}
+// it back to the rules of others, back to the frame with own.JudgedMark on it, at the price of one test a policy.
+func (b *builder) back() bool { return b.settings.EndpointToHost == desired.HostReturn }
 
 // hook makes a chain of ours that a chain of the kernel leads to, in front of all else.
 func (b *builder) hook(name string, rules []string) {
@@ -81,7 +79,7 @@ func (b *builder) hook(name string, rules []string) {
 func (b *builder) sources(endpoints []*desired.Endpoint) {
 	var rules []string
 	if b.back() || !b.hosts.none() { // others may have set them
-		rules = append(rules, branch{}.rule("", unmark(own.AcceptMark|own.JudgedMark)))
+		rules = append(rules, branch{}.rule("", unmark(own.AcceptMark|own.HostMark|own.JudgedMark)))
 	}
 	known := in(workloads).and(module("-m set --match-set " + b.fam.sourceSet().Name + " src,src"))
 	rules = append(rules, known.rule("", returns))
@@ -141,7 +139,7 @@ func (b *builder) filter(endpoints []*desired.Endpoint) error {
 		return err
 	}
 	fromRules, toRules := b.dispatch("from", in, from, b.back()), b.dispatch("to", out, to, b.back())
-	if b.back() || b.hosts.use(forwards(rule.Ingress)) {
+	if b.back() || b.forwards(rule.Ingress) || b.forwards(rule.Egress) {
 		b.put(chainJudged, []string{branch{}.rule("", mark(own.JudgedMark))}, unit{})
 	}
 	if b.back() {
@@ -155,22 +153,24 @@ func (b *builder) filter(endpoints []*desired.Endpoint) error {
 	return b.filterHosts()
 }
 
+func (b *builder) forwards(dir rule.Direction) bool { return b.hosts.use(forwards(dir)) }
+
+// clearJudged takes a verdict off a packet that goes on to the next stage.
+var clearJudged = branch{}.rule("", unmark(own.JudgedMark))
+
 // arriving begins the way of forwarded packets.
 func (b *builder) arriving() []string {
 	rules := append(b.known(in(workloads)), b.known(out(workloads))...)
-	if b.hosts.use(forwards(rule.Ingress)) {
-		rules = append(rules,
-			branch{unmarked(own.AcceptMark)}.rule("", jump(chainHostForwardIn)),
-			branch{}.rule("", unmark(own.JudgedMark)),
-		)
+	if b.forwards(rule.Ingress) {
+		rules = append(rules, branch{unmarked(own.AcceptMark)}.rule("", jump(chainHostForwardIn)), clearJudged)
 	}
 	return rules
 }
 
-// leaving are the rules for policy of the host endpoint that a forwarded packet leaves by.
+// leaving leads to policy of the host endpoint that a forwarded packet leaves by.
 func (b *builder) leaving() []string {
-	if b.hosts.use(forwards(rule.Egress)) {
-		return []string{branch{}.rule("", jump(chainHostForwardOut))}
+	if b.forwards(rule.Egress) {
+		return []string{branch{}.rule("", jump(chainHostForwardOut)), clearJudged}
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func (b *builder) leaving() []string {
 // packet alone, so one to the host itself carries a mark.
 func (b *builder) onward(toRules []string) {
 	to := out(workloads)
-	if b.hosts.use(forwards(rule.Egress)) {
+	if b.forwards(rule.Egress) {
 		to = nil
 	}
 	b.hook("FORWARD", append(b.arriving(), in(workloads).rule("", goTo(chainFrom)), to.rule("", goTo(chainTo))))
@@ -187,28 +187,28 @@ func (b *builder) onward(toRules []string) {
 		in(workloads).rule("", mark(own.HostMark)),
 		in(workloads).rule("", goTo(chainFrom)),
 	}, b.toProcesses()...)...))
-	toRules = append(toRules,
-		out(workloads).rule("no policy in place for the interface", drop),
-		branch{marked(own.HostMark)}.rule("", goTo(chainToHost)))
-	b.put(chainTo, append(append(toRules, b.leaving()...), in(workloads).rule("", accept)), unit{})
+	toHost := []string{branch{marked(own.HostMark)}.rule("", goTo(chainToHost))}
+	toRules = append(toRules, out(workloads).rule("no policy in place for the interface", drop))
+	if b.forwards(rule.Egress) {
+		toRules = slices.Concat(toHost, b.leaving(), toRules)
+	} else {
+		toRules = append(toRules, toHost...) // most packets are forwarded
+	}
+	b.put(chainTo, append(toRules, in(workloads).rule("", accept)), unit{})
 	b.put(chainToHost, []string{branch{}.rule("", unmark(own.HostMark)), b.hostAction(nil)}, unit{})
 }
 
 // backward renders the frame where an allowed packet comes back with a mark.
 func (b *builder) backward() {
-	clear := branch{}.rule("", unmark(own.JudgedMark))
-	b.hook("FORWARD", append(append(append(b.arriving(),
-		in(workloads).rule("", jump(chainFrom)), clear,
-		out(workloads).rule("", jump(chainTo)), clear),
-		b.leaving()...),
-		in(workloads).rule("", accept),
-		out(workloads).rule("", accept),
-	))
-	rules := append(b.received(), in(workloads).rule("", jump(chainFrom)), clear)
-	if b.settings.EndpointToHost != desired.HostReturn {
-		rules = append(rules, b.hostAction(in(workloads)))
-	}
-	b.hook("INPUT", append(rules, b.toProcesses()...))
+	b.hook("FORWARD", slices.Concat(b.arriving(),
+		[]string{in(workloads).rule("", jump(chainFrom)), clearJudged},
+		b.leaving(),
+		[]string{
+			out(workloads).rule("", jump(chainTo)), clearJudged,
+			in(workloads).rule("", accept),
+			out(workloads).rule("", accept),
+		}))
+	b.hook("INPUT", slices.Concat(b.received(), []string{in(workloads).rule("", jump(chainFrom)), clearJudged}, b.toProcesses()))
 }
 
 // received begins the way of packets to the host itself.
@@ -228,7 +228,7 @@ func (b *builder) toProcesses() []string {
 		return nil
 	}
 	rules := []string{branch{marked(own.AcceptMark)}.rule("", accept), branch{}.rule("", jump(chainHostIn))}
-	if b.settings.EndpointToHost == desired.HostReturn && b.hosts.any == nil {
+	if b.back() && b.hosts.any == nil {
 		return append([]string{in(workloads).rule("", returns)}, rules...)
 	}
 	return rules

@@ -164,12 +164,9 @@ func (b *builder) normal(dir rule.Direction, deny string) hostSort {
 		}}
 }
 
-// forward is policy for what the host forwards. What it allows goes on: an ingress verdict is not the last.
+// forward is policy for what the host forwards. What it allows goes on: its verdict is not the last.
 func (b *builder) forward(dir rule.Direction) hostSort {
-	s := stage{dir: dir, allow: accept, deny: b.deny()}
-	if dir == rule.Ingress {
-		s.allow, s.back = goTo(chainJudged), true
-	}
+	s := stage{dir: dir, allow: goTo(chainJudged), deny: b.deny(), back: true}
 	before := []string{branch{state("RELATED,ESTABLISHED"), ended(false)}.rule("", accept), branch{ended(true)}.rule("connection ended by policy", drop)}
 	return hostSort{dir: dir, has: forwards(dir), tiers: func(e *desired.HostEndpoint) []desired.TierPolicies { return e.Forward[dir] },
 		render: func(_ *desired.HostEndpoint, tiers []desired.TierPolicies) evaluation {
@@ -215,7 +212,7 @@ func (b *builder) failsafe(list, dir rule.Direction, port, target string) []stri
 		}
 		e := end{port: port}
 		for _, part := range portions(mergePorts(ports[p])) {
-			rules = append(rules, br.and(e.portTest(false, part, p.protocol)).rule("failsafe", target))
+			rules = append(rules, br.and(e.portTest(false, part, p.protocol)).rule("failsafe port", target))
 		}
 	}
 	return rules

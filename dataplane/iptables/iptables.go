@@ -41,12 +41,16 @@ type Driver struct {
 	tables xtables.Tables
 	sets   ipset.Sets
 	prints prints
+	sizes  map[string]int // of the sets in the kernel, by name
 	// plan is what the kernel is known to hold; nil: not known.
 	plan *plan
 	// failed are the units that are left out, with the reason.
 	failed map[unit]error
 	// synced: Apply has succeeded before, so that differences found in the kernel are the work of others.
 	synced bool
+
+	watcher watcher
+	done    sync.WaitGroup
 }
 
 var _ dataplane.Driver = (*Driver)(nil)
@@ -61,7 +65,11 @@ func New(options Options) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("iptables driver: %w", err), tables.Close())
 	}
-	return newDriver(options, tables, sets), nil
+	d := newDriver(options, tables, sets)
+	if err := d.startWatch(); err != nil {
+		return nil, errors.Join(fmt.Errorf("iptables driver: %w", err), d.Close())
+	}
+	return d, nil
 }
 
 func newDriver(options Options, tables xtables.Tables, sets ipset.Sets) *Driver {
@@ -81,8 +89,8 @@ func (d *Driver) signal() {
 	}
 }
 
-// Close lets go of the kernel. Rules and sets stay: traffic goes on under the policy in force.
-func (d *Driver) Close() error { return errors.Join(d.tables.Close(), d.sets.Close()) }
+// Close ends the watch and lets go of the kernel. Rules and sets stay: traffic goes on under the policy in force.
+func (d *Driver) Close() error { return errors.Join(d.stopWatch(), d.tables.Close(), d.sets.Close()) }
 
 // Apply implements [dataplane.Driver]. After an error the next Apply compares with the kernel, whatever its delta.
 func (d *Driver) Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error) {
@@ -119,5 +127,6 @@ func (d *Driver) Remove(ctx context.Context) error {
 		script, _ := d.prints.change(key.name, empty, held)
 		errs = append(errs, d.tables.Restore(ctx, key.fam.v6, script))
 	}
-	return errors.Join(append(errs, d.dropSets(nil))...)
+	_, err := d.dropSets(nil)
+	return errors.Join(append(errs, err)...)
 }

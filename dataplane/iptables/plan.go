@@ -6,12 +6,14 @@ package iptables
 import (
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
 )
 
 // plan is everything that shall be in the kernel.
 type plan struct {
 	tables    map[tableKey]*tablePlan
 	sets      map[string]*setPlan
+	bySource  map[rule.SetID][]*setPlan
 	endpoints []*desired.Endpoint // those with their policy in force
 	hosts     hosts
 }
@@ -89,7 +91,7 @@ func render(view desired.View, o Options, closed map[desired.EndpointID]error, f
 		}
 		p.tables[key] = b.tablePlan
 	}
-	p.sets = sets.byName
+	p.sets, p.bySource = sets.byName, bySource(sets.byName)
 	return p, nil
 }
 

@@ -185,9 +185,9 @@ func checkMembers(kind rule.SetKind, members iter.Seq[desired.Member]) error {
 }
 
 // bySource lists the sets that hold an IP set's members.
-func (p *setPlans) bySource() map[rule.SetID][]*setPlan {
+func bySource(sets map[string]*setPlan) map[rule.SetID][]*setPlan {
 	out := map[rule.SetID][]*setPlan{}
-	for _, s := range p.byName {
+	for _, s := range sets {
 		for _, id := range s.sources {
 			out[id] = append(out[id], s)
 		}

@@ -53,7 +53,7 @@ func FuzzDecode(f *testing.F) {
 		parseVerdict(data)
 		ParseComment(data)
 		eachElement(func(e []byte) { attr(e, 1) })(data)
-		(&Watch{table: "t"}).concerns(data)
+		(&Watch{concerns: func(_ byte, table string) bool { return table == "t" }}).any(data)
 		_ = ackError(message{flags: 0xffff, body: data})
 		q := query{yield: func([]byte) {}, dump: true}
 		q.take(message{body: data})

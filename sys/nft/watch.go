@@ -9,15 +9,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
 
-// Watch reports changes of one table that others made. It is a netlink socket in the multicast group of nf_tables; a filter in the
-// kernel keeps out what carries the watcher's own port, so that own transactions of any size cost it nothing.
+// Watch reports changes of tables. It is a netlink socket in the multicast group of nf_tables; a filter in the kernel keeps out what carries
+// the watcher's own port, so that own transactions of any size cost it nothing.
 type Watch struct {
-	file  *os.File
-	table string
+	file     *os.File
+	concerns func(family byte, table string) bool
 }
 
 // ErrOverflow says that notifications were lost: look at the table itself.
@@ -27,14 +28,27 @@ const watchBuffer = 2 << 20
 
 // OpenWatch starts watching a table of the calling thread's network namespace. Changes made through the connection own are left out.
 func OpenWatch(table string, own *Conn) (*Watch, error) {
+	return openWatch(own.port, func(_ byte, name string) bool { return name == table })
+}
+
+// OpenWatchIP starts watching tables of the families ip and ip6 in the calling thread's network namespace, whoever changes them: those that
+// the iptables tools work on.
+func OpenWatchIP(tables ...string) (*Watch, error) {
+	return openWatch(0, func(family byte, name string) bool {
+		return (family == unix.NFPROTO_IPV4 || family == unix.NFPROTO_IPV6) && slices.Contains(tables, name)
+	})
+}
+
+// openWatch leaves out changes that carry a port; 0 is nobody's.
+func openWatch(port uint32, concerns func(byte, string) bool) (*Watch, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return nil, fmt.Errorf("nf_tables event socket: %w", err)
 	}
-	if err := setupWatch(fd, own.port); err != nil {
+	if err := setupWatch(fd, port); err != nil {
 		return nil, errors.Join(fmt.Errorf("nf_tables event socket: %w", err), unix.Close(fd))
 	}
-	return &Watch{os.NewFile(uintptr(fd), "nf_tables events"), table}, nil
+	return &Watch{os.NewFile(uintptr(fd), "nf_tables events"), concerns}, nil
 }
 
 func setupWatch(fd int, port uint32) error {
@@ -65,7 +79,7 @@ func skipPort(port uint32) []unix.SockFilter {
 	}
 }
 
-// Next waits for a change of the table by others. It returns nil for a change, ErrOverflow when notifications were lost (a change may
+// Next waits for a change of a table by others. It returns nil for a change, ErrOverflow when notifications were lost (a change may
 // be among them), and an error wrapping os.ErrClosed after Close.
 func (w *Watch) Next() error {
 	buf := make([]byte, recvSize)
@@ -78,14 +92,14 @@ func (w *Watch) Next() error {
 			continue
 		case err != nil:
 			return fmt.Errorf("nf_tables events: %w", err)
-		case w.concerns(buf[:n]):
+		case w.any(buf[:n]):
 			return nil
 		}
 	}
 }
 
-// concerns reports whether one of the messages in b is about the table. Every object's first attribute is its table's name.
-func (w *Watch) concerns(b []byte) bool {
+// any reports whether one of the messages in b is about a watched table. Every object's first attribute is its table's name.
+func (w *Watch) any(b []byte) bool {
 	const headers = nlmsgHeader + 4
 	const nameAttr = 1
 	for len(b) >= headers {
@@ -94,7 +108,7 @@ func (w *Watch) concerns(b []byte) bool {
 			return false
 		}
 		msg := binary.NativeEndian.Uint16(b[4:]) & 0xff
-		if msg != unix.NFT_MSG_NEWGEN && text(attr(b[headers:length], nameAttr)) == w.table {
+		if msg != unix.NFT_MSG_NEWGEN && w.concerns(b[nlmsgHeader], text(attr(b[headers:length], nameAttr))) {
 			return true
 		}
 		b = b[min(align(length), len(b)):]

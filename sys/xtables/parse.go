@@ -13,7 +13,7 @@ import (
 // parse reads the output of iptables-save -c for one table: our chains and their rules, and the rules of others that lead to ours. All else is
 // counted, to know positions, and not looked at.
 func parse(out, table string) (*Table, error) {
-	t := &Table{Chains: map[string][]Rule{}, Jumps: map[string][]Jump{}}
+	t := newTable()
 	positions := map[string]int{}
 	for text := range strings.Lines(out) {
 		if err := t.line(strings.TrimSuffix(text, "\n"), table, positions); err != nil {

@@ -12,6 +12,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,6 +52,8 @@ type Table struct {
 	Jumps map[string][]Jump
 }
 
+func newTable() *Table { return &Table{Chains: map[string][]Rule{}, Jumps: map[string][]Jump{}} }
+
 // Rule is one rule of a chain of ours.
 type Rule struct {
 	Packets uint64 // that it matched
@@ -63,8 +68,9 @@ type Jump struct {
 
 // Tool runs the iptables tools in a network namespace. It implements Tables.
 type Tool struct {
-	path string
-	ns   *netns.NS
+	flavour Flavour
+	path    string
+	ns      *netns.NS
 }
 
 // lockSeconds is how long a tool waits for another one that works on the tables.
@@ -89,7 +95,7 @@ func Open(f Flavour) (*Tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tool{path, ns}, nil
+	return &Tool{f, path, ns}, nil
 }
 
 // Close implements Tables.
@@ -97,15 +103,41 @@ func (t *Tool) Close() error { return t.ns.Close() }
 
 // Save implements Tables.
 func (t *Tool) Save(ctx context.Context, v6 bool, table string) (*Table, error) {
+	if t.flavour == Legacy {
+		there, err := t.loaded(v6, table)
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			return newTable(), nil
+		}
+	}
 	out, err := proc.Output(ctx, proc.Spec{Path: t.path, Args: []string{program(v6, "save"), "-c", "-t", table}, Env: []string{"LC_ALL=C"}, NS: t.ns})
 	if err != nil {
 		return nil, fmt.Errorf("%s of table %s: %w", program(v6, "save"), table, err)
 	}
-	parsed, err := parse(string(out), table)
+	held, err := parse(string(out), table)
 	if err != nil {
 		return nil, fmt.Errorf("%s of table %s: %w", program(v6, "save"), table, err)
 	}
-	return parsed, nil
+	return held, nil
+}
+
+// loaded reports whether the kernel has a legacy table: to ask the tool for one that is not there would make it.
+func (t *Tool) loaded(v6 bool, table string) (there bool, err error) {
+	path := "/proc/thread-self/net/ip_tables_names"
+	if v6 {
+		path = "/proc/thread-self/net/ip6_tables_names"
+	}
+	err = t.ns.Do(func() error {
+		names, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // nor the module
+		}
+		there = slices.Contains(strings.Fields(string(names)), table)
+		return err
+	})
+	return there, err
 }
 
 // Restore implements Tables.
