@@ -20,11 +20,13 @@ type blocks struct {
 	exported map[string]netip.Prefix // pools whose routes BGP may export, by name
 	local    map[netip.Addr]struct{} // addresses of local workloads
 	routes   *routes
-	dirty    bool // what BGP advertises or exports may be different
+	reach    *reach
+	others   map[string]otherBlock // confirmed blocks of other nodes by name of the BlockAffinity
+	dirty    bool                  // what BGP advertises or exports may be different
 }
 
 func newBlocks(self string, r *routes) *blocks {
-	return &blocks{self: self, own: map[string]netip.Prefix{}, exported: map[string]netip.Prefix{}, local: map[netip.Addr]struct{}{}, routes: r}
+	return &blocks{self: self, own: map[string]netip.Prefix{}, exported: map[string]netip.Prefix{}, local: map[netip.Addr]struct{}{}, others: map[string]otherBlock{}, routes: r}
 }
 
 func (b *blocks) putAffinity(key api.Key, obj *v3.BlockAffinity) api.FieldErrors {
@@ -32,11 +34,15 @@ func (b *blocks) putAffinity(key api.Key, obj *v3.BlockAffinity) api.FieldErrors
 	if err != nil {
 		return api.FieldErrors{{Path: "spec.cidr", Reason: err.Error()}}
 	}
-	if obj.Spec.Node != b.self || obj.Spec.State != "confirmed" || obj.Spec.Type == "virtual" || obj.Spec.Deleted {
+	switch block := (otherBlock{cidr, obj.Spec.Node}); {
+	case obj.Spec.State != "confirmed" || obj.Spec.Type == "virtual" || obj.Spec.Deleted:
 		b.removeAffinity(key)
-		return nil
-	}
-	if b.own[key.Name] != cidr {
+	case obj.Spec.Node != b.self && b.others[key.Name] != block:
+		b.removeAffinity(key)
+		block.node = intern(block.node)
+		b.others[key.Name] = block
+		b.reach.putBlock(cidr, block.node)
+	case obj.Spec.Node == b.self && b.own[key.Name] != cidr:
 		b.removeAffinity(key)
 		b.own[key.Name] = cidr
 		b.routes.addBlock(cidr)
@@ -45,7 +51,17 @@ func (b *blocks) putAffinity(key api.Key, obj *v3.BlockAffinity) api.FieldErrors
 	return nil
 }
 
+// otherBlock is a block of another node.
+type otherBlock struct {
+	cidr netip.Prefix
+	node string
+}
+
 func (b *blocks) removeAffinity(key api.Key) {
+	if other, ok := b.others[key.Name]; ok {
+		delete(b.others, key.Name)
+		b.reach.removeBlock(other.cidr, other.node)
+	}
 	if cidr, ok := b.own[key.Name]; ok {
 		delete(b.own, key.Name)
 		b.routes.removeBlock(cidr)
@@ -58,8 +74,9 @@ func (b *blocks) putPool(key api.Key, obj *v3.IPPool) api.FieldErrors {
 	if err != nil {
 		return api.FieldErrors{{Path: "spec.cidr", Reason: err.Error()}}
 	}
+	b.reach.putPool(key.Name, cidr, obj)
 	if hidden := obj.Spec.DisableBGPExport; hidden != nil && *hidden {
-		b.removePool(key)
+		b.hidePool(key)
 	} else if b.exported[key.Name] != cidr {
 		b.exported[key.Name] = cidr
 		b.dirty = true
@@ -68,6 +85,11 @@ func (b *blocks) putPool(key api.Key, obj *v3.IPPool) api.FieldErrors {
 }
 
 func (b *blocks) removePool(key api.Key) {
+	b.reach.removePool(key.Name)
+	b.hidePool(key)
+}
+
+func (b *blocks) hidePool(key api.Key) {
 	if _, ok := b.exported[key.Name]; ok {
 		delete(b.exported, key.Name)
 		b.dirty = true

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 )
@@ -50,6 +51,7 @@ type Graph struct {
 	sets     *ipSets
 	routes   *routes
 	blocks   *blocks
+	reach    *reach
 	speaker  *speaker
 
 	settings   *settings
@@ -68,6 +70,8 @@ func New(node string) *Graph {
 		sets:     sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
 		items: newItems(sets), active: active, profiles: newProfiles(active), policies: newPolicies(active),
 	}
+	g.reach = newReach(node, g.items, routes)
+	g.blocks.reach = g.reach
 	g.locals = newLocals(g.policies, g.profiles, active, routes, g.blocks)
 	g.hosts = newHostEndpoints(node, g.items, g.policies, g.profiles, active)
 	active.content = g.content
@@ -79,7 +83,7 @@ func New(node string) *Graph {
 
 // newSources says which part of the graph takes the objects of each resource.
 func (g *Graph) newSources(node string) map[api.Resource]source {
-	workloads := &workloads{self: node, items: g.items, locals: g.locals}
+	workloads := &workloads{self: node, items: g.items, locals: g.locals, reach: g.reach}
 	return map[api.Resource]source{
 		api.WorkloadEndpoints:     sourceOfChanges(workloads.put, workloads.remove),
 		api.HostEndpoints:         sourceOfChanges(g.hosts.put, g.hosts.remove),
@@ -92,19 +96,48 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 		api.Profiles:              sourceOf(g.profiles.putProfile, g.profiles.removeProfile),
 		api.Namespaces:            sourceOf(g.profiles.putNamespace, g.profiles.removeNamespace),
 		api.ServiceAccounts:       sourceOf(g.profiles.putServiceAccount, g.profiles.removeServiceAccount),
-		api.Nodes:                 sourceOf(g.speaker.putHost, g.speaker.removeHost),
+		api.Nodes:                 sourceOf(g.putNode, g.removeNode),
 		api.BGPConfigurations:     sourceOf(g.speaker.putConfig, g.speaker.removeConfig),
 		api.BGPPeers:              sourceOf(g.speaker.putPeer, g.speaker.removePeer),
 		api.BlockAffinities:       sourceOf(g.blocks.putAffinity, g.blocks.removeAffinity),
 		api.IPPools:               sourceOf(g.blocks.putPool, g.blocks.removePool),
 		api.EndpointSlices:        sourceOf(g.sets.services.putSlice, g.sets.services.removeSlice),
-		api.FelixConfigurations:   sourceOf(g.settings.put, g.settings.remove),
+		api.FelixConfigurations:   sourceOf(g.putFelix, g.removeFelix),
 
 		api.ClusterNetworkPolicies:       sourceOf(g.policies.putClusterNetworkPolicy, g.policies.removeObject),
 		api.AdminNetworkPolicies:         sourceOf(g.policies.putAdminNetworkPolicy, g.policies.removeObject),
 		api.BaselineAdminNetworkPolicies: sourceOf(g.policies.putBaselineAdminNetworkPolicy, g.policies.removeObject),
 	}
 }
+
+// Nodes and FelixConfigurations concern two parts of the graph each. An object that one of them refuses reaches neither.
+
+func (g *Graph) putNode(key api.Key, n *v3.Node) api.FieldErrors {
+	if wrong := g.reach.putNode(key.Name, n); wrong != nil {
+		return wrong
+	}
+	return g.speaker.putHost(key, n)
+}
+
+func (g *Graph) removeNode(key api.Key) {
+	g.reach.removeNode(key.Name)
+	g.speaker.removeHost(key)
+}
+
+func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldErrors {
+	if wrong := g.settings.put(key, obj); wrong != nil {
+		return wrong
+	}
+	return g.reach.putConfig(key, obj)
+}
+
+func (g *Graph) removeFelix(key api.Key) {
+	g.settings.remove(key)
+	g.reach.removeConfig(key)
+}
+
+// NeedsTunnelAddress tells by family, IPv4 first, whether an IP pool with a tunnel makes this node need an address on it.
+func (g *Graph) NeedsTunnelAddress() [2]bool { return g.reach.needs() }
 
 // Apply takes changes in, in order. Their effects come out of the next Flush.
 func (g *Graph) Apply(changes []Change) {
@@ -124,6 +157,9 @@ func (g *Graph) Flush() *desired.Delta {
 	d.Policies, d.PoliciesRemoved = g.active.out.drain()
 	d.Endpoints, d.EndpointsRemoved = g.locals.out.drain()
 	d.HostEndpoints, d.HostEndpointsRemoved = g.hosts.out.drain()
+	g.reach.flush()
+	d.Tunnels, d.TunnelsRemoved = g.reach.tunnels.drain()
+	d.TunnelPeers, d.TunnelPeersRemoved = g.reach.peers.drain()
 	d.Routes, d.RoutesRemoved = g.routes.out.drain()
 	g.settings.flush(d)
 	g.flushBGP(d)
@@ -165,5 +201,5 @@ func (g *Graph) flushBGP(d *desired.Delta) {
 
 // complaints returns the problems that each node has with objects that are valid by themselves.
 func (g *Graph) complaints() []problems {
-	return []problems{g.speaker.problems, g.policies.notes, g.policies.problems(), g.profiles.notes, g.locals.problems(), g.hosts.problems()}
+	return []problems{g.speaker.problems, g.reach.problems(), g.policies.notes, g.policies.problems(), g.profiles.notes, g.locals.problems(), g.hosts.problems()}
 }

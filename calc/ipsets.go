@@ -78,6 +78,7 @@ func (s *ipSets) update(it *item, now item, labels map[string]string, profiles [
 		}
 		*it = now
 	}
+	it.node, it.revision = now.node, now.revision
 	s.index.UpdateItem(it, labels, profiles)
 }
 

@@ -21,6 +21,9 @@ import (
 type item struct {
 	nets  []netip.Prefix
 	ports []namedPort
+	// node and revision are those of a workload endpoint.
+	node     string
+	revision uint64
 }
 
 // namedPort is a port that an endpoint declares.
@@ -82,6 +85,9 @@ func (s *items) put(key api.Key, now item, labels map[string]string, profiles []
 	}
 	s.sets.update(it, now, labels, profiles)
 }
+
+// workload returns the item of a workload endpoint, nil if there is none.
+func (s *items) workload(key api.Key) *item { return s.all[api.WorkloadEndpoints][nameOf(key)] }
 
 func (s *items) remove(key api.Key) {
 	byName, name := s.all[key.Resource], nameOf(key)

@@ -9,12 +9,13 @@ import (
 	"github.com/weftnet/weft/desired"
 )
 
-// routes works out the kernel routes that do not come from BGP: one to each address of a local workload, and a blackhole for the rest
-// of each block of this node.
+// routes works out the kernel routes that do not come from BGP: one to each address of a local workload, a blackhole for the rest of each
+// block of this node, and behind those what reach wants to other nodes.
 type routes struct {
 	out    *table[netip.Prefix, desired.Route]
 	blocks map[netip.Prefix]int // how many affinities name the block
 	links  map[netip.Prefix]string
+	remote map[netip.Prefix]desired.Route // to addresses of other nodes
 }
 
 func newRoutes() *routes {
@@ -22,6 +23,7 @@ func newRoutes() *routes {
 		out:    newTable(desired.ComparePrefixes, func(a, b desired.Route) bool { return a == b }),
 		blocks: map[netip.Prefix]int{},
 		links:  map[netip.Prefix]string{},
+		remote: map[netip.Prefix]desired.Route{},
 	}
 }
 
@@ -48,13 +50,26 @@ func (r *routes) setLocal(addr netip.Addr, link string) {
 	r.update(dst)
 }
 
+func (r *routes) setRemote(route desired.Route) {
+	r.remote[route.Dst] = route
+	r.update(route.Dst)
+}
+
+func (r *routes) removeRemote(dst netip.Prefix) {
+	delete(r.remote, dst)
+	r.update(dst)
+}
+
 func (r *routes) update(dst netip.Prefix) {
 	link, local := r.links[dst]
+	remote, ok := r.remote[dst]
 	switch {
 	case local:
 		r.out.put(dst, desired.Route{Dst: dst, Kind: desired.RouteLocal, Interface: link})
 	case r.blocks[dst] > 0 && !dst.IsSingleIP(): // a block of one address has no unused ones
 		r.out.put(dst, desired.Route{Dst: dst, Kind: desired.RouteBlackhole})
+	case ok:
+		r.out.put(dst, remote)
 	default:
 		r.out.remove(dst)
 	}

@@ -26,7 +26,9 @@ func (g *Graph) Tables() []Table {
 		{"rules", []string{"POLICY", "DIRECTION", "INDEX", "ID", "RULE"}, ruleRows(v)},
 		{"ipsets", []string{"SET", "KIND", "SELECTOR", "PORT", "MEMBERS", "REFERENCES"}, g.setRows()},
 		{"members", []string{"SET", "MEMBER"}, memberRows(v)},
-		text("routes", []string{"DESTINATION", "KIND", "INTERFACE"}, v.Routes(), routeRow),
+		text("routes", []string{"DESTINATION", "KIND", "INTERFACE", "VIA"}, v.Routes(), routeRow),
+		text("tunnels", []string{"TUNNEL", "ADDRESS", "MAC", "LOCAL", "VNI", "PORT", "MTU"}, v.Tunnels(), tunnelRow),
+		text("tunnelpeers", []string{"TUNNEL", "NODE", "ADDRESS", "MAC", "REMOTE"}, v.TunnelPeers(), tunnelPeerRow),
 		text("bgp", []string{"SETTING", "VALUE"}, bgpSettings(v.BGP()), func(row []string) []string { return row }),
 		text("peers", []string{"NAME", "ADDRESS", "PORT", "AS", "LOCAL AS", "SOURCE", "PASSIVE", "CLIENT"}, peers(v.BGP()), peerRow),
 		{"tiers", []string{"TIER", "ORDER", "DEFAULT ACTION", "POLICIES", "EXISTS"}, g.tierRows()},
@@ -123,7 +125,23 @@ func memberRows(v desired.View) iter.Seq[[]string] {
 }
 
 func routeRow(r desired.Route) []string {
-	return []string{r.Dst.String(), r.Kind.String(), r.Interface}
+	via := ""
+	if r.Via.IsValid() {
+		via = r.Via.String()
+	}
+	return []string{r.Dst.String(), r.Kind.String(), r.Interface, via}
+}
+
+func tunnelRow(t desired.Tunnel) []string {
+	mtu := "detected"
+	if t.MTU > 0 {
+		mtu = strconv.Itoa(t.MTU)
+	}
+	return []string{t.Name, t.Addr.String(), t.MAC.String(), t.Local.String(), strconv.Itoa(int(t.VNI)), strconv.Itoa(int(t.Port)), mtu}
+}
+
+func tunnelPeerRow(p desired.TunnelPeer) []string {
+	return []string{p.ID.Tunnel, p.ID.Node, p.Addr.String(), p.MAC.String(), p.Remote.String()}
 }
 
 func bgpSettings(b *desired.BGP) iter.Seq[[]string] {

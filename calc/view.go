@@ -32,11 +32,8 @@ func (v view) HostEndpoint(id desired.EndpointID) (*desired.HostEndpoint, bool) 
 }
 func (v view) Settings() *desired.Settings { return v.g.settings.now }
 
-// Tunnels and TunnelPeers are empty until the graph computes them.
-func (v view) Tunnels() iter.Seq[desired.Tunnel] { return func(func(desired.Tunnel) bool) {} }
-func (v view) TunnelPeers() iter.Seq[desired.TunnelPeer] {
-	return func(func(desired.TunnelPeer) bool) {}
-}
+func (v view) Tunnels() iter.Seq[desired.Tunnel]         { return v.g.reach.tunnels.all() }
+func (v view) TunnelPeers() iter.Seq[desired.TunnelPeer] { return v.g.reach.peers.all() }
 
 func (v view) IPSets() iter.Seq[*desired.IPSet] {
 	return func(yield func(*desired.IPSet) bool) {

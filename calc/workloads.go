@@ -19,6 +19,7 @@ type workloads struct {
 	self   string
 	items  *items
 	locals *locals
+	reach  *reach
 }
 
 // maxLabelValue is Kubernetes' limit; a longer service account name is no label.
@@ -41,7 +42,7 @@ func workloadLabels(obj *v3.WorkloadEndpoint, namespace string) map[string]strin
 func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 	key := c.Key
 	var wrong faults
-	it := item{nets: hostPrefixes(&wrong, "spec.ipNetworks", obj.Spec.IPNetworks)}
+	it := item{nets: hostPrefixes(&wrong, "spec.ipNetworks", obj.Spec.IPNetworks), node: intern(obj.Spec.Node), revision: c.Revision}
 	for i, p := range obj.Spec.Ports {
 		it.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
 	}
@@ -50,9 +51,11 @@ func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 		return wrong.list
 	}
 	labels := workloadLabels(obj, key.Namespace)
+	s.reach.release(s.items.workload(key))
 	s.items.put(key, it, labels, obj.Spec.Profiles)
+	s.reach.hold(s.items.workload(key))
 	if obj.Spec.Node != s.self {
-		return nil // nor was it before: the node is part of the name
+		return nil // nor was it ours before: the node is part of the name
 	}
 	s.locals.put(desired.Endpoint{
 		ID: idOf(key), Interface: cloned(obj.Spec.InterfaceName), Addrs: addresses(it.nets), SpoofPrefixes: unlessEmpty(spoof), Revision: c.Revision,
@@ -61,6 +64,7 @@ func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 }
 
 func (s *workloads) remove(key api.Key) {
+	s.reach.release(s.items.workload(key))
 	s.items.remove(key)
 	s.locals.remove(idOf(key))
 }

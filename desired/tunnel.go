@@ -5,12 +5,16 @@ package desired
 
 import (
 	"cmp"
+	"net"
 	"net/netip"
 	"strings"
 )
 
 // MAC is an Ethernet address.
 type MAC [6]byte
+
+// String returns "66:01:02:03:04:05".
+func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 
 // Tunnel is a VXLAN device of this node (RFC 7348), through which it reaches its peers.
 type Tunnel struct {

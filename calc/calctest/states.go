@@ -43,6 +43,7 @@ func Sequences() map[string][]State {
 		"profiles":   profileStates(),
 		"contention": contentionStates(),
 		"blocks":     blockStates(),
+		"overlay":    overlayStates(),
 		"mesh":       meshStates(),
 		"peers":      peerStates(),
 		"reflectors": reflectorStates(),

@@ -156,3 +156,51 @@ func badStates() []State {
 		state("AS number 0", base, []api.Object{BGPConfig("default", func(s *v3.BGPConfigurationSpec) { s.ASNumber = as(0) }), nodes()[0]}),
 	}
 }
+
+func overlayStates() []State {
+	tunnels := func() []api.Object {
+		all := nodes()
+		for i, o := range all {
+			n := o.(*v3.Node)
+			n.Spec.IPv4VXLANTunnelAddr = []string{"10.65.100.1", "10.65.100.2", "10.65.100.3"}[i]
+			if n.Spec.BGP.IPv6Address != "" {
+				n.Spec.IPv6VXLANTunnelAddr = []string{"fd00:65::100:1", "fd00:65::100:2", ""}[i]
+			}
+		}
+		return all
+	}
+	edited := func(edit func(me, n2, n3 *v3.NodeSpec)) []api.Object {
+		all := tunnels()
+		edit(&all[0].(*v3.Node).Spec, &all[1].(*v3.Node).Spec, &all[2].(*v3.Node).Spec)
+		return all
+	}
+	pool := func(name, cidr string, mode v3.EncapMode) api.Object {
+		p := Pool(name, cidr)
+		p.Spec.VXLANMode = mode
+		return p
+	}
+	blocks := []api.Object{
+		Affinity(Me, "10.65.0.0/26"), Affinity("n2", "10.65.1.0/26"), Affinity("n3", "10.65.2.0/26"), Affinity("n2", "fd00:65::1:0/122"), Affinity("n3", "fd00:65::2:0/122"),
+		Endpoint("prod/own", Me, nil, "10.65.0.1"), Endpoint("prod/borrows-mine", "n2", nil, "10.65.0.2"), Endpoint("prod/borrows-n3s", "n2", nil, "10.65.2.2"),
+		Endpoint("prod/plain", "n3", nil, "10.65.2.1", "fd00:65::2:1"),
+	}
+	v4, v6 := pool("p", "10.65.0.0/16", v3.EncapAlways), pool("q", "fd00:65::/64", v3.EncapAlways)
+	off, vni, port, mtu := false, 7, 8472, 1400
+	return []State{
+		state("never", tunnels(), blocks, []api.Object{pool("p", "10.65.0.0/16", v3.EncapNever)}),
+		state("always", tunnels(), blocks, []api.Object{v4, v6}),
+		state("across subnets", tunnels(), blocks, []api.Object{pool("p", "10.65.0.0/16", v3.EncapCrossSubnet), pool("q", "fd00:65::/64", v3.EncapCrossSubnet)}),
+		state("a narrower pool is plain", tunnels(), blocks, []api.Object{v4, pool("r", "10.65.1.0/24", v3.EncapNever)}),
+		state("switched off", tunnels(), blocks, []api.Object{v4, FelixConfig("default", func(s *v3.FelixConfigurationSpec) { s.VXLANEnabled = &off })}),
+		state("settings", tunnels(), blocks, []api.Object{v4, FelixConfig("default", func(s *v3.FelixConfigurationSpec) { s.VXLANVNI, s.VXLANPort = &vni, &port }),
+			FelixConfig("node."+Me, func(s *v3.FelixConfigurationSpec) { s.VXLANMTU = &mtu })}),
+		state("this node has no tunnel address", edited(func(me, _, _ *v3.NodeSpec) { me.IPv4VXLANTunnelAddr = "" }), blocks, []api.Object{v4, v6}),
+		state("another has none", edited(func(_, n2, _ *v3.NodeSpec) { n2.IPv4VXLANTunnelAddr = "" }), blocks, []api.Object{v4, v6}),
+		state("two share an address", edited(func(_, n2, n3 *v3.NodeSpec) { n3.IPv4VXLANTunnelAddr = n2.IPv4VXLANTunnelAddr }), blocks, []api.Object{v4}),
+		state("two share a MAC address", edited(func(_, n2, n3 *v3.NodeSpec) {
+			n2.VXLANTunnelMACAddr, n3.VXLANTunnelMACAddr = "66:01:01:01:01:01", "66:01:01:01:01:01"
+		}), blocks, []api.Object{v4}),
+		state("subnets of two lengths", edited(func(_, n2, _ *v3.NodeSpec) { n2.BGP.IPv4Address = "192.0.2.9/30" }), blocks, []api.Object{pool("p", "10.65.0.0/16", v3.EncapCrossSubnet)}),
+		state("a node without address", edited(func(_, n2, _ *v3.NodeSpec) { n2.BGP = nil }), blocks, []api.Object{v4}),
+	}
+}

@@ -27,6 +27,15 @@ func (w walk) node() api.Object {
 	if w.chance(5) {
 		n.Spec.BGP = nil
 	}
+	if w.chance(70) {
+		n.Spec.IPv4VXLANTunnelAddr = fmt.Sprintf("10.65.0.%d", pick(w, 20, 21, 22))
+	}
+	if w.chance(50) {
+		n.Spec.IPv6VXLANTunnelAddr = fmt.Sprintf("fd00:65::%d", pick(w, 20, 21))
+	}
+	if w.chance(20) {
+		n.Spec.VXLANTunnelMACAddr = fmt.Sprintf("66:00:00:00:00:%02x", w.IntN(2))
+	}
 	return n
 }
 
@@ -63,7 +72,7 @@ func (w walk) bgpPeer() api.Object {
 }
 
 func (w walk) affinity() api.Object {
-	a := Affinity(pick(w, Me, Me, "n2"), pick(w, "10.65.0.0/30", "10.65.1.0/30", "10.65.0.2/32", "fd00:65::/126"))
+	a := Affinity(pick(w, Me, Me, "n2", "n3"), pick(w, "10.65.0.0/30", "10.65.1.0/30", "10.65.0.2/32", "fd00:65::/126"))
 	a.Spec.State = pick(w, "confirmed", "confirmed", "pending", "pendingDeletion")
 	return a
 }
@@ -72,5 +81,11 @@ func (w walk) pool() api.Object {
 	p := Pool(pick(w, "p", "q"), pick(w, "10.65.0.0/24", "10.65.1.0/24", "fd00:65::/112"))
 	hidden := w.chance(50)
 	p.Spec.DisableBGPExport = pick(w, nil, &hidden)
+	p.Spec.VXLANMode = pick(w, "", v3.EncapNever, v3.EncapAlways, v3.EncapAlways, v3.EncapCrossSubnet)
+	size := p.Spec.BlockSize
+	if small := map[string]int{"10.65.0.0/24": 30, "10.65.1.0/24": 30, "fd00:65::/112": 126}[p.Spec.CIDR]; w.chance(80) {
+		size = &small
+	}
+	p.Spec.BlockSize = size
 	return p
 }

@@ -14,6 +14,7 @@ import (
 // Desired returns what calc ought to compute for a node. The error says which references lead nowhere; it would be a fault of this package.
 func (c *Cluster) Desired(node string) (*desired.State, error) {
 	d := &desired.Delta{BGP: c.bgp(node), Routes: c.routes(node), Settings: c.settings(node)}
+	c.tunnelsOf(node, d)
 	used := map[rule.PolicyID]bool{}
 	for _, w := range c.local(node) {
 		e := c.endpoint(w)

@@ -1,0 +1,227 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package oracle
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
+	"github.com/weftnet/weft/desired"
+)
+
+// tunnelEnd is one node's end of the tunnel of a family.
+type tunnelEnd struct {
+	node   string
+	subnet netip.Prefix
+	addr   netip.Addr
+	mac    desired.MAC
+}
+
+// complete tells whether the node can be on the tunnel.
+func (e tunnelEnd) complete() bool { return e.subnet.IsValid() && e.addr.IsValid() }
+
+var deviceNames = []string{"vxlan.calico", "vxlan-v6.calico"}
+
+// end returns a node's end of the tunnel of a family.
+func (c *Cluster) end(name string, family int) tunnelEnd {
+	e := tunnelEnd{node: name, mac: calc.TunnelMAC(name, family)}
+	n := c.node(name)
+	if n == nil {
+		return e
+	}
+	if bgp := n.Spec.BGP; bgp != nil {
+		e.subnet, _ = v3.ParseInterfaceCIDR([]string{bgp.IPv4Address, bgp.IPv6Address}[family])
+	}
+	e.addr, _ = netip.ParseAddr([]string{n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr}[family])
+	if text := []string{n.Spec.VXLANTunnelMACAddr, n.Spec.VXLANTunnelMACAddrV6}[family]; text != "" {
+		mac, _ := net.ParseMAC(text)
+		copy(e.mac[:], mac)
+	}
+	return e
+}
+
+// tunnelsOf fills in the tunnels of a node, their peers and the routes to other nodes.
+func (c *Cluster) tunnelsOf(me string, d *desired.Delta) {
+	for family, device := range deviceNames {
+		own := c.end(me, family)
+		if c.node(me) != nil && own.complete() && c.tunnelWanted(me, family) {
+			t := desired.Tunnel{Name: device, Local: own.subnet.Addr(), Addr: own.addr, MAC: own.mac, VNI: 4096, Port: 4789}
+			c.tunnelSettings(me, family, &t)
+			d.Tunnels = append(d.Tunnels, t)
+			for _, p := range c.tunnelPeers(me, family) {
+				d.TunnelPeers = append(d.TunnelPeers, desired.TunnelPeer{
+					ID: desired.TunnelPeerID{Tunnel: device, Node: p.node}, Remote: p.subnet.Addr(), Addr: p.addr, MAC: p.mac,
+				})
+			}
+		}
+	}
+	for _, dst := range c.destinations(me) {
+		taken := slices.ContainsFunc(d.Routes, func(r desired.Route) bool { return r.Dst == dst })
+		if r, ok := c.routeTo(dst, me, d); ok && !taken {
+			d.Routes = append(d.Routes, r)
+		}
+	}
+}
+
+func (c *Cluster) tunnelWanted(me string, family int) bool {
+	for _, name := range []string{"node." + me, "default"} {
+		if f := c.felix[name]; f != nil && f.Spec.VXLANEnabled != nil {
+			if !*f.Spec.VXLANEnabled {
+				return false
+			}
+			break
+		}
+	}
+	return slices.ContainsFunc(c.pools, func(p *v3.IPPool) bool {
+		cidr, err := v3.ParseCIDR(p.Spec.CIDR)
+		return err == nil && index(cidr.Addr()) == family && overlaid(p)
+	})
+}
+
+func overlaid(p *v3.IPPool) bool {
+	return p.Spec.VXLANMode == v3.EncapAlways || p.Spec.VXLANMode == v3.EncapCrossSubnet
+}
+
+// tunnelSettings reads the FelixConfigurations, the weaker first.
+func (c *Cluster) tunnelSettings(me string, family int, t *desired.Tunnel) {
+	for _, name := range []string{"default", "node." + me} {
+		f := c.felix[name]
+		if f == nil {
+			continue
+		}
+		if vni := f.Spec.VXLANVNI; vni != nil {
+			t.VNI = uint32(*vni)
+		}
+		if port := f.Spec.VXLANPort; port != nil {
+			t.Port = uint16(*port)
+		}
+		if mtu := []*int{f.Spec.VXLANMTU, f.Spec.VXLANMTUV6}[family]; mtu != nil {
+			t.MTU = *mtu
+		}
+	}
+}
+
+// tunnelPeers returns the other nodes on the tunnel: of several with one address or MAC address on either family's tunnel only the first.
+func (c *Cluster) tunnelPeers(me string, family int) []tunnelEnd {
+	var out []tunnelEnd
+	for _, n := range c.sortedNodes() {
+		e := c.end(n.Name, family)
+		if n.Name == me || !e.complete() {
+			continue
+		}
+		before := func(other tunnelEnd) bool {
+			return other.node != me && other.addr.IsValid() && strings.Compare(other.node, e.node) < 0 && (other.addr == e.addr || other.mac == e.mac)
+		}
+		if !slices.ContainsFunc(c.allEnds(), before) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (c *Cluster) allEnds() []tunnelEnd {
+	var out []tunnelEnd
+	for _, n := range c.nodes {
+		out = append(out, c.end(n.Name, 0), c.end(n.Name, 1))
+	}
+	return out
+}
+
+// destinations are the blocks and the workloads' addresses of other nodes.
+func (c *Cluster) destinations(me string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, a := range c.affinities {
+		if a.Spec.Node != me {
+			out = append(out, c.blocks(a.Spec.Node)...)
+		}
+	}
+	for _, w := range c.workloads {
+		if w.object.Spec.Node != me {
+			out = append(out, w.nets...)
+		}
+	}
+	return inOrder(out)
+}
+
+// routeTo returns the route to a destination of another node, if it is in a pool with an encapsulation.
+func (c *Cluster) routeTo(dst netip.Prefix, me string, d *desired.Delta) (desired.Route, bool) {
+	pool := c.poolAround(dst)
+	if pool == nil {
+		return desired.Route{}, false
+	}
+	node := c.otherNode(dst, me, pool)
+	family := index(dst.Addr())
+	a, b := c.end(me, family), c.end(node, family)
+	switch {
+	case node == "" || !a.subnet.IsValid() || !b.subnet.IsValid():
+		return desired.Route{}, false
+	case pool.Spec.VXLANMode == v3.EncapCrossSubnet && a.subnet.Masked().Contains(b.subnet.Addr()) && b.subnet.Masked().Contains(a.subnet.Addr()):
+		return desired.Route{Dst: dst, Kind: desired.RouteNode, Via: b.subnet.Addr()}, true
+	}
+	device := deviceNames[family]
+	known := slices.ContainsFunc(d.TunnelPeers, func(p desired.TunnelPeer) bool { return p.ID == desired.TunnelPeerID{Tunnel: device, Node: node} })
+	return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: device, Via: b.addr}, known
+}
+
+// poolAround returns the pool with an encapsulation that holds dst: the narrowest, then the first by name.
+func (c *Cluster) poolAround(dst netip.Prefix) (best *v3.IPPool) {
+	bits := -1
+	for _, p := range c.pools {
+		cidr, err := v3.ParseCIDR(p.Spec.CIDR)
+		if err != nil || !overlaid(p) || cidr.Bits() > dst.Bits() || !cidr.Contains(dst.Addr()) {
+			continue
+		}
+		if cidr.Bits() > bits || cidr.Bits() == bits && p.Name < best.Name {
+			best, bits = p, cidr.Bits()
+		}
+	}
+	return best
+}
+
+// otherNode returns the node that a destination leads to: of the block, or of the workload with the address unless its node has the block
+// around it.
+func (c *Cluster) otherNode(dst netip.Prefix, me string, pool *v3.IPPool) string {
+	if owner := c.blockOwner(dst, me); owner != "" || !dst.IsSingleIP() {
+		return owner
+	}
+	var newest *workload
+	for i := range c.workloads {
+		w := &c.workloads[i]
+		if w.object.Spec.Node == me || !w.has(dst.Addr()) {
+			continue
+		}
+		if newest == nil || w.version.Revision > newest.version.Revision ||
+			w.version.Revision == newest.version.Revision && w.object.Spec.Node < newest.object.Spec.Node {
+			newest = w
+		}
+	}
+	if newest == nil {
+		return ""
+	}
+	size := 26
+	if dst.Addr().Is6() {
+		size = 122
+	}
+	if pool.Spec.BlockSize != nil {
+		size = *pool.Spec.BlockSize
+	}
+	if c.blockOwner(netip.PrefixFrom(dst.Addr(), size).Masked(), me) == newest.object.Spec.Node {
+		return ""
+	}
+	return newest.object.Spec.Node
+}
+
+// blockOwner returns the first other node by name that has exactly this block.
+func (c *Cluster) blockOwner(block netip.Prefix, me string) (owner string) {
+	for _, a := range c.affinities {
+		if node := a.Spec.Node; node != me && slices.Contains(c.blocks(node), block) && (owner == "" || node < owner) {
+			owner = node
+		}
+	}
+	return owner
+}

@@ -1,0 +1,338 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calc
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/desired"
+)
+
+// tunnelNames are the VXLAN devices by family of their underlay.
+var tunnelNames = [2]string{"vxlan.calico", "vxlan-v6.calico"}
+
+// reach works out the tunnels of this node and the routes to addresses of other nodes that do not come from BGP: those of IP pools with an
+// encapsulation. Its cost follows the change: one block, one borrowed address, or one node with its destinations.
+type reach struct {
+	self    string
+	items   *items
+	routes  *routes
+	nodes   map[string]*tunnelNode
+	pools   map[string]tunnelPool // those with an encapsulation
+	blocks  owners[netip.Prefix]  // which other nodes have a block
+	holders holders               // which other nodes have a workload's address
+	addrs   owners[netip.Addr]    // which other nodes have a tunnel address
+	macs    owners[desired.MAC]   // which other nodes have a MAC address
+	configs vxlanConfigs
+	leads   map[netip.Prefix]string // the node that a destination led to at the last flush
+	byNode  map[string]map[netip.Prefix]struct{}
+
+	all       bool // everything may be different
+	following bool // holders is kept
+	dirtyDst  map[netip.Prefix]struct{}
+	dirtyNode map[string]struct{}
+	tunnels   *table[string, desired.Tunnel]
+	peers     *table[desired.TunnelPeerID, desired.TunnelPeer]
+}
+
+func newReach(self string, items *items, r *routes) *reach {
+	return &reach{
+		self: self, items: items, routes: r, nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
+		holders: newHolders(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, configs: newVXLANConfigs(self),
+		leads: map[netip.Prefix]string{}, byNode: map[string]map[netip.Prefix]struct{}{},
+		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{},
+		tunnels: newTable(strings.Compare, func(a, b desired.Tunnel) bool { return a == b }),
+		peers:   newTable(desired.TunnelPeerID.Compare, func(a, b desired.TunnelPeer) bool { return a == b }),
+	}
+}
+
+// tunnelPool is what reach needs of an IP pool.
+type tunnelPool struct {
+	name      string
+	cidr      netip.Prefix
+	blockSize int
+	vxlan     v3.EncapMode
+}
+
+func (r *reach) putPool(name string, cidr netip.Prefix, obj *v3.IPPool) {
+	now := tunnelPool{name: name, cidr: cidr, vxlan: obj.Spec.VXLANMode, blockSize: blockSize(cidr, obj.Spec.BlockSize)}
+	if encapOf(now.vxlan, netip.Prefix{}, netip.Prefix{}) == encapNone {
+		r.removePool(name)
+	} else if r.pools[name] != now {
+		r.pools[name], r.all = now, true
+	}
+}
+
+func (r *reach) removePool(name string) {
+	if _, ok := r.pools[name]; ok {
+		delete(r.pools, name)
+		r.all = true
+	}
+}
+
+func blockSize(cidr netip.Prefix, set *int) int {
+	switch {
+	case set != nil:
+		return *set
+	case cidr.Addr().Is4():
+		return 26
+	}
+	return 122
+}
+
+// poolOf returns the pool with an encapsulation that holds a destination: should several do, the narrowest, then the first by name.
+func (r *reach) poolOf(dst netip.Prefix) (best tunnelPool, ok bool) {
+	for _, p := range r.pools {
+		if p.cidr.Bits() > dst.Bits() || !p.cidr.Contains(dst.Addr()) {
+			continue
+		}
+		if !ok || cmp.Or(cmp.Compare(best.cidr.Bits(), p.cidr.Bits()), strings.Compare(p.name, best.name)) < 0 {
+			best, ok = p, true
+		}
+	}
+	return best, ok
+}
+
+// putBlock and removeBlock say that another node has a block, by the name of the affinity.
+func (r *reach) putBlock(cidr netip.Prefix, node string) {
+	r.blocks.add(cidr, node)
+	r.touchBlock(cidr)
+}
+
+func (r *reach) removeBlock(cidr netip.Prefix, node string) {
+	r.blocks.remove(cidr, node)
+	r.touchBlock(cidr)
+}
+
+// maxBlockBits is the logarithm of the largest block's size: blockSize is at least 20, or 116.
+const maxBlockBits = 12
+
+// touchBlock marks a block and the addresses in it: they are borrowed or not by who has the block.
+func (r *reach) touchBlock(cidr netip.Prefix) {
+	r.dirtyDst[cidr] = struct{}{}
+	if cidr.Addr().BitLen()-cidr.Bits() > maxBlockBits {
+		return // no pool has such blocks
+	}
+	for addr := cidr.Addr(); cidr.Contains(addr); addr = addr.Next() {
+		if r.holders.first[addr] != nil {
+			r.dirtyDst[desired.HostPrefix(addr)] = struct{}{}
+		}
+	}
+}
+
+// hold takes a workload of another node in; release takes it out, before it changes. nil is none.
+func (r *reach) hold(it *item) {
+	if r.follows(it) {
+		r.holders.add(it)
+		r.touchAddrs(it)
+	}
+}
+
+func (r *reach) release(it *item) {
+	if r.follows(it) {
+		r.holders.remove(it)
+		r.touchAddrs(it)
+	}
+}
+
+func (r *reach) follows(it *item) bool { return it != nil && it.node != r.self && r.following }
+
+func (r *reach) touchAddrs(it *item) {
+	for _, net := range it.nets {
+		r.dirtyDst[net] = struct{}{}
+	}
+}
+
+// follow looks at all workloads when the first pool gets an encapsulation, and forgets them after the last. Without one they do not matter,
+// and there may be 100,000 of them.
+func (r *reach) follow() {
+	if now := len(r.pools) > 0; r.following != now {
+		r.following, r.holders = now, newHolders()
+		for _, it := range r.items.all[api.WorkloadEndpoints] {
+			r.hold(it)
+		}
+	}
+}
+
+// nodeOf returns which other node a destination belongs to; "" for none: the node that has the block, or for an address that a node has
+// outside its own blocks that node.
+func (r *reach) nodeOf(dst netip.Prefix, pool tunnelPool) string {
+	if node := r.blocks.first(dst); node != "" {
+		return node
+	}
+	if !dst.IsSingleIP() {
+		return ""
+	}
+	node := r.holders.node(dst.Addr())
+	block, err := dst.Addr().Prefix(pool.blockSize)
+	if err == nil && node == r.blocks.first(block) {
+		return "" // the block's route leads there
+	}
+	return node
+}
+
+// flush brings tunnels, peers and routes up to date.
+func (r *reach) flush() {
+	if r.all {
+		r.all = false
+		r.follow()
+		r.settleTunnels()
+		for name := range r.nodes {
+			r.dirtyNode[name] = struct{}{}
+		}
+		for dst := range r.leads {
+			r.dirtyDst[dst] = struct{}{}
+		}
+		for cidr := range r.blocks {
+			r.dirtyDst[cidr] = struct{}{}
+		}
+		for addr := range r.holders.first {
+			r.dirtyDst[desired.HostPrefix(addr)] = struct{}{}
+		}
+	}
+	for name := range r.dirtyNode {
+		r.settlePeer(name)
+		for dst := range r.byNode[name] {
+			r.dirtyDst[dst] = struct{}{}
+		}
+	}
+	for dst := range r.dirtyDst {
+		r.settleRoute(dst)
+	}
+	clear(r.dirtyNode)
+	clear(r.dirtyDst)
+}
+
+// settleTunnels makes the devices of this node: one for each family in which a pool has a tunnel and this node has both addresses.
+func (r *reach) settleTunnels() {
+	for f, name := range tunnelNames {
+		me := r.nodes[r.self]
+		if !r.needs()[f] || me == nil || !me.subnet[f].IsValid() || !me.tunnel[f].IsValid() {
+			r.tunnels.remove(name)
+			continue
+		}
+		v := r.configs.now()
+		r.tunnels.put(name, desired.Tunnel{Name: name, Local: me.subnet[f].Addr(), Addr: me.tunnel[f], MAC: me.mac[f], VNI: v.vni, Port: v.port, MTU: v.mtu[f]})
+	}
+}
+
+// needs tells by family whether this node is to have a tunnel, for which it needs an address.
+func (r *reach) needs() (needs [2]bool) {
+	if on := r.configs.now().enabled; on != nil && !*on {
+		return needs
+	}
+	for _, p := range r.pools {
+		needs[family(p.cidr.Addr())] = true
+	}
+	return needs
+}
+
+// settlePeer makes another node known on the tunnels.
+func (r *reach) settlePeer(name string) {
+	if name == r.self {
+		return
+	}
+	for f, device := range tunnelNames {
+		id := desired.TunnelPeerID{Tunnel: device, Node: name}
+		if _, ok := r.tunnels.get(device); ok && r.reachable(name, f) {
+			n := r.nodes[name]
+			r.peers.put(id, desired.TunnelPeer{ID: id, Remote: n.subnet[f].Addr(), Addr: n.tunnel[f], MAC: n.mac[f]})
+		} else {
+			r.peers.remove(id)
+		}
+	}
+}
+
+// reachable tells whether a node can be a peer: it has what a peer needs, and no other node before it has the same.
+func (r *reach) reachable(name string, f int) bool {
+	n := r.nodes[name]
+	return n != nil && n.subnet[f].IsValid() && n.tunnel[f].IsValid() && r.addrs.first(n.tunnel[f]) == name && r.macs.first(n.mac[f]) == name
+}
+
+// settleRoute leads a destination to the node that it belongs to.
+func (r *reach) settleRoute(dst netip.Prefix) {
+	pool, ok := r.poolOf(dst)
+	node := ""
+	if ok {
+		node = r.nodeOf(dst, pool)
+	}
+	r.lead(dst, node)
+	if route, ok := r.route(dst, node, pool); ok {
+		r.routes.setRemote(route)
+	} else {
+		r.routes.removeRemote(dst)
+	}
+}
+
+// lead notes which node a destination leads to.
+func (r *reach) lead(dst netip.Prefix, node string) {
+	if old, ok := r.leads[dst]; ok && old != node {
+		delete(r.byNode[old], dst)
+		if len(r.byNode[old]) == 0 {
+			delete(r.byNode, old)
+		}
+	}
+	if node == "" {
+		delete(r.leads, dst)
+		return
+	}
+	r.leads[dst] = node
+	if r.byNode[node] == nil {
+		r.byNode[node] = map[netip.Prefix]struct{}{}
+	}
+	r.byNode[node][dst] = struct{}{}
+}
+
+// route returns the way to a destination on another node.
+func (r *reach) route(dst netip.Prefix, node string, pool tunnelPool) (route desired.Route, ok bool) {
+	me, n, f := r.nodes[r.self], r.nodes[node], family(dst.Addr())
+	if node == "" || me == nil || n == nil || !me.subnet[f].IsValid() || !n.subnet[f].IsValid() {
+		return route, false
+	}
+	switch encapOf(pool.vxlan, me.subnet[f], n.subnet[f]) {
+	case encapDirect:
+		return desired.Route{Dst: dst, Kind: desired.RouteNode, Via: n.subnet[f].Addr()}, true
+	case encapVXLAN:
+		p, ok := r.peers.get(desired.TunnelPeerID{Tunnel: tunnelNames[f], Node: node})
+		return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: tunnelNames[f], Via: p.Addr}, ok
+	}
+	return route, false
+}
+
+// problems reports a node without the address that its tunnel needs, and nodes that share what each needs for itself.
+func (r *reach) problems() problems {
+	out := problems{}
+	if me := r.nodes[r.self]; me != nil {
+		for f, needed := range r.needs() {
+			if needed && me.subnet[f].IsValid() && !me.tunnel[f].IsValid() {
+				out.add(api.Key{Resource: api.Nodes, Name: r.self}, tunnelAddressFields[f],
+					"the node has no address for its tunnel yet, so that nothing in pools with vxlanMode can be reached; its agent takes one from a pool with allowedUses Tunnel")
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
+		r.sharing(out, name)
+	}
+	return out
+}
+
+// sharing reports what a node has that another has before it.
+func (r *reach) sharing(out problems, name string) {
+	key := api.Key{Resource: api.Nodes, Name: name}
+	for f := range tunnelNames {
+		n := r.nodes[name]
+		if first := r.addrs.first(n.tunnel[f]); first != "" && first != name && name != r.self {
+			out.add(key, tunnelAddressFields[f], n.tunnel[f].String()+" is also the tunnel address of node "+first+", which alone is reached; delete it here")
+		}
+		if first := r.macs.first(n.mac[f]); n.tunnel[f].IsValid() && first != "" && first != name && name != r.self {
+			out.add(key, tunnelMACFields[f], "node "+first+" has the same MAC address, and alone is reached; delete it here")
+		}
+	}
+}

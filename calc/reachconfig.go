@@ -1,0 +1,60 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calc
+
+import (
+	"cmp"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+)
+
+// vxlan is how the tunnels are made. The zero value of enabled leaves it to the pools.
+type vxlan struct {
+	enabled *bool
+	vni     uint32
+	port    uint16
+	mtu     [2]int // by family; 0: detected
+}
+
+// vxlanConfigs joins what the FelixConfigurations say of VXLAN for this node. Of what both state, the node's own wins over the one named
+// default.
+type vxlanConfigs struct {
+	own    string
+	byName map[string]v3.FelixOverlay
+}
+
+func newVXLANConfigs(self string) vxlanConfigs {
+	return vxlanConfigs{own: "node." + self, byName: map[string]v3.FelixOverlay{}}
+}
+
+func (c vxlanConfigs) now() vxlan {
+	own, all := c.byName[c.own], c.byName["default"]
+	number := func(own, all *int, fallback int) int {
+		if p := cmp.Or(own, all); p != nil {
+			return *p
+		}
+		return fallback
+	}
+	return vxlan{
+		enabled: cmp.Or(own.VXLANEnabled, all.VXLANEnabled),
+		vni:     uint32(number(own.VXLANVNI, all.VXLANVNI, 4096)),
+		port:    uint16(number(own.VXLANPort, all.VXLANPort, 4789)),
+		mtu:     [2]int{number(own.VXLANMTU, all.VXLANMTU, 0), number(own.VXLANMTUV6, all.VXLANMTUV6, 0)},
+	}
+}
+
+func (r *reach) putConfig(key api.Key, obj *v3.FelixConfiguration) api.FieldErrors {
+	if port := obj.Spec.VXLANPort; port != nil && *port == 0 {
+		return api.FieldErrors{{Path: "spec.vxlanPort", Reason: "0 is no port; write 1 to 65535"}}
+	}
+	r.configs.byName[key.Name] = obj.Spec.FelixOverlay
+	r.all = true
+	return nil
+}
+
+func (r *reach) removeConfig(key api.Key) {
+	delete(r.configs.byName, key.Name)
+	r.all = true
+}

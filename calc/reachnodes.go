@@ -1,0 +1,144 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package calc
+
+import (
+	"crypto/sha1" //nolint:gosec // names a device as Calico does, protects nothing
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/desired"
+)
+
+// Fields of a Node that concern its tunnels, by family.
+var (
+	tunnelAddressFields = [2]string{"spec.ipv4VXLANTunnelAddr", "spec.ipv6VXLANTunnelAddr"}
+	tunnelMACFields     = [2]string{"spec.vxlanTunnelMACAddr", "spec.vxlanTunnelMACAddrV6"}
+)
+
+// tunnelNode is what reach needs of a Node, by family.
+type tunnelNode struct {
+	subnet [2]netip.Prefix // its address with the subnet
+	tunnel [2]netip.Addr   // its address on the tunnel
+	mac    [2]desired.MAC
+}
+
+func newTunnelNode(n *v3.Node) (*tunnelNode, api.FieldErrors) {
+	out := &tunnelNode{mac: [2]desired.MAC{TunnelMAC(n.Name, 0), TunnelMAC(n.Name, 1)}}
+	var wrong faults
+	if bgp := n.Spec.BGP; bgp != nil {
+		for f, text := range [2]string{bgp.IPv4Address, bgp.IPv6Address} {
+			if text != "" {
+				p, err := v3.ParseInterfaceCIDR(text)
+				wrong.add(nodeAddressFields[f], err)
+				out.subnet[f] = p
+			}
+		}
+	}
+	for f, text := range [2]string{n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr} {
+		if text != "" {
+			addr, err := netip.ParseAddr(text)
+			if err == nil && family(addr) != f {
+				err = fmt.Errorf("%s is an address of the other family; move it to %s", text, tunnelAddressFields[1-f])
+			}
+			wrong.add(tunnelAddressFields[f], err)
+			out.tunnel[f] = addr
+		}
+	}
+	for f, text := range [2]string{n.Spec.VXLANTunnelMACAddr, n.Spec.VXLANTunnelMACAddrV6} {
+		if text != "" {
+			mac, err := net.ParseMAC(text)
+			if err == nil && len(mac) != len(desired.MAC{}) {
+				err = fmt.Errorf("%s is no Ethernet address; write six bytes, 66:01:02:03:04:05", text)
+			}
+			wrong.add(tunnelMACFields[f], err)
+			copy(out.mac[f][:], mac)
+		}
+	}
+	return out, wrong.list
+}
+
+// TunnelMAC returns the MAC address of a node's VXLAN device by family of its underlay, which is Calico's: 66 and the first five bytes of the
+// SHA-1 of the node's name, for IPv6 with "-v6" behind it. A Node may state another.
+func TunnelMAC(node string, family int) desired.MAC {
+	sum := sha1.Sum([]byte(node + [2]string{"", "-v6"}[family])) //nolint:gosec // see the import
+	return desired.MAC{0x66, sum[0], sum[1], sum[2], sum[3], sum[4]}
+}
+
+func (r *reach) putNode(name string, n *v3.Node) api.FieldErrors {
+	now, wrong := newTunnelNode(n)
+	if wrong != nil {
+		return wrong
+	}
+	if old := r.nodes[name]; old == nil || *old != *now {
+		r.setNode(name, now)
+	}
+	return nil
+}
+
+func (r *reach) removeNode(name string) {
+	if r.nodes[name] != nil {
+		r.setNode(name, nil)
+	}
+}
+
+// setNode replaces a node; nil removes it. Nodes that share an address or MAC address with it before or after are marked too: who is first
+// may change.
+func (r *reach) setNode(name string, now *tunnelNode) {
+	old := r.nodes[name]
+	if name == r.self {
+		r.all = true
+	}
+	r.dirtyNode[name] = struct{}{}
+	for _, n := range []*tunnelNode{old, now} {
+		for f := range tunnelNames {
+			if n == nil || !n.tunnel[f].IsValid() || name == r.self {
+				continue
+			}
+			if n == old {
+				r.addrs.remove(n.tunnel[f], name)
+				r.macs.remove(n.mac[f], name)
+			} else {
+				r.addrs.add(n.tunnel[f], name)
+				r.macs.add(n.mac[f], name)
+			}
+			for _, other := range slices.Concat(r.addrs[n.tunnel[f]], r.macs[n.mac[f]]) {
+				r.dirtyNode[other] = struct{}{}
+			}
+		}
+	}
+	if now == nil {
+		delete(r.nodes, name)
+	} else {
+		r.nodes[name] = now
+	}
+}
+
+// owners knows who has one thing each: the first by name counts. A name may be there several times.
+type owners[K comparable] map[K][]string
+
+func (o owners[K]) first(k K) string {
+	if list := o[k]; len(list) > 0 {
+		return list[0]
+	}
+	return ""
+}
+
+func (o owners[K]) add(k K, name string) {
+	at, _ := slices.BinarySearch(o[k], name)
+	o[k] = slices.Insert(o[k], at, name)
+}
+
+func (o owners[K]) remove(k K, name string) {
+	if at, ok := slices.BinarySearch(o[k], name); ok {
+		o[k] = slices.Delete(o[k], at, at+1)
+	}
+	if len(o[k]) == 0 {
+		delete(o, k)
+	}
+}
