@@ -330,12 +330,13 @@ func (s *soak) logEvidence() {
 }
 
 func (s *soak) logAgents() {
-	for _, node := range s.Nodes() {
-		data, err := os.ReadFile(filepath.Join(s.NodeDir(node), "output.log"))
+	for _, member := range append(s.Nodes(), "store") {
+		data, err := os.ReadFile(filepath.Join(s.Dir(), member, "output.log"))
 		if err != nil {
+			s.t.Log(err)
 			continue
 		}
 		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-		s.t.Logf("agent %s:\n%s", node, strings.Join(lines[max(0, len(lines)-12):], "\n"))
+		s.t.Logf("log of %s:\n%s", member, strings.Join(lines[max(0, len(lines)-12):], "\n"))
 	}
 }
