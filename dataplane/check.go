@@ -5,8 +5,10 @@ package dataplane
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/own"
 )
 
 // interfaceNameMax is the longest name of a network interface in bytes (IFNAMSIZ less the closing zero, netdevice(7)).
@@ -26,6 +28,17 @@ func CheckEndpoint(e *desired.Endpoint) error {
 		if !p.IsValid() {
 			return fmt.Errorf("source prefix %v: want an address and a length", p)
 		}
+	}
+	return nil
+}
+
+// CheckHostEndpoint returns an error for a host endpoint that no driver can program.
+func CheckHostEndpoint(e *desired.HostEndpoint) error {
+	switch {
+	case e.Interface == "" || len(e.Interface) > interfaceNameMax:
+		return fmt.Errorf("interface name %q: want 1 to %d bytes", e.Interface, interfaceNameMax)
+	case strings.HasPrefix(e.Interface, own.InterfacePrefix):
+		return fmt.Errorf("interface %s: names with %s are workloads'; write policy for those", e.Interface, own.InterfacePrefix)
 	}
 	return nil
 }

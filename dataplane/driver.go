@@ -32,9 +32,10 @@ type Driver interface {
 
 // Report is the result of one Apply.
 type Report struct {
-	// Programmed lists endpoints that were written and read back in this call.
+	// Programmed lists endpoints that were written and read back in this call, host endpoints among them.
 	Programmed []desired.EndpointID
-	// Failed lists endpoints whose policy is not in force, with the reason. They are closed, never open.
+	// Failed lists endpoints whose policy is not in force, with the reason. They are closed, never open; of a closed host endpoint the
+	// failsafe ports stay open.
 	Failed map[desired.EndpointID]error
 	// Repaired counts foreign changes undone.
 	Repaired int

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -48,14 +49,14 @@ func (f *Fake) Apply(ctx context.Context, view desired.View, delta *desired.Delt
 		return Report{}, fmt.Errorf("fake driver: the delta does not lead to the view; missing is %+v", rest)
 	}
 	failed := f.failures(view)
-	return Report{Programmed: programmed(slices.Values(delta.Endpoints), failed), Failed: failed}, nil
+	return Report{Programmed: programmed(slices.Values(delta.Endpoints), slices.Values(delta.HostEndpoints), failed), Failed: failed}, nil
 }
 
 func (f *Fake) reconcile(view desired.View) Report {
 	f.Reconciles++
 	f.state = desired.Snapshot(view)
 	failed := f.failures(view)
-	r := Report{Programmed: programmed(view.Endpoints(), failed), Failed: failed, Repaired: f.damaged}
+	r := Report{Programmed: programmed(view.Endpoints(), view.HostEndpoints(), failed), Failed: failed, Repaired: f.damaged}
 	f.damaged = 0
 	return r
 }
@@ -78,24 +79,54 @@ func (f *Fake) failures(view desired.View) map[desired.EndpointID]error {
 		}
 		taken[e.Interface] = e.ID
 	}
+	for e := range view.HostEndpoints() {
+		err := CheckHostEndpoint(e)
+		if other, ok := taken[e.Interface]; ok && err == nil {
+			err = SharedInterfaceError(e.Interface, other)
+		}
+		if err == nil {
+			err = hostReferences(view, e)
+		}
+		if err != nil {
+			failed[e.ID] = err
+		}
+		taken[e.Interface] = e.ID // even then: it is closed
+	}
 	return failed
 }
 
 // references returns an error when the policy of an endpoint is not complete.
 func references(view desired.View, e *desired.Endpoint) error {
 	for dir, tiers := range e.Tiers {
-		ids := slices.Clone(e.Profiles)
-		for _, t := range tiers {
-			ids = append(ids, t.Policies...)
+		if err := complete(view, rule.Direction(dir), tiers, e.Profiles); err != nil {
+			return err
 		}
-		for _, id := range ids {
-			p, ok := view.Policy(id)
-			if !ok {
-				return fmt.Errorf("policy %v is referred to and not there", id)
-			}
-			if err := sets(view, p.Rules[dir]); err != nil {
-				return fmt.Errorf("policy %v: %w", id, err)
-			}
+	}
+	return nil
+}
+
+func hostReferences(view desired.View, e *desired.HostEndpoint) error {
+	errs := []error{complete(view, rule.Ingress, e.PreDNAT, nil)}
+	for dir := range e.Normal {
+		for _, tiers := range [][]desired.TierPolicies{e.Untracked[dir], e.Normal[dir], e.Forward[dir]} {
+			errs = append(errs, complete(view, rule.Direction(dir), tiers, e.Profiles))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func complete(view desired.View, dir rule.Direction, tiers []desired.TierPolicies, profiles []rule.PolicyID) error {
+	ids := slices.Clone(profiles)
+	for _, t := range tiers {
+		ids = append(ids, t.Policies...)
+	}
+	for _, id := range ids {
+		p, ok := view.Policy(id)
+		if !ok {
+			return fmt.Errorf("policy %v is referred to and not there", id)
+		}
+		if err := sets(view, p.Rules[dir]); err != nil {
+			return fmt.Errorf("policy %v: %w", id, err)
 		}
 	}
 	return nil
@@ -113,9 +144,14 @@ func sets(view desired.View, rules []rule.Rule) error {
 	return nil
 }
 
-func programmed(endpoints func(func(*desired.Endpoint) bool), failed map[desired.EndpointID]error) []desired.EndpointID {
+func programmed(endpoints iter.Seq[*desired.Endpoint], hosts iter.Seq[*desired.HostEndpoint], failed map[desired.EndpointID]error) []desired.EndpointID {
 	var out []desired.EndpointID
 	for e := range endpoints {
+		if failed[e.ID] == nil {
+			out = append(out, e.ID)
+		}
+	}
+	for e := range hosts {
 		if failed[e.ID] == nil {
 			out = append(out, e.ID)
 		}
@@ -155,6 +191,9 @@ func (f *Fake) Dump() string {
 	var b strings.Builder
 	for e := range f.state.Endpoints() {
 		fmt.Fprintf(&b, "endpoint %s/%s interface %s addresses %v\n", e.ID.Namespace, e.ID.Name, e.Interface, e.Addrs)
+	}
+	for e := range f.state.HostEndpoints() {
+		fmt.Fprintf(&b, "host endpoint %s interface %s\n", e.ID.Name, e.Interface)
 	}
 	for p := range f.state.Policies() {
 		fmt.Fprintf(&b, "policy %v rules %d/%d\n", p.ID, len(p.Rules[rule.Ingress]), len(p.Rules[rule.Egress]))

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/dataplane"
@@ -31,7 +32,7 @@ func (d *Driver) applyDelta(ctx context.Context, view desired.View, delta *desir
 		}
 	}
 	report := dataplane.Report{Failed: d.closed(view)}
-	report.Programmed, err = d.readBack(delta.Endpoints)
+	report.Programmed, err = d.readBack(delta)
 	return report, err
 }
 
@@ -57,7 +58,7 @@ func (d *Driver) reconcile(ctx context.Context, view desired.View) (dataplane.Re
 			if d.synced {
 				report.Repaired = count
 			}
-			report.Programmed, err = d.readBackAll(l)
+			report.Programmed, err = d.readBackAll(l, closed)
 			if err == nil {
 				d.ledger, d.synced = l, true
 			}
@@ -122,50 +123,68 @@ func (d *Driver) create(h *held, whole *plan, rulesOf func(string) ([]nft.Rule, 
 	return d.conn.Commit(b)
 }
 
-// readBack confirms that the kernel dispatches to the endpoints' chains.
-func (d *Driver) readBack(endpoints []*desired.Endpoint) ([]desired.EndpointID, error) {
+// readBack confirms that the kernel leads the packets of a delta's endpoints to their chains.
+func (d *Driver) readBack(delta *desired.Delta) ([]desired.EndpointID, error) {
 	var out []desired.EndpointID
-	for _, e := range endpoints {
-		have := d.ledger.endpoints[e.ID]
-		for i, f := range families {
-			for dir, name := range have.chains[i] {
-				set := dispatchOf(dir, f)
-				got, err := d.conn.Lookup(tableName, set, ifname(e.Interface))
-				if err != nil {
-					return nil, err
-				}
-				if err := confirm(e, set, got, name); err != nil {
-					return nil, err
-				}
-			}
+	lookup := func(set *nft.Set, iface string) (map[string]nft.Verdict, error) {
+		return d.conn.Lookup(tableName, set, ifname(iface))
+	}
+	for _, e := range delta.Endpoints {
+		if err := confirm(d.ledger.endpoints[e.ID], lookup); err != nil {
+			return nil, err
+		}
+		out = append(out, e.ID)
+	}
+	for _, e := range delta.HostEndpoints {
+		if err := confirm(d.ledger.hosts[e.ID], lookup); err != nil {
+			return nil, err
 		}
 		out = append(out, e.ID)
 	}
 	return out, nil
 }
 
-// readBackAll does the same for all endpoints, reading each map once.
-func (d *Driver) readBackAll(l *ledger) ([]desired.EndpointID, error) {
-	for i, f := range families {
-		for dir := range 2 {
-			set := dispatchOf(dir, f)
+// readBackAll does the same for all endpoints but the closed ones, reading each map once.
+func (d *Driver) readBackAll(l *ledger, closed map[desired.EndpointID]error) ([]desired.EndpointID, error) {
+	maps := map[string]map[string]nft.Verdict{}
+	lookup := func(set *nft.Set, _ string) (map[string]nft.Verdict, error) {
+		if maps[set.Name] == nil {
 			got, err := d.conn.Verdicts(tableName, set)
 			if err != nil {
 				return nil, err
 			}
-			for _, x := range l.endpoints {
-				if err := confirm(x.e, set, got, x.chains[i][dir]); err != nil {
-					return nil, err
-				}
+			maps[set.Name] = got
+		}
+		return maps[set.Name], nil
+	}
+	var out []desired.EndpointID
+	for _, list := range []map[desired.EndpointID]*endpoint{l.endpoints, l.hosts} {
+		for id, x := range list {
+			if err := confirm(x, lookup); err != nil {
+				return nil, err
+			}
+			if closed[id] == nil {
+				out = append(out, id)
 			}
 		}
 	}
-	return sortedIDs(l.endpoints), nil
+	slices.SortFunc(out, desired.EndpointID.Compare)
+	return out, nil
 }
 
-func confirm(e *desired.Endpoint, set *nft.Set, got map[string]nft.Verdict, chain string) error {
-	if v := got[string(ifname(e.Interface))]; v.Chain != chain {
-		return fmt.Errorf("%v: map %s sends interface %s to chain %q and not to %q as just written", ofEndpoint(e.ID), set.Name, e.Interface, v.Chain, chain)
+// confirm compares what maps say about an endpoint's interface with its routes. That of all other interfaces is in none.
+func confirm(x *endpoint, lookup func(set *nft.Set, iface string) (map[string]nft.Verdict, error)) error {
+	if x.iface == desired.AnyInterface {
+		return nil
+	}
+	for _, r := range x.routes {
+		got, err := lookup(r.set, x.iface)
+		if err != nil {
+			return err
+		}
+		if v := got[string(ifname(x.iface))]; v.Chain != r.chain {
+			return fmt.Errorf("%v: map %s sends interface %s to chain %q and not to %q as just written", x.unit, r.set.Name, x.iface, v.Chain, r.chain)
+		}
 	}
 	return nil
 }

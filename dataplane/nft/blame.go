@@ -6,7 +6,7 @@ package nft
 import (
 	"errors"
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
 
 	"github.com/weftnet/weft/desired"
@@ -25,7 +25,7 @@ func (d *Driver) blame(err error, l *ledger) bool {
 		return false
 	}
 	// What a missing set or chain causes further on is no fault of its own: blame the lowest kind only.
-	lowest := endpointUnit + 1
+	lowest := hostUnit + 1
 	for _, x := range refused.Refusals {
 		if u, ok := x.Tag.(unit); ok {
 			lowest = min(lowest, u.kind)
@@ -53,9 +53,11 @@ func (d *Driver) fail(l *ledger, u unit, err error) bool {
 		return !known
 	}
 	found := false
-	for id, e := range l.endpoints {
-		if l.reaches(e, u.chain) {
-			found = d.fail(l, ofEndpoint(id), err) || found
+	for _, list := range []map[desired.EndpointID]*endpoint{l.endpoints, l.hosts} {
+		for _, e := range list {
+			if l.reaches(e, u.chain) {
+				found = d.fail(l, e.unit, err) || found
+			}
 		}
 	}
 	return found
@@ -63,14 +65,7 @@ func (d *Driver) fail(l *ledger, u unit, err error) bool {
 
 // reaches reports whether packets of an endpoint can come to a chain of tiers.
 func (l *ledger) reaches(e *endpoint, name string) bool {
-	for _, byDirection := range e.chains {
-		for _, own := range byDirection {
-			if own != "" && l.leads(own, name) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.routes, func(r route) bool { return l.leads(r.chain, name) })
 }
 
 // leads reports whether packets can come from one chain to another.
@@ -86,7 +81,7 @@ func (l *ledger) leads(from, to string) bool {
 }
 
 // closed returns the endpoints that have no policy in force because of what failed: they are left out of the dispatch, so that all their
-// packets are dropped.
+// packets are dropped; host endpoints among them are replaced by closedHost.
 func (d *Driver) closed(view desired.View) map[desired.EndpointID]error {
 	if len(d.failed) == 0 {
 		return nil
@@ -99,7 +94,12 @@ func (d *Driver) closed(view desired.View) map[desired.EndpointID]error {
 	}
 	out := map[desired.EndpointID]error{}
 	for e := range view.Endpoints() {
-		if err := d.endpointError(e, bad); err != nil {
+		if err := d.endpointError(ofEndpoint(e.ID), inForce(e), bad); err != nil {
+			out[e.ID] = err
+		}
+	}
+	for e := range view.HostEndpoints() {
+		if err := d.endpointError(ofHost(e.ID), e.Uses(), bad); err != nil {
 			out[e.ID] = err
 		}
 	}
@@ -122,17 +122,11 @@ func (d *Driver) policyError(p *desired.Policy) error {
 	return nil
 }
 
-func (d *Driver) endpointError(e *desired.Endpoint, bad map[rule.PolicyID]error) error {
-	if err := d.failed[ofEndpoint(e.ID)]; err != nil {
+func (d *Driver) endpointError(u unit, uses iter.Seq[rule.PolicyID], bad map[rule.PolicyID]error) error {
+	if err := d.failed[u]; err != nil {
 		return err
 	}
-	ids := slices.Clone(e.Profiles)
-	for _, tiers := range e.Tiers {
-		for _, t := range tiers {
-			ids = append(ids, t.Policies...)
-		}
-	}
-	for _, id := range ids {
+	for id := range uses {
 		if err := bad[id]; err != nil {
 			return err
 		}
@@ -143,12 +137,33 @@ func (d *Driver) endpointError(e *desired.Endpoint, bad map[rule.PolicyID]error)
 	return nil
 }
 
+// inForce are the policies that a workload's packets meet: not the staged ones.
+func inForce(e *desired.Endpoint) iter.Seq[rule.PolicyID] {
+	enforced := *e
+	enforced.Staged = nil
+	return enforced.Uses()
+}
+
+// closedHost stands in for a host endpoint whose policy is not in force: processes of the host keep their failsafe ports alone, and nothing
+// is forwarded in a direction that policy has a say in.
+func closedHost(e *desired.HostEndpoint) *desired.HostEndpoint {
+	closed := []desired.TierPolicies{{Tier: "closed", DefaultAction: rule.Deny}}
+	out := &desired.HostEndpoint{ID: e.ID, Interface: e.Interface}
+	if len(e.Forward[rule.Ingress])+len(e.PreDNAT)+len(e.Untracked[rule.Ingress]) > 0 {
+		out.Forward[rule.Ingress] = closed
+	}
+	if len(e.Forward[rule.Egress]) > 0 {
+		out.Forward[rule.Egress] = closed
+	}
+	return out
+}
+
 // touchesFailed reports whether a delta may concern what failed. Then everything is tried again.
 func (d *Driver) touchesFailed(delta *desired.Delta) bool {
 	if len(d.failed) == 0 {
 		return false
 	}
-	if len(delta.Policies)+len(delta.Endpoints)+len(delta.EndpointsRemoved)+len(delta.PoliciesRemoved) > 0 {
+	if len(delta.Policies)+len(delta.Endpoints)+len(delta.EndpointsRemoved)+len(delta.PoliciesRemoved)+len(delta.HostEndpoints)+len(delta.HostEndpointsRemoved) > 0 {
 		return true
 	}
 	ids := slices.Clone(delta.IPSetsRemoved)
@@ -156,8 +171,4 @@ func (d *Driver) touchesFailed(delta *desired.Delta) bool {
 		ids = append(ids, s.ID)
 	}
 	return slices.ContainsFunc(ids, func(id rule.SetID) bool { return d.failed[setUnit(id)] != nil })
-}
-
-func sortedIDs(m map[desired.EndpointID]*endpoint) []desired.EndpointID {
-	return slices.SortedFunc(maps.Keys(m), desired.EndpointID.Compare)
 }

@@ -17,30 +17,42 @@ import (
 type chainSpec struct {
 	name string
 	fam  *family
-	dir  rule.Direction
-	// policy: the rules of one policy; else the evaluation of tiers, then, if final, of profiles, then drop.
+	role *role
+	// policy: the rules of one policy; else the evaluation of tiers, and what follows.
 	policy   rule.PolicyID
 	isPolicy bool
 	tiers    []desired.TierPolicies
 	profiles []rule.PolicyID
-	final    bool
+	end      ending
 	indexed  bool // one tier, by peer
 }
 
-func policySpec(id rule.PolicyID, dir rule.Direction, f *family) chainSpec {
-	return chainSpec{name: policyChain(id, dir, f), fam: f, dir: dir, policy: id, isPolicy: true}
+// ending is what follows tiers that leave a packet undecided.
+type ending uint8
+
+const (
+	tierEnd    ending = iota // nothing: it is a tier by itself, and returns when it passes
+	profileEnd               // profiles, and no match there denies
+	openEnd                  // the packet goes on as if allowed
+)
+
+func policySpec(id rule.PolicyID, r *role, f *family) chainSpec {
+	return chainSpec{name: policyChain(id, r, f), fam: f, role: r, policy: id, isPolicy: true}
 }
 
 // endpointSpec is what decides about packets of an endpoint.
-func endpointSpec(e *desired.Endpoint, dir rule.Direction, f *family) chainSpec {
-	s := chainSpec{fam: f, dir: dir, tiers: e.Tiers[dir], profiles: e.Profiles, final: true}
+func endpointSpec(r *role, f *family, tiers []desired.TierPolicies, end ending, profiles []rule.PolicyID) chainSpec {
+	s := chainSpec{fam: f, role: r, tiers: tiers, end: end}
+	if end == profileEnd {
+		s.profiles = profiles
+	}
 	s.name = "ep/" + s.tail()
 	return s
 }
 
-// tierSpec is one tier by itself: it returns when it passes.
+// tierSpec is one tier by itself.
 func (s chainSpec) tierSpec(t desired.TierPolicies) chainSpec {
-	out := chainSpec{fam: s.fam, dir: s.dir, tiers: []desired.TierPolicies{t}}
+	out := chainSpec{fam: s.fam, role: s.role, tiers: []desired.TierPolicies{t}}
 	out.name = "tier/" + out.tail()
 	return out
 }
@@ -53,7 +65,7 @@ func (s chainSpec) indexSpec(t desired.TierPolicies) chainSpec {
 }
 
 // tail ends the names of what is made from the same policies.
-func (s chainSpec) tail() string { return dirTag(s.dir) + s.fam.tag + "/" + s.hash() }
+func (s chainSpec) tail() string { return s.role.tag + s.fam.tag + "/" + s.hash() }
 
 func (s chainSpec) hash() string {
 	var b []byte
@@ -67,9 +79,12 @@ func (s chainSpec) hash() string {
 		b = fmt.Appendf(b, "tier %q %d ", t.Tier, t.DefaultAction)
 		policies(t.Policies)
 	}
-	if s.final {
+	switch s.end {
+	case profileEnd:
 		b = append(b, "profiles "...)
 		policies(s.profiles)
+	case openEnd:
+		b = append(b, "open "...)
 	}
 	return hash(b)
 }
@@ -87,7 +102,7 @@ func (s chainSpec) level() int {
 	switch {
 	case s.isPolicy:
 		return policyLevel
-	case s.final:
+	case s.end != tierEnd:
 		return endpointLevel
 	case s.indexed:
 		return indexLevel
@@ -150,42 +165,53 @@ func (r renderer) find(id rule.PolicyID) (*desired.Policy, error) {
 	return nil, fmt.Errorf("policy %s/%s is referred to and not there", id.Namespace, id.Name)
 }
 
-// evaluation renders tiers in order, then the profiles. What follows a tier that never passes is left out: nothing gets there.
+// evaluation renders tiers in order, and what follows. That is left out behind a tier that never passes: nothing gets there.
 func (r renderer) evaluation(out *rendered, s chainSpec) error {
 	for _, t := range s.tiers {
-		passes, err := r.hasPass(t.Policies, s.dir)
+		passes, err := r.hasPass(t.Policies, s.role.dir)
 		if err != nil {
 			return err
 		}
 		var split split
 		worth := false
-		if s.final {
-			split, worth = r.split(t, s.dir, s.fam)
+		if s.end != tierEnd {
+			split, worth = r.split(t, s.role.dir, s.fam)
 			out.sets = append(out.sets, split.sets...)
 		}
 		switch {
 		case worth:
 			out.jump(s.indexSpec(t))
-		case s.final && passes:
+		case s.end != tierEnd && passes:
 			out.jump(s.tierSpec(t))
 		default:
 			if err := r.tier(out, s, t); err != nil {
 				return err
 			}
 		}
-		if t.DefaultAction != rule.Pass && !passes {
+		if s.denies(t) && !passes {
 			return nil
 		}
 	}
-	if !s.final {
-		return nil
-	}
-	for _, id := range s.profiles {
-		if err := r.policies(out, s, id); err != nil {
-			return err
+	return r.ending(out, s)
+}
+
+// denies reports whether the end of a tier denies.
+func (s chainSpec) denies(t desired.TierPolicies) bool {
+	return t.DefaultAction != rule.Pass && !s.role.early
+}
+
+func (r renderer) ending(out *rendered, s chainSpec) error {
+	switch {
+	case s.end == openEnd && !s.role.early:
+		out.rules = append(out.rules, ruleSpec{stmts: s.role.allow(s.fam)})
+	case s.end == profileEnd:
+		for _, id := range s.profiles {
+			if err := r.policies(out, s, id); err != nil {
+				return err
+			}
 		}
+		out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, s.role.deny}, "no profile matched"})
 	}
-	out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, denied}, "no profile matched"})
 	return nil
 }
 
@@ -214,8 +240,8 @@ func (r renderer) tier(out *rendered, s chainSpec, t desired.TierPolicies) error
 			return err
 		}
 	}
-	if t.DefaultAction != rule.Pass {
-		out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, denied}, comment("tier " + t.Tier + ": no policy matched")})
+	if s.denies(t) {
+		out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, s.role.deny}, comment("tier " + t.Tier + ": no policy matched")})
 	}
 	return nil
 }
@@ -225,12 +251,12 @@ func (r renderer) tier(out *rendered, s chainSpec, t desired.TierPolicies) error
 func (r renderer) policies(out *rendered, s chainSpec, id rule.PolicyID) error {
 	p, err := r.find(id)
 	switch {
-	case err != nil || len(p.Rules[s.dir]) == 0:
+	case err != nil || len(p.Rules[s.role.dir]) == 0:
 		return err
-	case canPass(p, s.dir) && !s.final:
+	case canPass(p, s.role.dir) && s.end == tierEnd:
 		return r.rules(out, s, p, true)
 	}
-	out.jump(policySpec(id, s.dir, s.fam))
+	out.jump(policySpec(id, s.role, s.fam))
 	return nil
 }
 
@@ -241,8 +267,8 @@ func (o *rendered) jump(s chainSpec) {
 
 // rules renders the rules of a policy. With pass, a return means to leave the tier, or in a profile to go on with the next one.
 func (r renderer) rules(out *rendered, s chainSpec, p *desired.Policy, pass bool) error {
-	for i := range p.Rules[s.dir] {
-		rl := &p.Rules[s.dir][i]
+	for i := range p.Rules[s.role.dir] {
+		rl := &p.Rules[s.role.dir][i]
 		end, err := action(rl.Action, s, pass)
 		if err != nil {
 			return fmt.Errorf("rule %d (%s): %w", rl.Index, rl.ID, err)
@@ -262,12 +288,10 @@ func (r renderer) rules(out *rendered, s chainSpec, p *desired.Policy, pass bool
 // action renders what a matching rule does.
 func action(a rule.Action, s chainSpec, pass bool) ([]stmt, error) {
 	switch {
-	case a == rule.Allow && s.dir == rule.Egress:
-		return []stmt{counter{}, goTo(toChain(s.fam))}, nil
 	case a == rule.Allow:
-		return []stmt{counter{}, accept}, nil
+		return append([]stmt{counter{}}, s.role.allow(s.fam)...), nil
 	case a == rule.Deny:
-		return []stmt{counter{}, denied}, nil
+		return []stmt{counter{}, s.role.deny}, nil
 	case a == rule.Log:
 		return []stmt{counter{}, logged{logPrefix}}, nil
 	case a == rule.Pass && pass:

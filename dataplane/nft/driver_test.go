@@ -14,7 +14,7 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			drivertest.Run(t, func(testing.TB) (drivertest.Driver, error) {
 				return New(Options{indexFrom: from})
-			}, drivertest.HostEndpoints)
+			})
 		})
 	}
 }

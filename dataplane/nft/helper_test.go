@@ -176,6 +176,13 @@ func (b *build) endpoint(iface string, tiers []desired.TierPolicies, profiles []
 	return e
 }
 
+// host adds a host endpoint without policy.
+func (b *build) host(iface string) *desired.HostEndpoint {
+	e := &desired.HostEndpoint{ID: desired.EndpointID{Name: "host-" + strings.ReplaceAll(iface, "*", "any")}, Interface: iface}
+	b.delta.HostEndpoints = append(b.delta.HostEndpoints, e)
+	return e
+}
+
 func endpointID(iface string) desired.EndpointID {
 	return desired.EndpointID{Namespace: "default", Name: "node-k8s-" + iface + "-eth0"}
 }

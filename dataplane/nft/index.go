@@ -121,7 +121,7 @@ func (r renderer) hostsOnly(sets []rule.SetID, f *family) bool {
 func (r renderer) index(out *rendered, s chainSpec) error {
 	t := s.tiers[0]
 	x := &peerIndex{spec: s, set: &nft.Set{Name: "peers/" + s.tail(), Key: []nft.Field{s.fam.addr}, Verdicts: true}}
-	x.split, _ = r.split(t, s.dir, s.fam)
+	x.split, _ = r.split(t, s.role.dir, s.fam)
 	out.peers = x
 	out.sets = append(out.sets, x.sets...)
 	out.rules = append(out.rules, ruleSpec{stmts: []stmt{is{f: nfproto, value: []byte{s.fam.nfproto}}, vmap{s.peer(), x.set.Name}}})
@@ -141,7 +141,7 @@ func some(t desired.TierPolicies, in func(position int) bool) desired.TierPolici
 
 // peer is the address field of the other side.
 func (s chainSpec) peer() *field {
-	if s.dir == rule.Ingress {
+	if s.role.dir == rule.Ingress {
 		return s.fam.saddr
 	}
 	return s.fam.daddr

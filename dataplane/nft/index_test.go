@@ -134,7 +134,7 @@ func TestManyCombinations(t *testing.T) {
 
 func (l *ledger) indexOf(f *family) string {
 	for name, x := range l.peers {
-		if x.spec.fam == f && x.spec.dir == rule.Ingress {
+		if x.spec.fam == f && x.spec.role == roleIn {
 			return name
 		}
 	}

@@ -264,5 +264,5 @@ func portRanges(ranges []rule.PortRange) *constSet {
 	for _, r := range ranges {
 		keys = append(append(keys, be16(r.Min)...), be16(r.Max)...)
 	}
-	return newConstSet(nft.FieldPort, true, keys)
+	return newConstSet([]nft.Field{nft.FieldPort}, true, keys)
 }

@@ -13,7 +13,7 @@ import (
 
 // Names of chains and sets are readable in the nft tool's listing and stable: the same object has the same name after a restart.
 //
-//	in4/np/<namespace>/<name>   rules of a policy for packets towards (in) or from (out) workloads
+//	in4/np/<namespace>/<name>   rules of a policy for packets in one role: towards (in) or from (out) workloads, and so on
 //	ep/in4/<hash>               what an endpoint's packets pass, shared by all endpoints with the same policies in the same order
 //	tier/in4/<hash>             a tier whose policies can pass to the next, or those of its policies that concern some peers
 //	index/in4/<hash>, peers/in4/<hash>   a tier with many policies, and the map from peers to tier/in4/...
@@ -23,20 +23,19 @@ import (
 const nameLimit = 120
 
 // policyChain names the chain of a policy.
-func policyChain(id rule.PolicyID, dir rule.Direction, f *family) string {
-	kind := [...]string{rule.KindNetworkPolicy: "np", rule.KindGlobalNetworkPolicy: "gnp", rule.KindKubeNetworkPolicy: "knp", rule.KindProfile: "profile"}[id.Kind]
+func policyChain(id rule.PolicyID, r *role, f *family) string {
+	kind := kindNames[id.Kind]
 	name := kind + "/" + plain(id.Name)
 	if id.Namespace != "" {
 		name = kind + "/" + plain(id.Namespace) + "/" + plain(id.Name)
 	}
-	return dirTag(dir) + f.tag + "/" + name
+	return r.tag + f.tag + "/" + name
 }
 
-func dirTag(d rule.Direction) string {
-	if d == rule.Ingress {
-		return "in"
-	}
-	return "out"
+// kindNames are short names of the kinds of policy that are enforced.
+var kindNames = map[rule.PolicyKind]string{
+	rule.KindNetworkPolicy: "np", rule.KindGlobalNetworkPolicy: "gnp", rule.KindKubeNetworkPolicy: "knp", rule.KindProfile: "profile",
+	rule.KindClusterNetworkPolicy: "cnp", rule.KindAdminNetworkPolicy: "anp", rule.KindBaselineAdminNetworkPolicy: "banp",
 }
 
 // plain returns the name if the nft tool's grammar takes it as part of an identifier, else a hash of it behind an underscore, which no

@@ -23,6 +23,7 @@ func TestParityWithFake(t *testing.T) {
 	for step := range 60 {
 		now := w.state(t)
 		w.spoil(t, now)
+		w.spoilHost(t, now)
 		var delta *desired.Delta
 		if old != nil && w.pick(3) > 0 {
 			if delta = desired.Diff(old, now); delta == nil {
@@ -60,6 +61,21 @@ func (w *walker) spoil(t *testing.T, s *desired.State) {
 		bad := *e
 		bad.Interface = []string{"", "cali-much-too-long", "cali0", "cali1"}[w.pick(4)]
 		if err := s.Apply(&desired.Delta{Endpoints: []*desired.Endpoint{&bad}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// spoilHost does the same for host endpoints.
+func (w *walker) spoilHost(t *testing.T, s *desired.State) {
+	t.Helper()
+	for e := range s.HostEndpoints() {
+		if w.pick(6) > 0 {
+			continue
+		}
+		bad := *e
+		bad.Interface = []string{"", "cali9", "eth1", "eth-much-too-long"}[w.pick(4)]
+		if err := s.Apply(&desired.Delta{HostEndpoints: []*desired.HostEndpoint{&bad}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -74,7 +74,7 @@ func (p *plan) steps() []*plan {
 		}
 	}
 	for _, c := range p.chains {
-		if c.fresh && c.chain.Hook == nil {
+		if c.fresh && (c.chain.Hook == nil || c.chain.Name == chainForwardOut) { // it takes over from a chain that changes
 			before.chains = append(before.chains, c)
 		} else {
 			change.chains = append(change.chains, c)

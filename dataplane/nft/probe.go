@@ -34,7 +34,7 @@ var features = []feature{
 	{"interval sets", "CONFIG_NF_TABLES", func(b *nft.Batch) { b.AddSet(netSetOf("probe", ipv6)) }},
 	{"ranges of concatenated keys", "Linux 5.6 or later", func(b *nft.Batch) { b.AddSet(sourceNetSet(ipv4)) }},
 	{"verdict maps", "CONFIG_NF_TABLES", func(b *nft.Batch) {
-		s := dispatchMap(true, ipv4)
+		s := ingressMap(ipv4)
 		b.AddSet(s)
 		b.AddVerdicts(s, nft.VerdictKey{Key: ifname("probe"), Verdict: nft.Verdict(jump(probeChain.Name))})
 	}},

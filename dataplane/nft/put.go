@@ -26,14 +26,21 @@ func (l *ledger) putView(closed map[desired.EndpointID]error, failed map[unit]er
 			return &refusal{ofEndpoint(e.ID), err}
 		}
 	}
+	for e := range l.view.HostEndpoints() {
+		bad := closed[e.ID] != nil
+		if bad {
+			e = closedHost(e)
+		}
+		if err := l.putHost(e); err != nil && !bad { // one without an interface of its own has failed, and there is nothing to close
+			return &refusal{ofHost(e.ID), err}
+		}
+	}
 	return nil
 }
 
 // putDelta takes in what changed.
 func (l *ledger) putDelta(d *desired.Delta) error {
-	if d.Settings != nil {
-		l.putFrame()
-	}
+	l.frame.stale = l.frame.stale || d.Settings != nil
 	for i := range d.IPSets {
 		if err := l.putSet(&d.IPSets[i]); err != nil {
 			return &refusal{setUnit(d.IPSets[i].ID), err}
@@ -45,9 +52,17 @@ func (l *ledger) putDelta(d *desired.Delta) error {
 	for _, id := range d.EndpointsRemoved {
 		l.dropEndpoint(id)
 	}
+	for _, id := range d.HostEndpointsRemoved {
+		l.dropHost(id)
+	}
 	for _, e := range d.Endpoints {
 		if err := l.putEndpoint(e); err != nil {
 			return &refusal{ofEndpoint(e.ID), err}
+		}
+	}
+	for _, e := range d.HostEndpoints {
+		if err := l.putHost(e); err != nil {
+			return &refusal{ofHost(e.ID), err}
 		}
 	}
 	for _, id := range d.PoliciesRemoved {

@@ -79,6 +79,7 @@ func (l *ledger) finish() (*plan, error) {
 			l.settleTouched()
 		}
 	}
+	l.settleFrame()
 	l.settleConsts()
 	l.settleIndexes()
 	l.retire()

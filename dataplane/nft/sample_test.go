@@ -5,6 +5,7 @@ package nft
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/weftnet/weft/desired"
@@ -74,6 +75,40 @@ func sample(t testing.TB) *desired.State {
 	second := b.policy(np("peers2"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{more}}})}, nil)
 	third := b.policy(np("peers3"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{mixed}}})}, nil)
 	b.endpoint("cali6", []desired.TierPolicies{tier("default", rule.Deny, first, second, third)}, nil, "10.65.0.6", "fd00::6")
+	return b.state(t)
+}
+
+// hosts is a state with host endpoints that have policy of every sort.
+func hosts(t testing.TB) *desired.State {
+	t.Helper()
+	var b build
+	set := b.set("admins", "192.0.2.1", "2001:db8::1")
+	tcp := func(port uint16, action rule.Action) rule.Rule {
+		return rule.Rule{Action: action, Match: rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}}}
+	}
+	both := func(name string, rules ...rule.Rule) []desired.TierPolicies {
+		other := slices.Clone(rules)
+		return []desired.TierPolicies{tier(name, rule.Deny, b.policy(np(name), rules, other))}
+	}
+	raw := both("raw", tcp(1, rule.Allow), tcp(2, rule.Deny), tcp(3, rule.Pass))
+	early := both("early", tcp(11, rule.Allow), tcp(12, rule.Deny))
+	normal := both("normal", tcp(21, rule.Allow), allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}}))
+	forward := both("forward", tcp(31, rule.Allow), tcp(32, rule.Deny))
+	open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+
+	eth0 := b.host("eth0")
+	eth0.Untracked, eth0.PreDNAT = [2][]desired.TierPolicies{raw, raw}, early
+	eth0.Normal, eth0.Forward = [2][]desired.TierPolicies{normal, normal}, [2][]desired.TierPolicies{forward, forward}
+	b.host("eth1").Profiles = []rule.PolicyID{open}
+	any := b.host(desired.AnyInterface)
+	any.PreDNAT, any.Normal, any.Forward = early, [2][]desired.TierPolicies{normal, nil}, [2][]desired.TierPolicies{nil, forward}
+	any.Profiles = []rule.PolicyID{open}
+	b.endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1", "fd00:65::1")
+	s := desired.DefaultSettings()
+	s.EndpointToHost = desired.HostReturn
+	s.Failsafe[rule.Ingress] = append(s.Failsafe[rule.Ingress], desired.Failsafe{Protocol: 6, Port: 2222, Net: prefix("192.0.2.0/24")})
+	s.Failsafe[rule.Egress] = append(s.Failsafe[rule.Egress], desired.Failsafe{Protocol: 132, Port: 2905, Net: prefix("2001:db8::/32")})
+	b.delta.Settings = s
 	return b.state(t)
 }
 

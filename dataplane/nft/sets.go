@@ -19,9 +19,9 @@ type constSet struct {
 	keys []byte // packed
 }
 
-func newConstSet(kind nft.Field, interval bool, keys []byte) *constSet {
-	name := "const/" + hash(append([]byte(typeNames[kind.Type]+flagText(interval)), keys...))
-	set := &nft.Set{Name: name, Key: []nft.Field{kind}, Interval: interval, Constant: true}
+func newConstSet(key []nft.Field, interval bool, keys []byte) *constSet {
+	set := &nft.Set{Key: key, Interval: interval, Constant: true}
+	set.Name = "const/" + hash(append([]byte(typeText(set)+flagText(interval)), keys...))
 	if !interval {
 		set.Size = len(keys) / set.Width()
 	}
@@ -36,9 +36,12 @@ func flagText(interval bool) string {
 }
 
 // hostSet is a constant hash set.
-func hostSet(kind nft.Field, keys [][]byte) *constSet {
+func hostSet(kind nft.Field, keys [][]byte) *constSet { return concatSet([]nft.Field{kind}, keys) }
+
+// concatSet is one with a concatenated key.
+func concatSet(key []nft.Field, keys [][]byte) *constSet {
 	slices.SortFunc(keys, bytes.Compare)
-	return newConstSet(kind, false, bytes.Join(keys, nil))
+	return newConstSet(key, false, bytes.Join(slices.CompactFunc(keys, bytes.Equal), nil))
 }
 
 // prefixSet is a constant set of outermost prefixes: a hash set when all are hosts.
@@ -54,7 +57,7 @@ func prefixSet(f *family, nets []netip.Prefix) *constSet {
 	for _, p := range nets {
 		keys = appendRange(keys, p)
 	}
-	return newConstSet(f.addr, true, keys)
+	return newConstSet([]nft.Field{f.addr}, true, keys)
 }
 
 func appendRange(keys []byte, p netip.Prefix) []byte {

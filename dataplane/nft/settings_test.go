@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weftnet/weft/desired"
-	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/netns"
 )
 
@@ -25,7 +24,7 @@ func TestReject(t *testing.T) {
 	apply(t, d, view, nil)
 	rules := func() []uint64 {
 		var handles []uint64
-		list, err := d.conn.Rules(tableName, policyChain(np("p0"), rule.Ingress, ipv4))
+		list, err := d.conn.Rules(tableName, policyChain(np("p0"), roleIn, ipv4))
 		check(t, err)
 		for _, r := range list {
 			handles = append(handles, r.Handle)

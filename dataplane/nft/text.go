@@ -112,11 +112,14 @@ func keyText(s *nft.Set, packed []byte) string {
 	return strings.Join(parts, " . ")
 }
 
+var hookNames = map[uint32]string{
+	nft.HookPrerouting: "prerouting", nft.HookInput: "input", nft.HookForward: "forward", nft.HookOutput: "output", nft.HookPostrouting: "postrouting",
+}
+
 func writeChain(b *strings.Builder, c chainWrite) {
 	fmt.Fprintf(b, "\tchain %s {\n", c.chain.Name)
 	if h := c.chain.Hook; h != nil {
-		hook := map[uint32]string{nft.HookPrerouting: "prerouting", nft.HookForward: "forward", nft.HookInput: "input"}[h.Num]
-		fmt.Fprintf(b, "\t\ttype filter hook %s priority %d; policy accept;\n", hook, h.Priority)
+		fmt.Fprintf(b, "\t\ttype filter hook %s priority %d; policy accept;\n", hookNames[h.Num], h.Priority)
 	}
 	for _, r := range c.rules {
 		fmt.Fprintf(b, "\t\t%s\n", r)

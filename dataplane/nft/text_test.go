@@ -16,18 +16,20 @@ var update = flag.Bool("update", false, "write the golden files")
 
 // rendering is a golden file.
 type rendering struct {
+	state    func(testing.TB) *desired.State
 	options  Options
-	settings *desired.Settings
+	settings *desired.Settings // nil: the state's
 }
 
 var renderings = map[string]rendering{
-	"sample.nft":  {settings: desired.DefaultSettings()},
-	"indexed.nft": {Options{indexFrom: 1}, &desired.Settings{EndpointToHost: desired.HostAccept, Reject: true, AllowInvalid: true}},
+	"sample.nft":  {state: sample},
+	"indexed.nft": {sample, Options{indexFrom: 1}, &desired.Settings{EndpointToHost: desired.HostAccept, Reject: true, AllowInvalid: true}},
+	"hosts.nft":   {state: hosts},
 }
 
 func (r rendering) view(t *testing.T) *desired.State {
 	t.Helper()
-	view := sample(t)
+	view := r.state(t)
 	check(t, view.Apply(&desired.Delta{Settings: r.settings}))
 	return view
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/weftnet/weft/policy/rule"
 )
 
-// unit is what can fail by itself: an IP set, a policy, a chain of tiers, an endpoint. Messages to the kernel are tagged with theirs. The
+// unit is what can fail by itself: an IP set, a policy, a chain of tiers, an endpoint, a host endpoint. Messages to the kernel are tagged with theirs. The
 // zero value is the frame that all need.
 type unit struct {
 	kind     unitKind
@@ -28,12 +28,14 @@ const (
 	policyUnit
 	chainUnit
 	endpointUnit
+	hostUnit
 )
 
 func setUnit(id rule.SetID) unit            { return unit{kind: ipsetUnit, set: id} }
 func ofPolicy(id rule.PolicyID) unit        { return unit{kind: policyUnit, policy: id} }
 func ofChain(name string) unit              { return unit{kind: chainUnit, chain: name} }
 func ofEndpoint(id desired.EndpointID) unit { return unit{kind: endpointUnit, endpoint: id} }
+func ofHost(id desired.EndpointID) unit     { return unit{kind: hostUnit, endpoint: id} }
 func (s chainSpec) unit() unit {
 	if s.isPolicy {
 		return ofPolicy(s.policy)
@@ -51,6 +53,8 @@ func (u unit) String() string {
 		return "chain " + u.chain
 	case endpointUnit:
 		return fmt.Sprintf("endpoint %s/%s", u.endpoint.Namespace, u.endpoint.Name)
+	case hostUnit:
+		return "host endpoint " + u.endpoint.Name
 	}
 	return "the frame of the table"
 }

@@ -14,12 +14,12 @@ import (
 )
 
 // walker makes random states: small numbers, so that things are shared, overlap, come and go. Each state differs from the last in one
-// part: sets, policies, endpoints, or settings.
+// part: sets, policies, endpoints, settings, or host endpoints.
 type walker struct {
 	rnd   *rand.Rand
 	b     build
 	dice  *rand.Rand
-	parts [4]uint64 // what each part is drawn from
+	parts [5]uint64 // what each part is drawn from
 }
 
 func newWalker(seed uint64) *walker { return &walker{dice: rand.New(rand.NewPCG(seed, 0))} }
@@ -63,9 +63,31 @@ func (w *walker) state(t testing.TB) *desired.State {
 			e.SpoofPrefixes = prefixes([]string{"10.7.0.0/16", "10.7.1.0/24", "fd09::/64", "10.7.0.1"}[w.pick(4)])
 		}
 	}
+	w.part(4)
+	for _, iface := range []string{"eth0", "eth1", desired.AnyInterface} {
+		if w.pick(2) == 0 {
+			w.host(iface, policies, profiles)
+		}
+	}
 	w.part(3)
 	w.b.delta.Settings = &desired.Settings{EndpointToHost: desired.HostAction(w.pick(3)), Reject: w.pick(2) == 0, AllowInvalid: w.pick(2) == 0}
 	return w.b.state(t)
+}
+
+// host is a host endpoint; half of them have no policy of some sort.
+func (w *walker) host(iface string, policies, profiles []rule.PolicyID) {
+	e := w.b.host(iface)
+	for _, list := range []*[]desired.TierPolicies{
+		&e.Untracked[0], &e.Untracked[1], &e.PreDNAT, &e.Normal[0], &e.Normal[1], &e.Forward[0], &e.Forward[1],
+	} {
+		if w.pick(2) == 0 {
+			*list = w.tiers(policies)
+		}
+	}
+	e.Profiles = profiles[:w.pick(2)]
+	if iface == "eth0" && w.pick(4) == 0 {
+		e.Interface = "eth9"
+	}
 }
 
 func (w *walker) sets() (nets, named []rule.Set) {
@@ -165,8 +187,8 @@ func walk(t *testing.T, indexFrom int) {
 		if d.ledger != ledger {
 			t.Fatalf("seed %d step %d: the delta was not applied as such", seed, step)
 		}
-		if len(r.Programmed) != len(delta.Endpoints) {
-			t.Fatalf("seed %d step %d: programmed %v of %d endpoints", seed, step, r.Programmed, len(delta.Endpoints))
+		if len(r.Programmed) != len(delta.Endpoints)+len(delta.HostEndpoints) {
+			t.Fatalf("seed %d step %d: programmed %v of %d endpoints", seed, step, r.Programmed, len(delta.Endpoints)+len(delta.HostEndpoints))
 		}
 		if n := differences(t, d, now); n != 0 {
 			t.Fatalf("seed %d step %d: %d differences", seed, step, n)

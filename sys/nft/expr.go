@@ -31,6 +31,7 @@ const (
 	MetaOifname MetaKey = unix.NFT_META_OIFNAME
 	MetaNfproto MetaKey = unix.NFT_META_NFPROTO
 	MetaL4proto MetaKey = unix.NFT_META_L4PROTO
+	MetaMark    MetaKey = unix.NFT_META_MARK
 )
 
 // PayloadBase is where a payload offset counts from (enum nft_payload_bases).
@@ -76,6 +77,29 @@ func (e *Exprs) Meta(key MetaKey, dst Reg) {
 	})
 }
 
+// SetMeta stores a register as packet meta data.
+func (e *Exprs) SetMeta(key MetaKey, src Reg) {
+	e.expr("meta", func(a *attrs) {
+		a.be32(unix.NFTA_META_KEY, uint32(key))
+		a.be32(unix.NFTA_META_SREG, src.number())
+	})
+}
+
+// CtStatus loads the status bits of the packet's connection (enum ip_conntrack_status); without one the rule breaks.
+func (e *Exprs) CtStatus(dst Reg) {
+	e.expr("ct", func(a *attrs) {
+		a.be32(unix.NFTA_CT_DREG, dst.number())
+		a.be32(unix.NFTA_CT_KEY, unix.NFT_CT_STATUS)
+	})
+}
+
+// Notrack makes connection tracking leave the packet alone. It belongs before it: into chains of priority raw.
+func (e *Exprs) Notrack() {
+	elem := e.a.begin(unix.NFTA_LIST_ELEM)
+	e.a.str(unix.NFTA_EXPR_NAME, "notrack")
+	e.a.end(elem)
+}
+
 // CtState loads the conntrack state bits of the packet.
 func (e *Exprs) CtState(dst Reg) {
 	e.expr("ct", func(a *attrs) {
@@ -103,14 +127,17 @@ func (e *Exprs) Payload(base PayloadBase, offset, length uint32, dst Reg) {
 }
 
 // Mask keeps the bits of a register that are set in mask.
-func (e *Exprs) Mask(reg Reg, mask []byte) {
+func (e *Exprs) Mask(reg Reg, mask []byte) { e.Bits(reg, mask, make([]byte, len(mask))) }
+
+// Bits keeps the bits of a register that are set in mask, and then inverts those that are set in invert.
+func (e *Exprs) Bits(reg Reg, mask, invert []byte) {
 	e.expr("bitwise", func(a *attrs) {
 		a.be32(unix.NFTA_BITWISE_SREG, reg.number())
 		a.be32(unix.NFTA_BITWISE_DREG, reg.number())
 		a.be32(unix.NFTA_BITWISE_LEN, uint32(len(mask)))
 		a.be32(nftaBitwiseOp, 0) // NFT_BITWISE_BOOL
 		a.value(unix.NFTA_BITWISE_MASK, mask)
-		a.value(unix.NFTA_BITWISE_XOR, make([]byte, len(mask)))
+		a.value(unix.NFTA_BITWISE_XOR, invert)
 	})
 }
 

@@ -19,11 +19,14 @@ type Hook struct {
 
 // The hooks of family inet (enum nf_inet_hooks) and the usual priorities (enum nf_ip_hook_priorities).
 const (
-	HookPrerouting uint32 = 0
-	HookInput      uint32 = 1
-	HookForward    uint32 = 2
+	HookPrerouting  uint32 = 0
+	HookInput       uint32 = 1
+	HookForward     uint32 = 2
+	HookOutput      uint32 = 3
+	HookPostrouting uint32 = 4
 
 	PriorityRaw    int32 = -300
+	PriorityMangle int32 = -150
 	PriorityFilter int32 = 0
 )
 

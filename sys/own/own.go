@@ -36,4 +36,6 @@ const (
 	HostMark = 0x00040000
 	// JudgedMark is the packet mark bit for "policy has allowed this packet, and it is on its way back through the chains".
 	JudgedMark = 0x00080000
+	// NATMark is the packet mark bit for "sent by a process of the host, to be judged where it has been translated".
+	NATMark = 0x00100000
 )
