@@ -640,7 +640,7 @@ var docs = map[string]string{
 	"WorkloadEndpointSpec.Workload":                      "workload names the workload, for orchestrators other than k8s and cni.",
 	"checker":                                            "checker applies the rules of the struct tags.",
 	"plan":                                               "plan is what fill has to do for one struct type.",
-	"report":                                             "report collects what is wrong at and below one path.",
+	"report":                                             "report collects what is wrong at and below one place. The place is put into words only when something is wrong, or deeper down.",
 	"ruleContext":                                        "ruleContext says where a rule stands.",
 	"staticDefault":                                      "",
 }

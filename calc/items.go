@@ -141,7 +141,9 @@ func prefixes(wrong *faults, path string, texts []string) []netip.Prefix {
 	out := make([]netip.Prefix, 0, len(texts))
 	for i, text := range texts {
 		p, err := v3.ParseCIDR(text)
-		wrong.add(fmt.Sprintf("%s[%d]", path, i), err)
+		if err != nil {
+			wrong.add(fmt.Sprintf("%s[%d]", path, i), err)
+		}
 		out = append(out, p)
 	}
 	return out

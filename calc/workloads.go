@@ -29,14 +29,17 @@ const maxLabelValue = 63
 // labels cannot claim another.
 func workloadLabels(obj *v3.WorkloadEndpoint, namespace string) map[string]string {
 	out := namespaced(obj.Labels, namespace)
-	for name, value := range map[string]string{rule.OrchestratorLabel: obj.Spec.Orchestrator, rule.ServiceAccountLabel: obj.Spec.ServiceAccountName} {
-		if value == "" || len(value) > maxLabelValue {
-			delete(out, name)
-		} else {
-			out[name] = value
-		}
-	}
+	setOrigin(out, rule.OrchestratorLabel, obj.Spec.Orchestrator)
+	setOrigin(out, rule.ServiceAccountLabel, obj.Spec.ServiceAccountName)
 	return out
+}
+
+func setOrigin(labels map[string]string, name, value string) {
+	if value == "" || len(value) > maxLabelValue {
+		delete(labels, name)
+	} else {
+		labels[name] = value
+	}
 }
 
 func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {

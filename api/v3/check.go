@@ -30,23 +30,24 @@ type checker struct {
 
 // fields checks every stated field of a struct and all below it.
 func (c checker) fields(v reflect.Value, r report) {
-	for _, f := range shape.Of(v.Type()).Fields {
-		value, at := v.FieldByIndex(f.Index), r.at(f.Name)
+	all := shape.Of(v.Type()).Fields
+	for i := range all {
+		f := &all[i]
+		value := v.FieldByIndex(f.Index)
 		for value.Kind() == reflect.Pointer && !value.IsNil() {
 			value = value.Elem()
 		}
-		class, t := shape.ClassOf(value.Type())
 		switch {
-		case value.Kind() == reflect.Pointer || value.IsZero() && class == shape.Text:
-			if f.Required && class == shape.Text {
-				at.add("required")
+		case value.Kind() == reflect.Pointer || f.Class == shape.Text && value.IsZero():
+			if f.Required && f.Class == shape.Text {
+				r.at(f.Name).add("required")
 			}
-		case class == shape.List:
-			c.list(value, &f, at)
-		case class == shape.Object && shape.Own(t):
-			c.fields(value, at)
+		case f.Class == shape.List:
+			c.list(value, f, r.at(f.Name))
+		case f.Class == shape.Object && shape.Own(f.Target):
+			c.fields(value, r.at(f.Name))
 		default:
-			c.value(value, &f, at)
+			c.value(value, f, r.at(f.Name))
 		}
 	}
 }

@@ -5,6 +5,7 @@ package v3
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -43,22 +44,27 @@ func (e FieldErrors) Err() error {
 	return e
 }
 
-// report collects what is wrong at and below one path.
+// report collects what is wrong at and below one place. The place is put into words only when something is wrong, or deeper down.
 type report struct {
-	path string
-	all  *FieldErrors
+	path  string
+	field string // below path
+	all   *FieldErrors
 }
 
-func (r report) at(field string) report {
-	if r.path != "" {
-		field = r.path + "." + field
+func (r report) at(field string) report { return report{r.place(), field, r.all} }
+
+func (r report) item(i int) report {
+	return report{path: r.place() + "[" + strconv.Itoa(i) + "]", all: r.all}
+}
+
+func (r report) place() string {
+	if r.path == "" || r.field == "" {
+		return r.path + r.field
 	}
-	return report{field, r.all}
+	return r.path + "." + r.field
 }
-
-func (r report) item(i int) report { return report{fmt.Sprintf("%s[%d]", r.path, i), r.all} }
 
 // add notes what is wrong at the path.
 func (r report) add(format string, args ...any) {
-	*r.all = append(*r.all, FieldError{Path: r.path, Reason: fmt.Sprintf(format, args...)})
+	*r.all = append(*r.all, FieldError{Path: r.place(), Reason: fmt.Sprintf(format, args...)})
 }

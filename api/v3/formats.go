@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -47,7 +48,6 @@ var formats = map[string]func(any) error{
 }
 
 var (
-	interfacePattern = regexp.MustCompile(`^[^\s/]{1,15}$`)
 	ratePattern      = regexp.MustCompile(`^[1-9]\d{0,3}/(second|minute|hour|day)$`)
 	switchesPattern  = regexp.MustCompile(`^([A-Za-z0-9_-]+=(true|false)?,)*([A-Za-z0-9_-]+=(true|false)?)?$`)
 	gatesPattern     = regexp.MustCompile(`^([A-Za-z0-9_-]+=[^=,]+,)*([A-Za-z0-9_-]+=[^=,]+)?$`)
@@ -57,7 +57,12 @@ var (
 
 // text lets a check of strings be used for any value of a string type.
 func text(check func(string) error) func(any) error {
-	return func(v any) error { return check(fmt.Sprint(v)) }
+	return func(v any) error {
+		if s, plain := v.(string); plain {
+			return check(s)
+		}
+		return check(fmt.Sprint(v))
+	}
 }
 
 // drop keeps only the error of a parser.
@@ -98,9 +103,11 @@ func community(s string) error {
 	return nil
 }
 
+const maxInterface = 15
+
 // interfaceName accepts what the kernel accepts as a device name (dev_valid_name): IFNAMSIZ is 16 with the final zero byte.
 func interfaceName(s string) error {
-	if !interfacePattern.MatchString(s) || s == "." || s == ".." {
+	if n := utf8.RuneCountInString(s); n == 0 || n > maxInterface || strings.ContainsAny(s, "\t\n\f\r /") || s == "." || s == ".." {
 		return fmt.Errorf("%q is no interface name; write 1 to 15 characters without white space or '/'", s)
 	}
 	return nil

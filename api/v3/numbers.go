@@ -86,8 +86,10 @@ func portNumber(text string) (uint16, error) {
 
 // ParseCIDR reads a CIDR, or a bare address as its /32 or /128. Host bits are cleared.
 func ParseCIDR(text string) (netip.Prefix, error) {
-	if addr, err := ParseIP(text); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	if !strings.Contains(text, "/") {
+		if addr, err := ParseIP(text); err == nil {
+			return netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil || p.Addr().Is4In6() {

@@ -16,7 +16,7 @@ func ValidateUpdate(old, updated any) FieldErrors {
 	var found FieldErrors
 	a, b := withDefaults(old), withDefaults(updated)
 	if a.Type() == b.Type() {
-		compareImmutable(a, b, report{"", &found})
+		compareImmutable(a, b, report{path: "", all: &found})
 	}
 	return found
 }

@@ -13,7 +13,7 @@ import (
 // whether what it names exists is for others to say. Defaults need not be filled in.
 func Validate(obj metav1.Object, c Checks) FieldErrors {
 	var found FieldErrors
-	root := report{"", &found}
+	root := report{path: "", all: &found}
 	ValidateMetadata(obj, &found)
 	ValidateTags(obj, c, &found)
 	validateName(obj, root.at("metadata").at("name"))
@@ -23,7 +23,7 @@ func Validate(obj metav1.Object, c Checks) FieldErrors {
 
 // ValidateTags applies the rules of the struct tags of an object of weft's, whatever the kind, and adds what is wrong to found.
 func ValidateTags(obj metav1.Object, c Checks, found *FieldErrors) {
-	checker{c}.fields(reflect.ValueOf(obj).Elem(), report{"", found})
+	checker{c}.fields(reflect.ValueOf(obj).Elem(), report{path: "", all: found})
 }
 
 // validateSpec applies the rules that concern more than one field.

@@ -17,7 +17,7 @@ func validateFelixConfiguration(o *FelixConfiguration, r report) {
 	case layered && s.NodeSelector != nil:
 		r.at("nodeSelector").add("has no use in a FelixConfiguration named %s; remove it, or choose another name", o.Name)
 	case !layered && s.NodeSelector == nil:
-		report{"metadata.name", r.all}.add("is %q; write default for all nodes, node.<name> for one, or any name with spec.nodeSelector", o.Name)
+		report{path: "metadata.name", all: r.all}.add("is %q; write default for all nodes, node.<name> for one, or any name with spec.nodeSelector", o.Name)
 	}
 	if mask := s.IPTablesMarkMask; mask != nil && bits.OnesCount32(*mask) < 8 {
 		r.at("iptablesMarkMask").add("%#x has %d bits set; at least 8 are needed", *mask, bits.OnesCount32(*mask))

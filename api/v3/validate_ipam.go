@@ -121,7 +121,7 @@ func ValidatePools(pools []*IPPool) []PoolError {
 			continue
 		}
 		var found FieldErrors
-		report{"spec.cidr", &found}.add("%s overlaps %s of IPPool %s; no address may belong to two pools", cidr, kept[i].cidr, kept[i].name)
+		report{path: "spec.cidr", all: &found}.add("%s overlaps %s of IPPool %s; no address may belong to two pools", cidr, kept[i].cidr, kept[i].name)
 		out = append(out, PoolError{pool, found[0]})
 	}
 	return out

@@ -12,10 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// The patterns of names and labels, as in Kubernetes (RFC 1123 for names).
+// The patterns of policy names.
 var (
-	subdomain  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
-	labelName  = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
 	policyName = regexp.MustCompile(`^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 	converted  = regexp.MustCompile(`^(knp|ossg)\.default\.`)
 )
@@ -30,11 +28,13 @@ const (
 
 // ValidateMetadata checks name, labels and annotations, whatever the kind, and adds what is wrong to found.
 func ValidateMetadata(obj metav1.Object, found *FieldErrors) {
-	r := report{"metadata", found}
+	r := report{path: "metadata", all: found}
 	validateSubdomain(obj.GetName(), r.at("name"))
 	labels := obj.GetLabels()
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		ValidateLabel(key, labels[key], "metadata.labels", found)
+	if !allLabels(labels) {
+		for _, key := range slices.Sorted(maps.Keys(labels)) {
+			ValidateLabel(key, labels[key], "metadata.labels", found)
+		}
 	}
 	size := 0
 	for key, value := range obj.GetAnnotations() {
@@ -48,13 +48,25 @@ func ValidateMetadata(obj metav1.Object, found *FieldErrors) {
 	}
 }
 
+// allLabels says whether there is nothing to report, which needs no order.
+func allLabels(labels map[string]string) bool {
+	for key, value := range labels {
+		if !isLabel(key, value) {
+			return false
+		}
+	}
+	return true
+}
+
+func isLabel(key, value string) bool { return qualified(key) && (value == "" || isLabelName(value)) }
+
 // ValidateLabel checks a label, or what a selector compares with one, at a path, and adds what is wrong to found.
 func ValidateLabel(key, value, path string, found *FieldErrors) {
-	at := report{path, found}
+	at := report{path: path, all: found}
 	if !qualified(key) {
 		at.add("%q is no label; write a name of up to 63 letters, digits, '-', '_' and '.', optionally after a domain and '/'", key)
 	}
-	if value != "" && !labelName.MatchString(value) {
+	if value != "" && !isLabelName(value) {
 		at.at(key).add("%q is no label value; write up to 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit", value)
 	}
 }
@@ -65,7 +77,7 @@ func validateSubdomain(name string, r report) {
 		r.add("required")
 	case len(name) > maxName:
 		r.add("is %d characters long; at most %d are allowed", len(name), maxName)
-	case !subdomain.MatchString(name):
+	case !isSubdomain(name):
 		r.add("%q is no name; write lower-case letters, digits, '-' and '.', starting and ending with a letter or digit", name)
 	}
 }
@@ -74,9 +86,9 @@ func validateSubdomain(name string, r report) {
 func qualified(key string) bool {
 	domain, name, found := strings.Cut(key, "/")
 	if !found {
-		return labelName.MatchString(key)
+		return isLabelName(key)
 	}
-	return len(domain) <= maxName && subdomain.MatchString(domain) && labelName.MatchString(name)
+	return len(domain) <= maxName && isSubdomain(domain) && isLabelName(name)
 }
 
 // validateName applies the rules that single kinds have for names and labels.
@@ -84,7 +96,7 @@ func validateName(obj metav1.Object, r report) {
 	name := obj.GetName()
 	switch o := obj.(type) {
 	case *NetworkPolicy, *GlobalNetworkPolicy:
-		if subdomain.MatchString(name) && !policyName.MatchString(name) && !converted.MatchString(name) {
+		if isSubdomain(name) && !policyName.MatchString(name) && !converted.MatchString(name) {
 			r.add("%q is no policy name; write lower-case letters, digits and '-', optionally after the tier and a '.'", name)
 		}
 	case *IPAMConfiguration, *ClusterInformation:
@@ -97,7 +109,7 @@ func validateName(obj metav1.Object, r report) {
 		}
 	case *NetworkSet, *GlobalNetworkSet:
 		if _, set := o.GetLabels()[NamespaceLabel]; set {
-			report{"metadata.labels", r.all}.add("%s is set by weft; remove it", NamespaceLabel)
+			report{path: "metadata.labels", all: r.all}.add("%s is set by weft; remove it", NamespaceLabel)
 		}
 	}
 }

@@ -56,13 +56,6 @@ type keyChange struct {
 func (s *ipset) change(c *desired.IPSetChange) ([]keyChange, error) {
 	var hosts, nets [2]keyChange
 	var added, removed [2][]netip.Prefix
-	for i, f := range families {
-		hosts[i] = keyChange{set: hostSetOf(c.ID, f), tag: setUnit(c.ID)}
-		nets[i] = keyChange{set: netSetOf(c.ID, f), tag: setUnit(c.ID)}
-		if s.kind == rule.SetPort {
-			hosts[i].set = portSetOf(c.ID, f)
-		}
-	}
 	if err := s.sort(c.Added, &added, func(f int) *[]byte { return &hosts[f].add }); err != nil {
 		return nil, err
 	}
@@ -70,8 +63,12 @@ func (s *ipset) change(c *desired.IPSetChange) ([]keyChange, error) {
 		return nil, err
 	}
 	var out []keyChange
-	for i := range families {
-		s.hosts[i] += (len(hosts[i].add) - len(hosts[i].del)) / hosts[i].set.Width()
+	for i, f := range families {
+		if h := &hosts[i]; !h.empty() {
+			h.set, h.tag = s.hostSet(c.ID, f), setUnit(c.ID)
+			s.hosts[i] += (len(h.add) - len(h.del)) / h.set.Width()
+			out = append(out, *h)
+		}
 		gained, lost := s.nets[i].change(added[i], removed[i])
 		for _, p := range gained {
 			nets[i].add = appendRange(nets[i].add, p)
@@ -79,9 +76,22 @@ func (s *ipset) change(c *desired.IPSetChange) ([]keyChange, error) {
 		for _, p := range lost {
 			nets[i].del = appendRange(nets[i].del, p)
 		}
-		out = append(out, hosts[i], nets[i])
+		if n := &nets[i]; !n.empty() {
+			n.set, n.tag = netSetOf(c.ID, f), setUnit(c.ID)
+			out = append(out, *n)
+		}
 	}
 	return out, nil
+}
+
+func (c *keyChange) empty() bool { return len(c.add)+len(c.del) == 0 }
+
+// hostSet is the kernel set of addresses, or of addresses with ports.
+func (s *ipset) hostSet(id rule.SetID, f *family) *nft.Set {
+	if s.kind == rule.SetPort {
+		return portSetOf(id, f)
+	}
+	return hostSetOf(id, f)
 }
 
 // sort puts members where they belong: prefixes in nets, keys of hosts and named ports behind what keys returns.

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
@@ -140,6 +141,9 @@ func (l *ledger) putSet(c *desired.IPSetChange) error {
 
 // reshape creates and drops kernel sets as the shape asks.
 func (l *ledger) reshape(id rule.SetID, created bool, before, after shape) {
+	if !created && before == after {
+		return // a member more or less, as nearly always
+	}
 	old := map[string]bool{}
 	if !created {
 		for _, s := range kernelSets(id, before) {
@@ -162,17 +166,15 @@ func (l *ledger) reshape(id rule.SetID, created bool, before, after shape) {
 	}
 }
 
-// relevant leaves out changes of kernel sets that are dropped, and empty ones.
+// relevant leaves out changes of kernel sets that are dropped: sets of prefixes go with their last member.
 func (l *ledger) relevant(id rule.SetID, changes []keyChange) []keyChange {
-	var out []keyChange
-	for _, s := range kernelSets(id, l.sets[id].shape()) {
-		for _, c := range changes {
-			if c.set.Name == s.Name && len(c.add)+len(c.del) > 0 {
-				out = append(out, c)
-			}
+	return slices.DeleteFunc(changes, func(c keyChange) bool {
+		if !c.set.Interval {
+			return false
 		}
-	}
-	return out
+		kept := func(s *nft.Set) bool { return s.Name == c.set.Name }
+		return !slices.ContainsFunc(kernelSets(id, l.sets[id].shape()), kept)
+	})
 }
 
 // dropSet takes an IP set away.

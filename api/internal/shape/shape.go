@@ -37,6 +37,8 @@ type Field struct {
 	GoName string
 	Index  []int // for reflect.Value.FieldByIndex
 	Type   reflect.Type
+	Class  Class        // of Type
+	Target reflect.Type // behind the pointers of Type
 
 	Required    bool // no omitempty and no omitzero: the user must state it
 	Immutable   bool
@@ -115,8 +117,9 @@ func (s *Struct) add(t reflect.Type, above []int, later string) {
 
 func newField(owner reflect.Type, sf reflect.StructField, name, options string, index []int) Field {
 	tag := sf.Tag
+	class, target := ClassOf(sf.Type)
 	return Field{
-		Name: name, Owner: owner, GoName: sf.Name, Index: index, Type: sf.Type,
+		Name: name, Owner: owner, GoName: sf.Name, Index: index, Type: sf.Type, Class: class, Target: target,
 		Required:    !strings.Contains(options, "omit"),
 		Immutable:   tag.Get("immutable") == "true",
 		Default:     tag.Get("default"),

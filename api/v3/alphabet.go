@@ -1,0 +1,55 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package v3
+
+import "strings"
+
+// The names that every object has are matched by hand: they are checked for each change of a cluster, and regular expressions take
+// most of that time.
+
+// maxLabel is the longest label value, and the longest label name without its domain.
+const maxLabel = 63
+
+// isSubdomain accepts lower-case words of letters, digits and inner dashes, joined by dots (RFC 1123).
+func isSubdomain(s string) bool {
+	for {
+		word, rest, more := strings.Cut(s, ".")
+		if !isWord(word) {
+			return false
+		}
+		if !more {
+			return true
+		}
+		s = rest
+	}
+}
+
+func isWord(s string) bool {
+	if s == "" || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isLower(c) && !isDigit(c) && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// isLabelName accepts letters, digits, dashes, underscores and dots; the first and the last are letters or digits.
+func isLabelName(s string) bool {
+	if s == "" || len(s) > maxLabel || !isAlphanumeric(s[0]) || !isAlphanumeric(s[len(s)-1]) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool { return isLower(c) || isDigit(c) || 'A' <= c && c <= 'Z' }
+func isLower(c byte) bool        { return 'a' <= c && c <= 'z' }
+func isDigit(c byte) bool        { return '0' <= c && c <= '9' }
