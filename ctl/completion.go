@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/ctl/cluster"
 	"github.com/weftnet/weft/internal/agentapi"
 	"github.com/weftnet/weft/store"
 )
@@ -68,25 +70,29 @@ func completeNamespaces(options *datastoreOptions) cobra.CompletionFunc {
 	}
 }
 
-// storedNames lists names in the datastore; a shell has no place for errors, so that they offer nothing.
+// storedNames lists names in the datastore.
 func storedNames(ctx context.Context, options *datastoreOptions, resource api.Resource, namespace string) []string {
+	var names []string
+	for _, obj := range storedObjects(ctx, options, resource, namespace) {
+		names = append(names, obj.GetName())
+	}
+	return names
+}
+
+// storedObjects lists objects for completion; a shell has no place for errors, so that they offer nothing.
+func storedObjects(ctx context.Context, options *datastoreOptions, resource api.Resource, namespace string) []api.Object {
 	quick := *options
 	quick.timeout = min(quick.timeout, completionTimeout)
-	var names []string
+	var objects []api.Object
 	err := quick.with(ctx, func(ctx context.Context, s store.Store) error {
 		found, err := s.List(ctx, resource, namespace)
-		if err != nil {
-			return err
-		}
-		for _, obj := range found.Items {
-			names = append(names, obj.GetName())
-		}
-		return nil
+		objects = found.Items
+		return err
 	})
 	if err != nil {
 		return nil
 	}
-	return names
+	return objects
 }
 
 // completeTables completes the tables of the agent behind a socket.
@@ -103,4 +109,31 @@ func completeTables(socket func() string) cobra.CompletionFunc {
 		}
 		return names, noFiles
 	}
+}
+
+// completeWorkloads completes NAMESPACE/POD of stored workloads.
+func completeWorkloads(options *datastoreOptions) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return workloadNames(cmd.Context(), options), noFiles
+	}
+}
+
+// completeEnds completes SRC and DST: workloads and nodes.
+func completeEnds(options *datastoreOptions) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 1 {
+			return nil, noFiles
+		}
+		return append(workloadNames(cmd.Context(), options), storedNames(cmd.Context(), options, api.Nodes, "")...), noFiles | cobra.ShellCompDirectiveNoSpace
+	}
+}
+
+func workloadNames(ctx context.Context, options *datastoreOptions) []string {
+	var names []string
+	for _, obj := range storedObjects(ctx, options, api.WorkloadEndpoints, "") {
+		if w, ok := obj.(*v3.WorkloadEndpoint); ok {
+			names = append(names, w.Namespace+"/"+cluster.WorkloadName(w))
+		}
+	}
+	return names
 }

@@ -33,7 +33,8 @@ Exit status 0: allowed. 3: denied. Others are errors.`,
   weft why ops/probe n1:icmp
   weft why 198.51.100.7 shop/web:443
   weft why --offline -f manifests/ shop/web shop/db:53/UDP`,
-		Args: cobra.ExactArgs(2),
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeEnds(options),
 	}
 	from := addOriginFlags(cmd, env, options)
 	addOutputFlag(cmd, &output, printer.FormatTable, printer.FormatYAML, printer.FormatJSON)

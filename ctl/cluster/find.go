@@ -100,7 +100,7 @@ func (c *Cluster) findHost(name string) (*End, error) {
 	}
 	var names []string
 	for w := range c.workloads() {
-		if workloadName(w) == name {
+		if WorkloadName(w) == name {
 			names = append(names, w.Namespace+"/"+name)
 		}
 	}
@@ -113,7 +113,7 @@ func (c *Cluster) findHost(name string) (*End, error) {
 func (c *Cluster) findWorkload(namespace, name string) (*End, error) {
 	var found []*v3.WorkloadEndpoint
 	for w := range c.workloads() {
-		if w.Namespace == namespace && (workloadName(w) == name || w.Name == name) {
+		if w.Namespace == namespace && (WorkloadName(w) == name || w.Name == name) {
 			found = append(found, w)
 		}
 	}
@@ -158,8 +158,8 @@ func (c *Cluster) unknown(namespace, name string) error {
 	for w := range c.workloads() {
 		namespaces[w.Namespace] = true
 		if w.Namespace == namespace {
-			here[workloadName(w)] = true
-		} else if workloadName(w) == name {
+			here[WorkloadName(w)] = true
+		} else if WorkloadName(w) == name {
 			elsewhere[w.Namespace+"/"+name] = true
 		}
 	}
@@ -204,8 +204,8 @@ func (c *Cluster) workloads() iter.Seq[*v3.WorkloadEndpoint] {
 	}
 }
 
-// workloadName is what people call a workload: its pod or container.
-func workloadName(w *v3.WorkloadEndpoint) string {
+// WorkloadName is what people call a workload: its pod or container.
+func WorkloadName(w *v3.WorkloadEndpoint) string {
 	for _, name := range []string{w.Spec.Pod, w.Spec.Workload, w.Spec.ContainerID} {
 		if name != "" {
 			return name
@@ -215,7 +215,7 @@ func workloadName(w *v3.WorkloadEndpoint) string {
 }
 
 func (c *Cluster) workloadEnd(w *v3.WorkloadEndpoint) *End {
-	end := &End{Name: w.Namespace + "/" + workloadName(w), Workload: w, Node: w.Spec.Node}
+	end := &End{Name: w.Namespace + "/" + WorkloadName(w), Workload: w, Node: w.Spec.Node}
 	for _, text := range w.Spec.IPNetworks {
 		if net, err := v3.ParseCIDR(text); err == nil {
 			end.Addrs = append(end.Addrs, net.Addr())

@@ -7,6 +7,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/policy/rule"
 )
@@ -17,6 +18,10 @@ var resources = map[rule.PolicyKind]api.Resource{
 	rule.KindGlobalNetworkPolicy: api.GlobalNetworkPolicies,
 	rule.KindKubeNetworkPolicy:   api.KubeNetworkPolicies,
 	rule.KindProfile:             api.Profiles,
+
+	rule.KindClusterNetworkPolicy:       api.ClusterNetworkPolicies,
+	rule.KindAdminNetworkPolicy:         api.AdminNetworkPolicies,
+	rule.KindBaselineAdminNetworkPolicy: api.BaselineAdminNetworkPolicies,
 }
 
 // PolicyObject returns the object that a policy or profile was compiled from, nil if it is none that anyone wrote.
@@ -34,6 +39,12 @@ func compile(obj api.Object) (p *rule.Policy, ok bool) {
 		p, _, err = rule.CompileGlobalNetworkPolicy(o)
 	case *networkingv1.NetworkPolicy:
 		p, _, err = rule.CompileKubeNetworkPolicy(o)
+	case *clusterpolicy.ClusterNetworkPolicy:
+		p, _, err = rule.CompileClusterNetworkPolicy(o)
+	case *clusterpolicy.AdminNetworkPolicy:
+		p, _, err = rule.CompileAdminNetworkPolicy(o)
+	case *clusterpolicy.BaselineAdminNetworkPolicy:
+		p, _, err = rule.CompileBaselineAdminNetworkPolicy(o)
 	}
 	return p, p != nil && err == nil
 }

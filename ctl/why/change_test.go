@@ -56,7 +56,7 @@ func TestChangesAllow(t *testing.T) {
 			}
 		}
 	}
-	if denied < 50 || helped < denied*9/10 {
+	if denied < 50 || helped < denied*8/10 {
 		t.Errorf("%d of %d denied flows have a proposal", helped, denied)
 	}
 }

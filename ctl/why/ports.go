@@ -18,7 +18,7 @@ type span struct {
 }
 
 // spans judges every destination port: the rules in front of both ends can tell ports apart only at the ends of the ranges that they list and at
-// the named ports of the destination.
+// the ports of the destination that IP sets hold.
 func (q *question) spans() []span {
 	var out []span
 	starts := q.starts()
@@ -53,13 +53,32 @@ func (q *question) starts() []uint16 {
 			add(r)
 		}
 	}
-	if q.dst.Workload != nil {
-		for _, p := range q.dst.Workload.Spec.Ports {
-			add(rule.PortRange{Min: p.Port, Max: p.Port})
+	for _, end := range []*cluster.End{q.src, q.dst} {
+		for _, port := range q.memberPorts(end) {
+			add(rule.PortRange{Min: port, Max: port})
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// memberPorts returns the ports of the destination that an end's IP sets hold: named ports, and those of services.
+func (q *question) memberPorts(end *cluster.End) []uint16 {
+	if end.Node == "" {
+		return nil
+	}
+	var out []uint16
+	for set := range q.cluster.View(end.Node).IPSets() {
+		if set.Kind != rule.SetPort {
+			continue
+		}
+		for m := range set.Members {
+			if m.Prefix.Addr() == q.packet.Dst {
+				out = append(out, m.Port)
+			}
+		}
+	}
+	return out
 }
 
 // ranges returns the destination ports that the policy of an end lists.

@@ -1,0 +1,233 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package preview
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/eval"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// IP protocol numbers (IANA). protoOther is one for experiments (RFC 3692); it stands for all that no rule names.
+const (
+	protoICMP   = 1
+	protoTCP    = 6
+	protoUDP    = 17
+	protoICMPv6 = 58
+	protoSCTP   = 132
+	protoOther  = 253
+)
+
+// sourcePort stands for the port that a client's system picks.
+const sourcePort = 49152
+
+// policySet is the policies in front of some endpoints in one direction.
+type policySet struct {
+	version  int
+	dir      rule.Direction
+	endpoint *desired.Endpoint // one that has them; nil: not in force, nothing passes
+	// own and peer are the features of addresses that the rules look at.
+	own, peer map[string]bool
+	starts    []uint16 // destination ports, or ICMP type and code, at which rules may change their mind
+
+	ownKeys, peerKeys []string // of classes, computed when asked for
+	judged            map[[2]string]*outcome
+}
+
+// policySet returns that of an endpoint; equal ones are one.
+func (c *comparison) policySet(version int, dir rule.Direction, ep *desired.Endpoint, inForce bool) *policySet {
+	key := fmt.Sprint(version, dir)
+	if inForce {
+		key = fmt.Sprint(version, dir, ep.Tiers[dir], ep.Profiles)
+	}
+	if known, ok := c.sets[key]; ok {
+		return known
+	}
+	s := &policySet{version: version, dir: dir, own: map[string]bool{}, peer: map[string]bool{}, judged: map[[2]string]*outcome{}}
+	if inForce {
+		s.endpoint = ep
+		s.read(c.worlds[version])
+	}
+	slices.Sort(s.starts)
+	s.starts = slices.Compact(s.starts)
+	c.sets[key] = s
+	return s
+}
+
+// read takes note of what the rules look at.
+func (s *policySet) read(w *world) {
+	lists := slices.Clone(s.endpoint.Profiles)
+	for _, tier := range s.endpoint.Tiers[s.dir] {
+		lists = append(lists, tier.Policies...)
+	}
+	for _, id := range lists {
+		p, ok := w.Policy(id)
+		if !ok {
+			continue
+		}
+		for i := range p.Rules[s.dir] {
+			s.readRule(&p.Rules[s.dir][i].Match)
+		}
+	}
+}
+
+func (s *policySet) readRule(m *rule.Match) {
+	src, dst := s.peer, s.own
+	if s.dir == rule.Egress {
+		src, dst = s.own, s.peer
+	}
+	featuresOf(src, &m.Src)
+	featuresOf(dst, &m.Dst)
+	for _, r := range slices.Concat(m.Dst.Ports, m.Dst.NotPorts) {
+		s.start(int(r.Min), int(r.Max)+1)
+	}
+	for _, i := range []*rule.ICMP{m.ICMP, m.NotICMP} {
+		if i == nil {
+			continue
+		}
+		first, last := int(i.Type)<<8, int(i.Type)<<8+0xff
+		if i.HasCode {
+			first += int(i.Code)
+			last = first
+		}
+		s.start(first, last+1)
+	}
+}
+
+func (s *policySet) start(ports ...int) {
+	for _, port := range ports {
+		if port <= math.MaxUint16 {
+			s.starts = append(s.starts, uint16(port))
+		}
+	}
+}
+
+// outcome is what becomes of each protocol and port between two classes at one end. Equal outcomes are one.
+type outcome struct{ pieces []piece }
+
+// piece is a range of destination ports, or of ICMP types and codes, with one decision.
+type piece struct {
+	protocol    uint8
+	first, last uint16
+	decision    *decision
+}
+
+// outcome judges what one class does in a direction with a peer.
+func (c *comparison) outcome(version int, dir rule.Direction, own, peer *class) *outcome {
+	s := own.policies[version][dir]
+	if s == nil {
+		return c.intern(c.everything(c.decisions.of("no policy applies there", true)))
+	}
+	if s.endpoint == nil {
+		return c.intern(c.everything(c.decisions.of("the endpoint is not in force", false)))
+	}
+	if s.ownKeys == nil {
+		s.ownKeys, s.peerKeys = make([]string, len(c.classes)), make([]string, len(c.classes))
+	}
+	key := [2]string{s.key(s.ownKeys, own, s.own), s.key(s.peerKeys, peer, s.peer)}
+	if known, ok := s.judged[key]; ok {
+		return known
+	}
+	out := c.intern(c.judge(s, own, peer))
+	s.judged[key] = out
+	return out
+}
+
+// key is equal for classes that the rules do not tell apart.
+func (s *policySet) key(cache []string, cl *class, looked map[string]bool) string {
+	if cache[cl.index] != "" {
+		return cache[cl.index]
+	}
+	var b strings.Builder
+	b.WriteByte(':')
+	for _, f := range cl.features[s.version] {
+		if set, _, _ := strings.Cut(f, " "); looked[set] {
+			b.WriteString(f + ",")
+		}
+	}
+	cache[cl.index] = b.String()
+	return b.String()
+}
+
+// judge asks the evaluator about one port of each range.
+func (c *comparison) judge(s *policySet, own, peer *class) []piece {
+	p := eval.Packet{Src: own.addrs[s.version], Dst: peer.addrs[s.version]}
+	dst := peer
+	if s.dir == rule.Ingress {
+		p.Src, p.Dst, dst = p.Dst, p.Src, own
+	}
+	starts := []uint16{0}
+	starts = append(starts, s.starts...)
+	for _, port := range dst.ports[s.version] {
+		starts = append(starts, port)
+		if port < math.MaxUint16 {
+			starts = append(starts, port+1)
+		}
+	}
+	slices.Sort(starts)
+	starts = slices.Compact(starts)
+	var out []piece
+	for _, protocol := range c.protocols {
+		at := starts
+		if !v3.HasPorts(protocol) && protocol != c.icmp() {
+			at = starts[:1]
+		}
+		for i, first := range at {
+			last := uint16(math.MaxUint16)
+			if i+1 < len(at) {
+				last = at[i+1] - 1
+			}
+			packet := packetOf(p, protocol, first)
+			result := eval.Evaluate(c.worlds[s.version], s.endpoint, s.dir, packet)
+			out = extend(out, piece{protocol, first, last, c.decisions.ofResult(&result, s.dir)})
+		}
+	}
+	return out
+}
+
+// packetOf sets the service; n is a port, or an ICMP type and code.
+func packetOf(p eval.Packet, protocol uint8, n uint16) eval.Packet {
+	p.Protocol = protocol
+	switch {
+	case v3.HasPorts(protocol):
+		p.SrcPort, p.DstPort = sourcePort, n
+	case protocol == protoICMP || protocol == protoICMPv6:
+		p.ICMPType, p.ICMPCode = uint8(n>>8), uint8(n)
+	}
+	return p
+}
+
+// extend appends a piece, to the last one if that goes on.
+func extend(list []piece, next piece) []piece {
+	if n := len(list) - 1; n >= 0 && list[n].protocol == next.protocol && list[n].decision == next.decision {
+		list[n].last = next.last
+		return list
+	}
+	return append(list, next)
+}
+
+func (c *comparison) everything(d *decision) []piece {
+	var out []piece
+	for _, protocol := range c.protocols {
+		out = append(out, piece{protocol, 0, math.MaxUint16, d})
+	}
+	return out
+}
+
+// intern returns the one outcome with these pieces.
+func (c *comparison) intern(pieces []piece) *outcome {
+	key := fmt.Sprint(pieces)
+	if known, ok := c.outcomes[key]; ok {
+		return known
+	}
+	out := &outcome{pieces}
+	c.outcomes[key] = out
+	return out
+}
