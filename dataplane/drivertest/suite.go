@@ -31,11 +31,13 @@ type Feature int
 // The features.
 const (
 	HostEndpoints Feature = iota
+	Events
 )
 
 // Run runs the suite, but for what the driver cannot do.
 func Run(t *testing.T, open Open, without ...Feature) {
 	hosts := !slices.Contains(without, HostEndpoints)
+	t.Run("contract", func(t *testing.T) { Contract(t, open, without...) })
 	t.Run("random policies", func(t *testing.T) { random(t, open, hosts) })
 	t.Run("matches", func(t *testing.T) { matches(t, open) })
 	t.Run("actions", func(t *testing.T) { actions(t, open) })
@@ -45,6 +47,8 @@ func Run(t *testing.T, open Open, without ...Feature) {
 	t.Run("segments of unknown connections", func(t *testing.T) { midway(t, open) })
 	t.Run("guards", func(t *testing.T) { guards(t, open) })
 	t.Run("changes", func(t *testing.T) { changes(t, open) })
+	t.Run("damage", func(t *testing.T) { damage(t, open, !slices.Contains(without, Events)) })
+	t.Run("removed", func(t *testing.T) { removed(t, open) })
 	t.Run("host", func(t *testing.T) { host(t, open) })
 	if hosts {
 		t.Run("host endpoints", func(t *testing.T) { hostEndpoints(t, open) })
