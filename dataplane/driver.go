@@ -45,4 +45,6 @@ type Report struct {
 type Caps struct {
 	Usable  bool
 	Reasons []string // when not usable: what is missing and what to do
+	// Choice says what the driver picked where it had to pick, why, and why nothing else; empty: there was nothing to pick.
+	Choice string
 }

@@ -4,6 +4,7 @@
 package iptables
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -17,7 +18,7 @@ const groupFrom = 12
 // as many groups as steps in a group, a packet meets about twice the square root of the number of policies in place of that number.
 func (b *builder) grouped(steps []step, s stage) []step {
 	steps = slices.DeleteFunc(steps, func(st step) bool { return st.target == "" && len(st.inline) == 0 })
-	if len(steps) < cmpOr(b.groupFrom, groupFrom) {
+	if len(steps) < cmp.Or(b.groupFrom, groupFrom) {
 		return steps
 	}
 	size := int(math.Ceil(math.Sqrt(float64(len(steps)))))
@@ -40,13 +41,6 @@ func (b *builder) grouped(steps []step, s stage) []step {
 	}
 	flush()
 	return out
-}
-
-func cmpOr(a, b int) int {
-	if a != 0 {
-		return a
-	}
-	return b
 }
 
 // peer is a set that must hold the peer for the step to concern a packet.

@@ -65,7 +65,7 @@ func checkHost(e *desired.HostEndpoint) error {
 	return nil
 }
 
-// interfaceMax is the longest name of a network interface in bytes (IFNAMSIZ less the closing zero).
+// interfaceMax is the longest name of a network interface in bytes (IFNAMSIZ less the closing zero, netdevice(7)).
 const interfaceMax = 15
 
 func (h hosts) none() bool { return len(h.named) == 0 && h.any == nil }

@@ -4,10 +4,10 @@
 // Package iptables is the iptables driver, in the flavours legacy and nft: New opens one for the current network namespace, Apply programs
 // policy into chains of its own and keeps it as desired.
 //
-// Rendering is pure: a plan of chains, jumps and IP sets is made of the view (Render prints it). Applying is separate: the plan, or its
+// Rendering is pure: a plan of chains, jumps and IP sets is made of the view. Applying is separate: the plan, or its
 // difference from what the kernel really holds, becomes netlink messages for the sets and one iptables-restore a table. A change of members
 // touches no rule. Rules are compared as the tool prints them, so that any alteration shows. The cost of a packet of a known connection
-// does not depend on policy; a new one finds its endpoint by interface and passes long tiers group by group (see group.go).
+// does not depend on policy; a new one finds its endpoint by interface and passes long tiers group by group (see group.go). Why all this is so: docs/adr/0009.
 package iptables
 
 import (
@@ -25,6 +25,7 @@ import (
 
 // Options say how to open a driver.
 type Options struct {
+	// Flavour is the flavour that is wanted; "" picks one by what the host has already, see [Choose].
 	Flavour xtables.Flavour
 	// Log gets what was refused and tried again; nil discards it.
 	Log *slog.Logger
@@ -35,6 +36,7 @@ type Options struct {
 // Driver is the iptables data plane of one network namespace. It implements [dataplane.Driver].
 type Driver struct {
 	options Options
+	choice  Choice
 	events  chan struct{}
 
 	mu     sync.Mutex // the kernel is looked at beside Apply
@@ -57,6 +59,11 @@ var _ dataplane.Driver = (*Driver)(nil)
 
 // New opens a driver for the network namespace of the calling thread. It changes nothing. Close it after use.
 func New(options Options) (*Driver, error) {
+	choice, err := choose(context.Background(), options.Flavour)
+	if err != nil {
+		return nil, fmt.Errorf("iptables driver: %w", err)
+	}
+	options.Flavour = choice.Flavour
 	tables, err := xtables.Open(options.Flavour)
 	if err != nil {
 		return nil, fmt.Errorf("iptables driver: %w", err)
@@ -66,6 +73,7 @@ func New(options Options) (*Driver, error) {
 		return nil, errors.Join(fmt.Errorf("iptables driver: %w", err), tables.Close())
 	}
 	d := newDriver(options, tables, sets)
+	d.choice = choice
 	if err := d.startWatch(); err != nil {
 		return nil, errors.Join(fmt.Errorf("iptables driver: %w", err), d.Close())
 	}

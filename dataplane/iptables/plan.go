@@ -11,11 +11,9 @@ import (
 
 // plan is everything that shall be in the kernel.
 type plan struct {
-	tables    map[tableKey]*tablePlan
-	sets      map[string]*setPlan
-	bySource  map[rule.SetID][]*setPlan
-	endpoints []*desired.Endpoint // those with their policy in force
-	hosts     hosts
+	tables   map[tableKey]*tablePlan
+	sets     map[string]*setPlan
+	bySource map[rule.SetID][]*setPlan
 }
 
 // tableKey names a table of one family.
@@ -72,21 +70,22 @@ func (b *builder) put(name string, rules []string, tag unit) { b.chains[name] = 
 // render plans the whole of a view but the closed endpoints and the failed sets. The error is a *refusal when one unit is at fault.
 func render(view desired.View, o Options, closed map[desired.EndpointID]error, failed map[unit]error) (*plan, error) {
 	p := &plan{tables: map[tableKey]*tablePlan{}}
-	var err error
-	if p.endpoints, err = openEndpoints(view, closed); err != nil {
+	endpoints, err := openEndpoints(view, closed)
+	if err != nil {
 		return nil, err
 	}
-	if p.hosts, err = openHosts(view, closed); err != nil {
+	hosts, err := openHosts(view, closed)
+	if err != nil {
 		return nil, err
 	}
 	sets := newSetPlans(view, failed)
-	sets.workloadSources(p.endpoints)
+	sets.workloadSources(endpoints)
 	for _, key := range tableKeys() {
 		b := &builder{
-			tablePlan: &tablePlan{map[string]*chain{}, map[string]string{}}, view: view, settings: view.Settings(), fam: key.fam, sets: sets, hosts: p.hosts,
+			tablePlan: &tablePlan{map[string]*chain{}, map[string]string{}}, view: view, settings: view.Settings(), fam: key.fam, sets: sets, hosts: hosts,
 			groupFrom: o.groupFrom, steps: map[string]step{},
 		}
-		if err := b.frame(key.name, p.endpoints); err != nil {
+		if err := b.frame(key.name, endpoints); err != nil {
 			return nil, err
 		}
 		p.tables[key] = b.tablePlan

@@ -22,5 +22,5 @@ func (d *Driver) Probe(ctx context.Context) (dataplane.Caps, error) {
 			reasons = append(reasons, err.Error())
 		}
 	}
-	return dataplane.Caps{Usable: len(reasons) == 0, Reasons: reasons}, ctx.Err()
+	return dataplane.Caps{Usable: len(reasons) == 0, Reasons: reasons, Choice: d.choice.String()}, ctx.Err()
 }

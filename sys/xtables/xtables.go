@@ -12,8 +12,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,12 +102,9 @@ func (t *Tool) Close() error { return t.ns.Close() }
 // Save implements Tables.
 func (t *Tool) Save(ctx context.Context, v6 bool, table string) (*Table, error) {
 	if t.flavour == Legacy {
-		there, err := t.loaded(v6, table)
-		if err != nil {
-			return nil, err
-		}
-		if !there {
-			return newTable(), nil
+		// To ask the tool for a table that is not there would make it.
+		if names, err := t.legacyTables(v6); err != nil || !slices.Contains(names, table) {
+			return newTable(), err
 		}
 	}
 	out, err := proc.Output(ctx, proc.Spec{Path: t.path, Args: []string{program(v6, "save"), "-c", "-t", table}, Env: []string{"LC_ALL=C"}, NS: t.ns})
@@ -121,23 +116,6 @@ func (t *Tool) Save(ctx context.Context, v6 bool, table string) (*Table, error) 
 		return nil, fmt.Errorf("%s of table %s: %w", program(v6, "save"), table, err)
 	}
 	return held, nil
-}
-
-// loaded reports whether the kernel has a legacy table: to ask the tool for one that is not there would make it.
-func (t *Tool) loaded(v6 bool, table string) (there bool, err error) {
-	path := "/proc/thread-self/net/ip_tables_names"
-	if v6 {
-		path = "/proc/thread-self/net/ip6_tables_names"
-	}
-	err = t.ns.Do(func() error {
-		names, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // nor the module
-		}
-		there = slices.Contains(strings.Fields(string(names)), table)
-		return err
-	})
-	return there, err
 }
 
 // Restore implements Tables.
