@@ -12,6 +12,7 @@ import (
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/nft"
 )
 
 // ledger knows what the kernel was given and who needs it: chains and constant sets exist as long as something refers to them. Changes are
