@@ -29,10 +29,10 @@ test: ## all tests: unit, kernel, interop, faults (root, Debian packages)
 lint: ## formatting, static checks, generated files up to date
 	@tools/lint.sh
 
-bench: ## benchmarks, each figure beside its peer
+bench: ## benchmarks, each figure beside its peer; ROW=cni,path runs these sections only
 	@tools/setup.sh
 	@$(MAKE) --no-print-directory build
-	@bench/run.sh
+	@bench/run.sh -only "$(ROW)"
 
 generate: ## CRDs and reference docs from the Go types
 	@$(GO) generate ./...

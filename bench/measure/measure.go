@@ -21,12 +21,17 @@ type Samples []float64
 func (s *Samples) Add(d time.Duration) { *s = append(*s, d.Seconds()) }
 
 // Median returns the middle value; 0 without samples.
-func (s Samples) Median() float64 {
+func (s Samples) Median() float64 { return s.quantile(0.5) }
+
+// P99 returns the value that one in a hundred exceeds; 0 without samples.
+func (s Samples) P99() float64 { return s.quantile(0.99) }
+
+func (s Samples) quantile(q float64) float64 {
 	if len(s) == 0 {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(s))
-	return sorted[len(sorted)/2]
+	return sorted[int(q*float64(len(sorted)))]
 }
 
 // Row is one line of the table.
@@ -81,6 +86,11 @@ func Compare(work string, ours Samples, peer string, theirs Samples, format func
 		ratio = ratios.Median()
 	}
 	return Row{Work: work, Ours: format(ours.Median()), Beside: peer + " " + format(theirs.Median()), Ratio: ratio, Target: target}
+}
+
+// Tail makes a row of the slowest in a hundred of each side.
+func Tail(work string, ours Samples, peer string, theirs Samples, format func(float64) string, target Target) Row {
+	return Row{Work: work + ", p99", Ours: format(ours.P99()), Beside: peer + " " + format(theirs.P99()), Ratio: ours.P99() / theirs.P99(), Target: target}
 }
 
 // Limit makes a row of a figure beside a fixed limit.

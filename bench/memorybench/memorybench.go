@@ -21,77 +21,109 @@ import (
 	"github.com/weftnet/weft/store"
 )
 
-// The cluster and the limit, in bytes.
-const (
-	remotes, policies = 10_000, 500
-	workloads         = 20
-	limit             = 80e6
-)
+// sizes are the clusters, each with the limit in bytes.
+var sizes = []struct {
+	remotes, policies int
+	limit             float64
+}{{10_000, 500, 80e6}, {100_000, 2_000, 250e6}}
+
+// workloads is how many the agent has itself.
+const workloads = 20
 
 // settle is how long the agent is left alone before it is weighed: the Go runtime gives back what the start needed little by little.
 const settle = 15 * time.Second
 
-// Run loads the datastore, starts an agent that has workloads under policy, and weighs it.
-func Run(ctx context.Context, bin string) (_ []measure.Row, err error) {
+// Run weighs an agent of each size of cluster.
+func Run(ctx context.Context, bin string) ([]measure.Row, error) {
+	var rows []measure.Row
+	for _, s := range sizes {
+		rss, peak, err := weigh(ctx, bin, calctest.Scale{Remotes: s.remotes, Policies: s.policies})
+		if err != nil {
+			return nil, fmt.Errorf("%d remote endpoints: %w", s.remotes, err)
+		}
+		work := fmt.Sprintf("agent resident memory, %d remote endpoints, %d policies (peak %s)", s.remotes, s.policies, measure.Megabytes(peak))
+		rows = append(rows, measure.Limit(work, rss, s.limit, measure.Megabytes))
+	}
+	return rows, nil
+}
+
+// weigh loads the datastore, starts an agent that has workloads under policy, and returns its resident memory, present and highest.
+func weigh(ctx context.Context, bin string, size calctest.Scale) (rss, peak float64, err error) {
 	l, err := lab.Up(ctx, lab.Spec{Name: "benchmem", Nodes: 1, Families: lab.IPv4, Bin: bin, Owned: true})
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, l.Close(), l.Down(context.WithoutCancel(ctx))) }()
-	if err := load(ctx, l); err != nil {
-		return nil, err
+	if err := load(ctx, l, size); err != nil {
+		return 0, 0, err
 	}
 	for i := range workloads {
 		// The labels of the policies' applications: all the policies of a namespace come into force here.
 		w := lab.Workload{Node: "n1", Namespace: fmt.Sprintf("namespace-%02d", i), Name: "local", Labels: map[string]string{"app": fmt.Sprintf("app-%02d", i%10)}}
 		if _, err := l.AddWorkload(ctx, w); err != nil {
-			return nil, err
+			return 0, 0, err
 		}
 	}
 	// A fresh start is the worst case: everything is read and programmed at once.
 	if err := l.RestartAgent(ctx, "n1"); err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	if err := l.Converge(ctx); err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	select {
 	case <-time.After(settle):
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return 0, 0, ctx.Err()
 	}
 	status, err := l.Status(ctx)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	rss, peak, err := resident(status.Nodes[0].Process.PID)
-	if err != nil {
-		return nil, err
-	}
-	work := fmt.Sprintf("agent resident memory, %d remote endpoints, %d policies (peak %s)", remotes, policies, measure.Megabytes(peak))
-	return []measure.Row{measure.Limit(work, rss, limit, measure.Megabytes)}, nil
+	return resident(status.Nodes[0].Process.PID)
 }
 
-// load writes the cluster.
-func load(ctx context.Context, l *lab.Lab) error {
+// load writes the cluster, many objects at a time.
+func load(ctx context.Context, l *lab.Lab, size calctest.Scale) error {
 	s, err := l.Store()
 	if err != nil {
 		return err
 	}
+	t, ok := s.(store.Transactor)
+	if !ok {
+		return errors.New("the lab's store has no transactions")
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(64)
-	for c := range (calctest.Scale{Remotes: remotes, Policies: policies}).Changes() {
-		group.Go(func() error { return create(ctx, s, c.Object) })
+	group.SetLimit(4)
+	var batch []api.Object
+	write := func() {
+		objs := batch
+		batch = nil
+		group.Go(func() error { return create(ctx, t, objs) })
+	}
+	for c := range size.Changes() {
+		if batch = append(batch, c.Object); len(batch) == store.MaxTransact {
+			write()
+		}
+	}
+	if len(batch) > 0 {
+		write()
 	}
 	return group.Wait()
 }
 
-func create(ctx context.Context, s store.Store, obj api.Object) error {
-	_, err := s.Create(ctx, obj)
-	if errors.Is(err, store.ErrExists) {
-		return nil
+// create adds objects as one, or, where some exist already, those that do not.
+func create(ctx context.Context, s store.Transactor, objs []api.Object) error {
+	_, err := s.Transact(ctx, objs...)
+	if !errors.Is(err, store.ErrExists) {
+		return err
 	}
-	return err
+	for _, obj := range objs {
+		if _, err := s.Create(ctx, obj); err != nil && !errors.Is(err, store.ErrExists) {
+			return err
+		}
+	}
+	return nil
 }
 
 // resident reads the present and the highest resident memory of a process in bytes (proc_pid_status(5)).

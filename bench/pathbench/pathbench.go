@@ -39,7 +39,7 @@ var kinds = []struct {
 }{
 	{"TCP stream", traffic.Stream, measure.Rate("B"), measure.AtLeast(0.9)},
 	{"request/response", traffic.RequestResponse, measure.Rate("req"), measure.AtLeast(0.93)},
-	{"connect+request+close", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.8)},
+	{"connect+request+close", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.82)},
 	{"64-byte UDP", traffic.Datagrams, measure.Rate("pkt"), measure.AtLeast(0.68)},
 }
 
