@@ -54,6 +54,7 @@ func (a *Agent) adminHandler() http.Handler {
 		table, ok := a.table(r.Context(), name)
 		reply(w, table, ok)
 	})
+	a.handleKernel(mux)
 	return mux
 }
 

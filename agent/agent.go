@@ -28,6 +28,7 @@ import (
 	"github.com/weftnet/weft/dataplane/nft"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/ipam"
+	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/routing/bgp"
 	"github.com/weftnet/weft/routing/routes"
 	"github.com/weftnet/weft/store"
@@ -97,6 +98,7 @@ func Run(ctx context.Context, config Config) error {
 // packetFilter is the dataplane driver as the agent uses it.
 type packetFilter interface {
 	writer
+	Hits() (map[rule.ID]uint64, error)
 	Close() error
 }
 

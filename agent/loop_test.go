@@ -18,6 +18,7 @@ import (
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/store"
 )
 
@@ -32,6 +33,9 @@ type fakeKernel struct {
 	events   chan struct{}
 	attempts chan struct{}
 }
+
+// Hits implements packetFilter: rule "r1" has decided two packets.
+func (k *fakeKernel) Hits() (map[rule.ID]uint64, error) { return map[rule.ID]uint64{"r1": 2}, nil }
 
 func newFakeKernel() *fakeKernel {
 	return &fakeKernel{held: map[desired.EndpointID]bool{}, events: make(chan struct{}, 1), attempts: make(chan struct{}, 1000)}

@@ -23,6 +23,9 @@ SRC and DST are NAMESPACE/POD, the name of a node, or an IP address, which may b
 DST; without it the answer says which ports differ. PROTOCOL is TCP unless stated. For ICMP write DST:icmp or DST:icmp:TYPE/CODE, and for an
 IPv6 address [ADDRESS]:PORT.
 
+If the agents of the nodes can be reached, the answer says how many packets the rule has decided and which connections of the flow are open. Only
+the own node's can, unless --socket has {node} in place of the node's name, as in a lab: /run/weft-lab/demo/{node}/agent.sock.
+
 With --offline the answer comes from manifests alone: Pods, Namespaces, policies of Kubernetes and Calico, tiers, network sets, endpoints. Other
 kinds are left out. Namespaces and service accounts that are not in the files are assumed without labels, and a pod without status.podIP has an
 address that no address block lists.
@@ -37,6 +40,7 @@ Exit status 0: allowed. 3: denied. Others are errors.`,
 		ValidArgsFunction: completeEnds(options),
 	}
 	from := addOriginFlags(cmd, env, options)
+	socket := addSocketFlag(cmd, env)
 	addOutputFlag(cmd, &output, printer.FormatTable, printer.FormatYAML, printer.FormatJSON)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		format, err := printer.Parse(output, printer.FormatTable, printer.FormatYAML, printer.FormatJSON)
@@ -54,6 +58,9 @@ Exit status 0: allowed. 3: denied. Others are errors.`,
 		answer, err := why.Ask(c, args[0], dst, service)
 		if err != nil {
 			return err
+		}
+		if !from.offline {
+			askAgents(cmd.Context(), answer, socket())
 		}
 		if err := printAnswer(env, format, answer); err != nil {
 			return err

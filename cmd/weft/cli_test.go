@@ -47,7 +47,7 @@ func TestCommandReference(t *testing.T) {
 func page(t *testing.T, root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("<!-- Rewritten by `go test ./cmd/weft -update` from the commands. DO NOT EDIT. -->\n\n# Commands\n\n" +
-		"`weft COMMAND --help` says the same with all flags. Exit status: 0 done, 1 not done or invalid input, 2 wrong command line, 4 done in part.\n")
+		"`weft COMMAND --help` says the same with all flags. Exit status: 0 done, 1 not done or invalid input, 2 wrong command line, 3 denied (`why`) or changes (`policy diff`), 4 done in part.\n")
 	for _, group := range root.Groups() {
 		fmt.Fprintf(&b, "\n## %s\n", strings.TrimSuffix(group.Title, ":"))
 		for _, cmd := range root.Commands() {

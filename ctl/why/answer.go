@@ -48,6 +48,8 @@ type Answer struct {
 	// Changes together would allow a denied flow.
 	Changes []Change `json:"changes,omitempty"`
 	Notes   []string `json:"notes,omitempty"`
+
+	packet eval.Packet
 }
 
 // Party is one end of the flow. Address is empty if it is not known.
@@ -78,8 +80,19 @@ type End struct {
 	Matches []Match `json:"matches,omitempty"`
 	// Nearest is the rule that would have allowed the flow with the fewest differences, of the policies that isolate the endpoint.
 	Nearest *Nearest `json:"nearest,omitempty"`
+	// Kernel is what the node's kernel says, nil if it was not asked.
+	Kernel *Kernel `json:"kernel,omitempty"`
 	// Steps are all that happened before the verdict, the last one decided.
 	Steps []string `json:"steps,omitempty"`
+}
+
+// Kernel is what the kernel of an end's node says about the flow.
+type Kernel struct {
+	Node string `json:"node"`
+	// Hits is how many packets the rule that decides has decided there since it was programmed; absent if no rule decides.
+	Hits *uint64 `json:"hits,omitempty"`
+	// Connections are those of the flow that are open: they were allowed when they began.
+	Connections []string `json:"connections"`
 }
 
 // Match is a selector of a rule and the labels by which it chose an object, or "service namespace/name" that lists it.
@@ -99,6 +112,7 @@ func (q *question) answer() *Answer {
 	if q.packet.Protocol == protoICMP || q.packet.Protocol == protoICMPv6 {
 		a.ICMP = fmt.Sprintf("%d/%d", q.packet.ICMPType, q.packet.ICMPCode)
 	}
+	a.packet = q.packet
 	j := q.judge(q.packet)
 	a.Verdict = verdictOf(j.Allowed())
 	a.Egress, a.Ingress = q.explain(j, rule.Egress), q.explain(j, rule.Ingress)

@@ -82,6 +82,12 @@ func writeEnd(b *strings.Builder, title string, e *End) {
 	for _, m := range e.Matches {
 		line("labels", m.String())
 	}
+	if k := e.Kernel; k != nil {
+		line("kernel", k.String())
+		for _, c := range k.Connections[:min(len(k.Connections), maxConnections)] {
+			line("", c)
+		}
+	}
 	if n := e.Nearest; n != nil {
 		line("nearest", fmt.Sprintf("rule %d of %s: %s", n.Index, n.Policy, n.Rule))
 		for _, text := range n.Differs {
@@ -97,6 +103,18 @@ func writeEnd(b *strings.Builder, title string, e *End) {
 		}
 		fmt.Fprintf(b, "    %s\n", step)
 	}
+}
+
+// maxConnections is how many are listed.
+const maxConnections = 3
+
+// String says in a line what the kernel says: "node n1: the rule has decided 12 packets; 1 connection is open".
+func (k *Kernel) String() string {
+	text := "node " + k.Node + ": "
+	if k.Hits != nil {
+		text += fmt.Sprintf("the rule has decided %d first packets; ", *k.Hits)
+	}
+	return text + fmt.Sprintf("open connections of this flow: %d", len(k.Connections))
 }
 
 // writeChanges prints what would allow the flow, as YAML to paste or to apply.

@@ -3,7 +3,7 @@
 
 // Package agentapi is what the agent tells people over its unix socket: a Client asks, the agent answers with these types.
 //
-// HTTP with JSON bodies; GET /v1/status, /v1/state, /v1/state/<table>.
+// HTTP with JSON bodies; GET /v1/status, /v1/state, /v1/state/<table>, /v1/hits, /v1/connections.
 package agentapi
 
 import "time"
