@@ -12,8 +12,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
 	ct "github.com/weftnet/weft/calc/calctest"
 	"github.com/weftnet/weft/calc/oracle"
 	"github.com/weftnet/weft/ctl/cluster"
@@ -210,5 +212,30 @@ func TestWith(t *testing.T) {
 	}
 	if _, err := c.Find("n9"); err == nil {
 		t.Error("node n9 is in the cluster without it")
+	}
+}
+
+// TestHostEndpoints asks about packets to and from nodes that have host endpoints.
+func TestHostEndpoints(t *testing.T) {
+	tcp := intstr.FromString("TCP")
+	allow := ct.GlobalPolicy("ssh", func(s *v3.GlobalNetworkPolicySpec) {
+		s.Selector = "role == 'edge'"
+		s.Ingress = []v3.Rule{{Action: v3.Allow, Protocol: &tcp, Destination: &v3.EntityRule{Ports: []intstr.IntOrString{intstr.FromInt32(8080)}}}}
+	})
+	c := cluster.New([]api.Object{ct.Node("n1", nil, "192.0.2.1/24", ""), ct.Node("n2", nil, "192.0.2.2/24", ""),
+		ct.HostEndpoint("edge", "n1", ct.Labels{"role": "edge"}, "192.0.2.1"), allow})
+	for _, tc := range []struct {
+		dst     string
+		port    uint16
+		allowed bool
+	}{
+		{"n1", 8080, true}, {"n1", 8081, false}, {"n1", 22, true}, // 22 is a failsafe port
+		{"n2", 8081, true}, // no host endpoint
+	} {
+		dst := find(t, c, tc.dst)
+		p := eval.Packet{Src: netip.MustParseAddr("198.51.100.1"), Dst: dst.Addrs[0], Protocol: 6, SrcPort: 40000, DstPort: tc.port}
+		if j := judge(t, c, p); j.Allowed() != tc.allowed {
+			t.Errorf("%s port %d: allowed %t, want %t", tc.dst, tc.port, j.Allowed(), tc.allowed)
+		}
 	}
 }

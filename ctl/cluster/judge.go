@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/weftnet/weft/api"
@@ -22,9 +23,12 @@ type Side struct {
 	Allowed bool
 	// Result is how policy came to it; nil where no policy was asked.
 	Result *eval.Result
-	// Endpoint is whose policy was asked, and World what it refers to.
-	Endpoint *desired.Endpoint
-	World    eval.World
+	// Staged is what would come of it with all staged policies in force; nil if none concerns the endpoint.
+	Staged *eval.Result
+	// World is what the policies refer to that were asked: Tiers in this direction, and Uses in all.
+	World eval.World
+	Tiers []desired.TierPolicies
+	Uses  iter.Seq[rule.PolicyID]
 	// Reason says why no policy was asked.
 	Reason string
 }
@@ -44,7 +48,7 @@ func (c *Cluster) Judge(src, dst *End, p eval.Packet) Judgement {
 	case src.Host() && dst.Workload != nil && src.Node == dst.Node:
 		j[rule.Ingress] = Side{Allowed: true, Reason: "node " + src.Node + " always reaches the workloads that it runs"}
 	case src.Workload != nil && dst.Host() && src.Node == dst.Node:
-		j[rule.Ingress] = c.toOwnHost(dst)
+		j[rule.Ingress] = c.toOwnHost(dst, p)
 	}
 	return j
 }
@@ -53,7 +57,7 @@ func (c *Cluster) Judge(src, dst *End, p eval.Packet) Judgement {
 func (c *Cluster) side(end *End, dir rule.Direction, p eval.Packet) Side {
 	switch {
 	case end.Host():
-		return Side{Allowed: true, Reason: end.Name + " is a host: no policy applies to its own traffic"}
+		return c.hostSide(end, dir, p)
 	case end.Workload == nil:
 		return Side{Allowed: true, Reason: end.Name + " is no endpoint: no policy applies there"}
 	}
@@ -64,15 +68,26 @@ func (c *Cluster) side(end *End, dir rule.Direction, p eval.Packet) Side {
 	}
 	world := eval.FromView(view)
 	result := eval.Evaluate(world, endpoint, dir, p)
-	return Side{Allowed: result.Verdict == rule.Allow, Result: &result, Endpoint: endpoint, World: world}
+	out := Side{Allowed: result.Verdict == rule.Allow, Result: &result, World: world, Tiers: endpoint.Tiers[dir], Uses: endpoint.Uses()}
+	if endpoint.Staged != nil {
+		staged := *endpoint
+		staged.Tiers = *endpoint.Staged
+		result := eval.Evaluate(world, &staged, dir, p)
+		out.Staged = &result
+	}
+	return out
 }
 
 // toOwnHost is what the workload's node does with packets that egress policy has let pass.
-func (c *Cluster) toOwnHost(host *End) Side {
-	if c.View(host.Node).Settings().EndpointToHost == desired.HostDrop {
-		return Side{Reason: "a workload does not reach its own node (FelixConfiguration.spec.defaultEndpointToHostAction: Drop)"}
+func (c *Cluster) toOwnHost(host *End, p eval.Packet) Side {
+	const setting = " (FelixConfiguration.spec.defaultEndpointToHostAction)"
+	switch c.View(host.Node).Settings().EndpointToHost {
+	case desired.HostDrop:
+		return Side{Reason: "a workload does not reach its own node" + setting}
+	case desired.HostAccept:
+		return Side{Allowed: true, Reason: "a workload reaches its own node" + setting}
 	}
-	return Side{Allowed: true, Reason: "a workload reaches its own node (FelixConfiguration.spec.defaultEndpointToHostAction)"}
+	return c.judgeHost(host, c.hostEndpoint(host, desired.AnyInterface), rule.Ingress, p)
 }
 
 // problem says what keeps an endpoint from being in force.

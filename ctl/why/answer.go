@@ -80,10 +80,21 @@ type End struct {
 	Matches []Match `json:"matches,omitempty"`
 	// Nearest is the rule that would have allowed the flow with the fewest differences, of the policies that isolate the endpoint.
 	Nearest *Nearest `json:"nearest,omitempty"`
+	// Staged is the verdict with all staged policies in force, nil if that would be the same.
+	Staged *Staged `json:"staged,omitempty"`
 	// Kernel is what the node's kernel says, nil if it was not asked.
 	Kernel *Kernel `json:"kernel,omitempty"`
 	// Steps are all that happened before the verdict, the last one decided.
 	Steps []string `json:"steps,omitempty"`
+}
+
+// Staged is what would become of the flow at one end with staged policies in force.
+type Staged struct {
+	Verdict Verdict `json:"verdict"`
+	Tier    string  `json:"tier"`
+	Policy  string  `json:"policy"`
+	Rule    string  `json:"rule"`
+	Reason  string  `json:"reason"`
 }
 
 // Kernel is what the kernel of an end's node says about the flow.
@@ -167,15 +178,27 @@ func (q *question) explain(j cluster.Judgement, dir rule.Direction) End {
 	switch d.Kind {
 	case eval.TierEnd, eval.ProfilesEnd:
 		out.Policy = names(d.Applied)
-	default:
+	case eval.RuleMatched, eval.Missing:
 		out.Policy, out.Rule = d.Policy.String(), d.Text
 	}
 	out.Reason = q.reason(side, dir)
+	out.Staged = q.staged(side, dir)
 	out.Matches = q.matches(side, d)
 	if d.Kind == eval.TierEnd {
 		out.Nearest = q.nearest(side, dir, d.Applied)
 	}
 	return out
+}
+
+// staged words what staged policies would change, nil if nothing.
+func (q *question) staged(side cluster.Side, dir rule.Direction) *Staged {
+	if side.Staged == nil || side.Staged.Verdict == side.Result.Verdict {
+		return nil
+	}
+	var j cluster.Judgement
+	j[dir] = cluster.Side{Allowed: side.Staged.Verdict == rule.Allow, Result: side.Staged, World: side.World, Tiers: side.Tiers}
+	then := q.explain(j, dir)
+	return &Staged{then.Verdict, then.Tier, then.Policy, then.Rule, then.Reason}
 }
 
 // reason tells in a sentence why an end came to its verdict.
@@ -186,16 +209,16 @@ func (q *question) reason(side cluster.Side, dir rule.Direction) string {
 		return fmt.Sprintf("%s isolated for %s by %s, and no rule there allows this flow", name+" is", dir, names(d.Applied))
 	case eval.ProfilesEnd:
 		if len(d.Applied) == 0 {
-			return fmt.Sprintf("%s for %s, and %s has no profile that would allow it", noPolicy(side, dir), dir, name)
+			return fmt.Sprintf("%s for %s, and %s has no profile that would allow it", noPolicy(side), dir, name)
 		}
-		return fmt.Sprintf("%s for %s, and no rule of %s allows this flow", noPolicy(side, dir), dir, names(d.Applied))
+		return fmt.Sprintf("%s for %s, and no rule of %s allows this flow", noPolicy(side), dir, names(d.Applied))
 	case eval.Missing:
 		return fmt.Sprintf("%s of %s cannot be judged, so nothing passes: %s", dir, name, d.Text)
 	case eval.RuleMatched:
 		verb := map[rule.Action]string{rule.Allow: "allows", rule.Deny: "denies"}[d.Action]
 		text := fmt.Sprintf("%s rule %d of %s %s it", dir, d.Index, d.Policy, verb)
 		if d.Policy.Kind == rule.KindProfile {
-			text = fmt.Sprintf("%s for %s, and %s", noPolicy(side, dir), dir, text)
+			text = fmt.Sprintf("%s for %s, and %s", noPolicy(side), dir, text)
 		}
 		return text
 	}
@@ -203,8 +226,8 @@ func (q *question) reason(side cluster.Side, dir rule.Direction) string {
 }
 
 // noPolicy says that the decision was left to the profiles.
-func noPolicy(side cluster.Side, dir rule.Direction) string {
-	if len(side.Endpoint.Tiers[dir]) == 0 {
+func noPolicy(side cluster.Side) string {
+	if len(side.Tiers) == 0 {
 		return "no policy selects it"
 	}
 	return "the policies that select it pass it on"

@@ -72,6 +72,9 @@ func (q *question) allows(change Change, dir rule.Direction) bool {
 func (q *question) candidates(side cluster.Side, dir rule.Direction) []Change {
 	var out []Change
 	d := side.Result.Decision()
+	if q.end(dir).Workload == nil {
+		return q.hostCandidates(d, dir)
+	}
 	switch d.Kind {
 	case eval.TierEnd:
 		labelled := len(lasting(q.end(dir).Workload)) > 0
@@ -92,6 +95,21 @@ func (q *question) candidates(side cluster.Side, dir rule.Direction) []Change {
 		}
 	case eval.ProfilesEnd:
 		out = append(out, q.create(v3.TierDefault, dir, true))
+	}
+	return out
+}
+
+// hostCandidates are those for a host endpoint: only a global policy can be meant for it, and only one that is there already.
+func (q *question) hostCandidates(d eval.Step, dir rule.Direction) []Change {
+	ids, at := d.Applied, atEnd
+	if d.Kind == eval.RuleMatched {
+		ids, at = []rule.PolicyID{d.Policy}, d.Index
+	}
+	var out []Change
+	for _, id := range ids {
+		if c, ok := q.extend(id, dir, at, false); ok {
+			out = append(out, c)
+		}
 	}
 	return out
 }

@@ -83,11 +83,11 @@ func (q *question) memberPorts(end *cluster.End) []uint16 {
 
 // ranges returns the destination ports that the policy of an end lists.
 func ranges(side cluster.Side) []rule.PortRange {
-	if side.Endpoint == nil {
+	if side.Uses == nil {
 		return nil
 	}
 	var out []rule.PortRange
-	for id := range side.Endpoint.Uses() {
+	for id := range side.Uses {
 		p, ok := side.World.Policy(id)
 		if !ok {
 			continue

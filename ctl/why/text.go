@@ -82,6 +82,10 @@ func writeEnd(b *strings.Builder, title string, e *End) {
 	for _, m := range e.Matches {
 		line("labels", m.String())
 	}
+	if e.Staged != nil {
+		line("staged", fmt.Sprintf("would be %s: %s", past(e.Staged.Verdict), e.Staged.Reason))
+		line("", e.Staged.Rule)
+	}
 	if k := e.Kernel; k != nil {
 		line("kernel", k.String())
 		for _, c := range k.Connections[:min(len(k.Connections), maxConnections)] {
