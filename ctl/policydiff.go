@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/ctl/cluster"
 	"github.com/weftnet/weft/ctl/preview"
 	"github.com/weftnet/weft/ctl/printer"
@@ -16,7 +17,7 @@ import (
 
 func newPolicyDiff(env *Env, options *datastoreOptions) *cobra.Command {
 	var output string
-	var all bool
+	var all, staged bool
 	var base []string
 	cmd := &cobra.Command{
 		Use:   "diff -f NEW",
@@ -30,13 +31,15 @@ in the endpoints are one line; --all has a line for each pair. With --base the c
 Exit status 0: no verdict changes. 3: some do. Others are errors.`,
 		Example: `  weft policy diff -f new.yaml
   weft policy diff -f new.yaml -o json
-  weft policy diff --base manifests/ -f new.yaml`,
+  weft policy diff --base manifests/ -f new.yaml
+  weft policy diff --staged`,
 		Args: filesNotArgs,
 	}
 	from := &origin{env: env, options: options, files: addFilesFlag(cmd)}
 	cmd.Flags().StringSliceVar(&base, "base", nil, "file or directory with what there is now, in place of the datastore; may be repeated")
 	cmd.Flags().StringVarP(&from.namespace, "namespace", "n", DefaultNamespace, "namespace of objects in files that name none")
 	cmd.Flags().BoolVar(&all, "all", false, "a line for each pair of endpoints")
+	cmd.Flags().BoolVar(&staged, "staged", false, "as if staged policies were in force, too; -f can then be left out")
 	registerCompletion(cmd, "namespace", completeNamespaces(options))
 	formats := []printer.Format{printer.FormatTable, printer.FormatYAML, printer.FormatJSON}
 	addOutputFlag(cmd, &output, formats...)
@@ -45,11 +48,11 @@ Exit status 0: no verdict changes. 3: some do. Others are errors.`,
 		if err != nil {
 			return usagef("%w", err)
 		}
-		now, then, err := from.versions(cmd, base)
+		now, then, err := from.versions(cmd, base, staged)
 		if err != nil {
 			return err
 		}
-		report := preview.Compare(now, then)
+		report := preview.Compare(now, then, staged)
 		if err := printReport(env, format, report, all); err != nil {
 			return err
 		}
@@ -61,33 +64,37 @@ Exit status 0: no verdict changes. 3: some do. Others are errors.`,
 	return cmd
 }
 
-// versions returns what there is now and what there would be.
-func (o *origin) versions(cmd *cobra.Command, base []string) (now, then *cluster.Cluster, err error) {
-	if len(base) == 0 {
-		objects, foreign, err := o.read(*o.files)
-		if err != nil {
+// versions returns what there is now and what there would be. Manifests are needed unless it is about staged policies.
+func (o *origin) versions(cmd *cobra.Command, base []string, staged bool) (now, then *cluster.Cluster, err error) {
+	var objects []api.Object
+	var foreign []api.Foreign
+	if len(*o.files) > 0 || !staged {
+		if objects, foreign, err = o.read(*o.files); err != nil {
 			return nil, nil, err
 		}
-		if now, err = o.stored(cmd.Context()); err != nil {
-			return nil, nil, err
-		}
-		for _, f := range foreign {
-			fmt.Fprintf(o.env.Err, "warning: %s %s of %s left out: weft stores no such kind\n", f.Kind, f.Name, *o.files)
-		}
-		return now, now.With(objects...), nil
 	}
-	objects, foreign, err := o.read(base)
+	if len(base) > 0 {
+		return o.onBase(base, objects, foreign)
+	}
+	for _, f := range foreign {
+		fmt.Fprintf(o.env.Err, "warning: %s %s left out: weft stores no such kind\n", f.Kind, f.Name)
+	}
+	if now, err = o.stored(cmd.Context()); err != nil {
+		return nil, nil, err
+	}
+	return now, now.With(objects...), nil
+}
+
+// onBase adds manifests to those of a base.
+func (o *origin) onBase(base []string, objects []api.Object, foreign []api.Foreign) (now, then *cluster.Cluster, err error) {
+	baseObjects, baseForeign, err := o.read(base)
 	if err != nil {
 		return nil, nil, err
 	}
-	newObjects, newForeign, err := o.read(*o.files)
-	if err != nil {
+	if now, err = cluster.FromManifests(baseObjects, baseForeign); err != nil {
 		return nil, nil, err
 	}
-	if now, err = cluster.FromManifests(objects, foreign); err != nil {
-		return nil, nil, err
-	}
-	then, err = cluster.FromManifests(slices.Concat(objects, newObjects), slices.Concat(foreign, newForeign))
+	then, err = cluster.FromManifests(slices.Concat(baseObjects, objects), slices.Concat(baseForeign, foreign))
 	return now, then, err
 }
 

@@ -24,7 +24,12 @@ type Whole struct {
 	links map[link]string
 	ends  []*End
 	made  addresses
+	// staged: the policies in front of endpoints are those with all staged ones in force.
+	staged bool
 }
+
+// Stage puts all staged policies in force.
+func (w *Whole) Stage() { w.staged = true }
 
 // link is an interface of a node.
 type link struct{ node, name string }
@@ -77,5 +82,11 @@ func (w *Whole) Endpoint(end *End) (*desired.Endpoint, bool) {
 	if !ok {
 		return nil, false
 	}
-	return w.View.Endpoint(id)
+	e, ok := w.View.Endpoint(id)
+	if ok && w.staged && e.Staged != nil {
+		staged := *e
+		staged.Tiers = *e.Staged
+		return &staged, true
+	}
+	return e, ok
 }

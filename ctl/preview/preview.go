@@ -23,9 +23,12 @@ const (
 )
 
 // Compare returns the flows between the endpoints of both clusters, and between them and the outside, that one allows and the other denies.
-// New endpoints are compared with nothing: they are counted.
-func Compare(from, to *cluster.Cluster) *Report {
+// New endpoints are compared with nothing: they are counted. With staged, staged policies are in force afterwards.
+func Compare(from, to *cluster.Cluster, staged bool) *Report {
 	wholes := [2]*cluster.Whole{from.Whole(), to.Whole()}
+	if staged {
+		wholes[after].Stage()
+	}
 	r := newReport()
 	for _, bits := range []int{32, 128} {
 		c := newComparison(wholes, bits)

@@ -53,7 +53,7 @@ func TestCompareAgreesWithJudge(t *testing.T) {
 	for seed := range uint64(80) {
 		steps := ct.Walk(seed, 70)
 		from, to := cluster.New(objectsAfter(steps[:60])), cluster.New(objectsAfter(steps))
-		report := preview.Compare(from, to).Pairwise()
+		report := preview.Compare(from, to, false).Pairwise()
 		r := rand.New(rand.NewPCG(seed, 4))
 		for range 60 {
 			src, dst := randomName(r), randomName(r)
@@ -192,7 +192,7 @@ func TestReadable(t *testing.T) {
 		ct.Policy("shop3/db", func(s *v3.NetworkPolicySpec) {
 			s.Selector, s.Ingress = "app == 'db'", []v3.Rule{ct.From(v3.Allow, "app == 'web'")}
 		}))
-	r := preview.Compare(from, to)
+	r := preview.Compare(from, to, false)
 	var got []string
 	for _, c := range r.Changes {
 		got = append(got, fmt.Sprintf("%s -> %s: %s -> %s %s %d", c.Before.Verdict, c.After.Verdict, c.From.Text, c.To.Text, c.Service, c.Pairs))
@@ -204,7 +204,7 @@ func TestReadable(t *testing.T) {
 	if r.Endpoints != 1000 || !slices.Equal(r.Notes(), nil) {
 		t.Errorf("%d endpoints, %q", r.Endpoints, r.Notes())
 	}
-	if pairs := preview.Compare(from, from.With(ct.Policy("shop3/open", func(s *v3.NetworkPolicySpec) { s.Ingress = []v3.Rule{{Action: v3.Allow}} }))); len(pairs.Changes) != 0 {
+	if pairs := preview.Compare(from, from.With(ct.Policy("shop3/open", func(s *v3.NetworkPolicySpec) { s.Ingress = []v3.Rule{{Action: v3.Allow}} })), false); len(pairs.Changes) != 0 {
 		t.Errorf("a policy that allows everything changes %+v", pairs.Changes)
 	}
 }
@@ -216,7 +216,7 @@ func BenchmarkCompare(b *testing.B) {
 		s.Selector, s.Ingress = "app == 'db'", []v3.Rule{ct.From(v3.Allow, "app == 'web'")}
 	}))
 	for b.Loop() {
-		if len(preview.Compare(from, to).Changes) == 0 {
+		if len(preview.Compare(from, to, false).Changes) == 0 {
 			b.Fatal("nothing changes")
 		}
 	}

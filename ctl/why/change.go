@@ -93,6 +93,9 @@ func (q *question) candidates(side cluster.Side, dir rule.Direction) []Change {
 		if c, ok := q.extend(d.Policy, dir, d.Index, false); ok {
 			out = append(out, c)
 		}
+		if d.Tier == v3.TierKubeBaseline {
+			out = append(out, q.create(v3.TierDefault, dir, true))
+		}
 	case eval.ProfilesEnd:
 		out = append(out, q.create(v3.TierDefault, dir, true))
 	}
@@ -161,7 +164,7 @@ func (q *question) extend(id rule.PolicyID, dir rule.Direction, at int, specific
 		out.Object = p
 		q.insertKube(&out, p, dir)
 	default:
-		return out, false
+		return out, at != atEnd && q.extendAdmin(&out, p, dir, at)
 	}
 	return out, true
 }

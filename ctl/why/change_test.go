@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 	ct "github.com/weftnet/weft/calc/calctest"
 	"github.com/weftnet/weft/ctl/cluster"
@@ -108,5 +111,24 @@ func TestChangesAtBothEnds(t *testing.T) {
 	}
 	if b, err := why.Ask(c.With(in.Object), "shop/web", "shop/db", why.Service{Port: 81}); err != nil || b.Verdict != why.Deny {
 		t.Errorf("%+v, %v", b, err)
+	}
+}
+
+// TestChangeOfAdminPolicy puts a rule before the one of an administrator that denies.
+func TestChangeOfAdminPolicy(t *testing.T) {
+	deny := &clusterpolicy.ClusterNetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "shut"}, Spec: clusterpolicy.ClusterNetworkPolicySpec{
+		Tier: clusterpolicy.TierAdmin, Subject: clusterpolicy.PolicySubject{Namespaces: &metav1.LabelSelector{}},
+		Ingress: []clusterpolicy.ClusterIngressRule{{Action: clusterpolicy.Deny, From: []clusterpolicy.IngressPeer{{Namespaces: &metav1.LabelSelector{}}}}},
+	}}
+	ns := ct.Namespace("shop", ct.Labels{"kubernetes.io/metadata.name": "shop"})
+	c := cluster.New([]api.Object{ns, ct.ServiceAccount("shop/default", nil), deny,
+		ct.Endpoint("shop/web", "n1", ct.Labels{"app": "web"}, "10.65.0.1"), ct.Endpoint("shop/db", "n1", ct.Labels{"app": "db"}, "10.65.0.2")})
+	a, err := why.Ask(c, "shop/web", "shop/db", why.Service{Port: 80})
+	if err != nil || len(a.Changes) != 1 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	p, ok := a.Changes[0].Object.(*clusterpolicy.ClusterNetworkPolicy)
+	if !ok || len(p.Spec.Ingress) != 2 || p.Spec.Ingress[0].Action != clusterpolicy.Accept || a.Changes[0].Position != 0 {
+		t.Errorf("%+v", a.Changes[0])
 	}
 }
