@@ -4,11 +4,18 @@
 package why_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/weftnet/weft/api"
+	ct "github.com/weftnet/weft/calc/calctest"
+	"github.com/weftnet/weft/ctl/cluster"
 	"github.com/weftnet/weft/ctl/why"
+	"github.com/weftnet/weft/internal/agentapi"
 )
 
 func TestParseDestination(t *testing.T) {
@@ -70,4 +77,36 @@ func FuzzParseDestination(f *testing.F) {
 			t.Errorf("%q: %q %+v", text, name, service)
 		}
 	})
+}
+
+// kernelOf is an agent that knows one rule and one connection.
+type kernelOf struct{ fail error }
+
+func (k kernelOf) Hits(context.Context) (map[string]uint64, error) {
+	return map[string]uint64{"c62613b5b5e3c766": 7}, k.fail
+}
+
+func (kernelOf) Connections(_ context.Context, q agentapi.ConnectionQuery) ([]agentapi.Connection, error) {
+	return []agentapi.Connection{{Original: fmt.Sprintf("%s to %s protocol %d port %d", q.Source, q.Destination, q.Protocol, q.Port)}}, nil
+}
+
+func TestAskKernels(t *testing.T) {
+	c := cluster.New([]api.Object{ct.Namespace("shop", nil), ct.ServiceAccount("shop/default", nil),
+		ct.Endpoint("shop/web", "n1", nil, "10.65.0.1"), ct.Endpoint("shop/db", "n2", nil, "10.65.0.2")})
+	a, err := why.Ask(c, "shop/web", "shop/db", why.Service{Port: 80})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.AskKernels(t.Context(), func(node string) (why.Agent, error) {
+		if node == "n2" {
+			return nil, errors.New("it sleeps")
+		}
+		return kernelOf{}, nil
+	})
+	if k := a.Egress.Kernel; k == nil || *k.Hits != 7 || k.Connections[0] != "10.65.0.1 to 10.65.0.2 protocol 6 port 80" {
+		t.Errorf("n1 says %+v for rule %s", k, a.Egress.RuleID)
+	}
+	if a.Ingress.Kernel != nil || len(a.Notes) != 1 || a.Notes[0] != "what the kernel of node n2 says is not known: it sleeps" {
+		t.Errorf("n2 says %+v, %q", a.Ingress.Kernel, a.Notes)
+	}
 }
