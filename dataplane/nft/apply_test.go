@@ -4,6 +4,7 @@
 package nft
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,8 +42,8 @@ func TestFirstApplyProgramsAll(t *testing.T) {
 	d := newDriver(t, newNS(t))
 	view := sample(t)
 	r := apply(t, d, view, nil)
-	if len(r.Programmed) != 6 || len(r.Failed) != 0 || r.Repaired != 0 {
-		t.Errorf("report %+v; want 6 endpoints programmed", r)
+	if len(r.Programmed) != 7 || len(r.Failed) != 0 || r.Repaired != 0 {
+		t.Errorf("report %+v; want 7 endpoints programmed", r)
 	}
 	// What the kernel gives back is byte for byte what was sent.
 	if n := differences(t, d, view); n != 0 {
@@ -55,7 +56,7 @@ func TestRestartChangesNothing(t *testing.T) {
 	apply(t, newDriver(t, ns), view, nil)
 	before := nftTool(t, ns, "-a", "list", "ruleset")
 	r := apply(t, newDriver(t, ns), view, nil)
-	if len(r.Programmed) != 6 {
+	if len(r.Programmed) != 7 {
 		t.Errorf("report %+v after a restart", r)
 	}
 	if after := nftTool(t, ns, "-a", "list", "ruleset"); after != before {
@@ -121,7 +122,7 @@ func TestCountersGoOn(t *testing.T) {
 		b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.0.0.1")
 		return b.state(t)
 	}
-	d := newDriver(t, newNS(t))
+	d := openDriver(t, newNS(t), Options{Plain: true})
 	old, now := state(80), state(81)
 	apply(t, d, old, nil)
 	handles := func() []uint64 {
@@ -136,6 +137,36 @@ func TestCountersGoOn(t *testing.T) {
 	after := handles()
 	if before[0] != after[0] || before[1] == after[1] || before[2] != after[2] {
 		t.Errorf("handles %v became %v; want the middle one replaced", before, after)
+	}
+}
+
+// TestCountersOfLookups: rules that share a look-up are counted one by one, and a change of one leaves the counters of the others alone.
+func TestCountersOfLookups(t *testing.T) {
+	p := newPath(t)
+	d := newDriver(t, p.router)
+	state := func(port uint16) *desired.State {
+		var b build
+		rules := []rule.Rule{
+			{ID: "one", Action: rule.Allow, Match: rule.Match{Protocol: 17, Dst: rule.Side{Ports: ports(1)}}},
+			{ID: "two", Action: rule.Deny, Match: rule.Match{Protocol: 17, Dst: rule.Side{Ports: ports(1, 2)}}},
+			{ID: rule.ID(fmt.Sprint("to", port)), Action: rule.Allow, Match: rule.Match{Protocol: 17, Dst: rule.Side{Ports: ports(port)}}},
+		}
+		open := b.policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
+		b.endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1")
+		b.endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, b.policy(np("p"), rules, nil))}, nil, "10.65.0.2").Tiers[rule.Egress] = nil
+		return b.state(t)
+	}
+	old, now := state(3), state(4)
+	apply(t, d, old, nil)
+	for _, port := range []string{"1", "2", "2", "3"} {
+		check(t, send(p.a, "10.65.0.2:"+port))
+	}
+	apply(t, d, now, desired.Diff(old, now))
+	check(t, send(p.a, "10.65.0.2:4"))
+	hits, err := d.Hits()
+	check(t, err)
+	if hits["one"] != 1 || hits["two"] != 2 || hits["to3"] != 0 || hits["to4"] != 1 {
+		t.Errorf("hits %v; want one 1, two 2, to4 1", hits)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 )
@@ -116,4 +117,55 @@ func TestBadEndpoints(t *testing.T) {
 	if len(r.Programmed) != 1 || len(r.Failed) != 2 {
 		t.Errorf("report %+v; want one of three programmed", r)
 	}
+}
+
+// TestRefusedPolicyClosesHostEndpoint: processes of the host keep the failsafe ports alone, other host endpoints are as they should.
+func TestRefusedPolicyClosesHostEndpoint(t *testing.T) {
+	state := func(rules ...rule.Rule) *desired.State {
+		var b build
+		for i := range 70 {
+			b.set(fmt.Sprint("s", i), "10.0.0.9")
+		}
+		bad := []desired.TierPolicies{tier("default", rule.Pass, b.policy(np("bad"), rules, nil))}
+		open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+		for _, iface := range []string{"eth0", "eth1"} {
+			e := b.host(iface)
+			e.Profiles = []rule.PolicyID{open}
+			if iface == "eth0" {
+				e.PreDNAT = bad
+			}
+		}
+		return b.state(t)
+	}
+	ns := newNS(t)
+	d := newDriver(t, ns)
+	good, broken := state(allow(rule.Match{})), state(tooLong())
+	eth0 := desired.EndpointID{Name: "host-eth0"}
+	check := func(how string, r dataplane.Report) {
+		t.Helper()
+		if err := r.Failed[eth0]; len(r.Failed) != 1 || err == nil || !strings.Contains(err.Error(), "policy default/bad") {
+			t.Errorf("%s: failed %v; want the host endpoint of eth0 with the policy", how, r.Failed)
+		}
+		for _, set := range []string{"host-in4", "host-out6", "forward-in4"} {
+			if chain := leadsTo(t, d, set); !strings.Contains(nftTool(t, ns, "list", "chain", "inet", "weft", chain), "goto deny") {
+				t.Errorf("%s: %s leads packets at eth0 to chain %s, which is not closed", how, set, chain)
+			}
+		}
+	}
+	check("from nothing", apply(t, d, broken, nil))
+	r := apply(t, d, good, desired.Diff(broken, good))
+	if len(r.Failed) != 0 || len(r.Programmed) != 2 {
+		t.Errorf("mended: %+v; want both programmed", r)
+	}
+	check("by delta", apply(t, d, broken, desired.Diff(good, broken)))
+}
+
+// leadsTo is the chain that a map leads packets at eth0 to.
+func leadsTo(t *testing.T, d *Driver, set string) string {
+	t.Helper()
+	got, err := d.conn.Lookup(tableName, hostMap(strings.TrimRight(set, "46"))(map[bool]*family{true: ipv4, false: ipv6}[strings.HasSuffix(set, "4")]), ifname("eth0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got[string(ifname("eth0"))].Chain
 }

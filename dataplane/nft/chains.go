@@ -25,6 +25,8 @@ type chainSpec struct {
 	profiles []rule.PolicyID
 	end      ending
 	indexed  bool // one tier, by peer
+	// hit: the rule of a look-up that has matched.
+	hit *ruleSpec
 }
 
 // ending is what follows tiers that leave a packet undecided.
@@ -89,17 +91,20 @@ func (s chainSpec) hash() string {
 	return hash(b)
 }
 
-// Levels of chains: endpoints, indexed tiers, tiers, policies.
+// Levels of chains: endpoints, indexed tiers, tiers, policies, rules of look-ups.
 const (
 	endpointLevel = iota
 	indexLevel
 	tierLevel
 	policyLevel
+	hitLevel
 	levels
 )
 
 func (s chainSpec) level() int {
 	switch {
+	case s.hit != nil:
+		return hitLevel
 	case s.isPolicy:
 		return policyLevel
 	case s.end != tierEnd:
@@ -133,10 +138,9 @@ type rendered struct {
 
 // renderer turns chain specifications into rules.
 type renderer struct {
-	policy func(rule.PolicyID) (*desired.Policy, bool)
-	shape  func(rule.SetID) (shape, bool)
-	// indexFrom is the number of policies with named peers from which a tier is indexed.
-	indexFrom int
+	policy  func(rule.PolicyID) (*desired.Policy, bool)
+	shape   func(rule.SetID) (shape, bool)
+	options Options
 }
 
 // chain renders a chain.
@@ -144,6 +148,8 @@ func (r renderer) chain(s chainSpec) (rendered, error) {
 	var out rendered
 	var err error
 	switch {
+	case s.hit != nil:
+		out.rules = []ruleSpec{*s.hit}
 	case s.isPolicy:
 		var p *desired.Policy
 		if p, err = r.find(s.policy); err == nil {
@@ -235,10 +241,15 @@ func canPass(p *desired.Policy, dir rule.Direction) bool {
 
 // tier renders the policies of a tier and its default action.
 func (r renderer) tier(out *rendered, s chainSpec, t desired.TierPolicies) error {
-	for _, id := range t.Policies {
-		if err := r.policies(out, s, id); err != nil {
+	for left := t.Policies; len(left) > 0; {
+		n, err := r.merged(out, s, left)
+		if n == 0 && err == nil {
+			n, err = 1, r.policies(out, s, left[0])
+		}
+		if err != nil {
 			return err
 		}
+		left = left[n:]
 	}
 	if s.denies(t) {
 		out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, s.role.deny}, comment("tier " + t.Tier + ": no policy matched")})
@@ -267,15 +278,22 @@ func (o *rendered) jump(s chainSpec) {
 
 // rules renders the rules of a policy. With pass, a return means to leave the tier, or in a profile to go on with the next one.
 func (r renderer) rules(out *rendered, s chainSpec, p *desired.Policy, pass bool) error {
-	for i := range p.Rules[s.role.dir] {
-		rl := &p.Rules[s.role.dir][i]
+	for left := p.Rules[s.role.dir]; len(left) > 0; left = left[1:] {
+		if n := r.run(nil, left, s.fam); n >= mergeFrom {
+			if err := r.lookup(out, s, left[:n], pass); err != nil {
+				return err
+			}
+			left = left[n-1:]
+			continue
+		}
+		rl := &left[0]
 		end, err := action(rl.Action, s, pass)
 		if err != nil {
 			return fmt.Errorf("rule %d (%s): %w", rl.Index, rl.ID, err)
 		}
 		m := matcher{fam: s.fam, shape: r.shape}
 		for _, branch := range m.match(&rl.Match) {
-			out.rules = append(out.rules, ruleSpec{append(branch, end...), comment(ruleComment + string(rl.ID) + " " + rl.Text)})
+			out.rules = append(out.rules, ruleSpec{append(branch, end...), ruleText(rl)})
 		}
 		if m.err != nil {
 			return fmt.Errorf("rule %d (%s): %w", rl.Index, rl.ID, m.err)
@@ -284,6 +302,9 @@ func (r renderer) rules(out *rendered, s chainSpec, p *desired.Policy, pass bool
 	}
 	return nil
 }
+
+// ruleText is the comment by which a rule's packets are counted.
+func ruleText(r *rule.Rule) string { return comment(ruleComment + string(r.ID) + " " + r.Text) }
 
 // action renders what a matching rule does.
 func action(a rule.Action, s chainSpec, pass bool) ([]stmt, error) {
@@ -333,7 +354,12 @@ func constsOf(rules []ruleSpec) []*constSet {
 	var out []*constSet
 	for _, r := range rules {
 		for _, s := range r.stmts {
-			if x, ok := s.(in); ok && x.konst != nil {
+			switch x := s.(type) {
+			case in:
+				if x.konst != nil {
+					out = append(out, x.konst)
+				}
+			case choose:
 				out = append(out, x.konst)
 			}
 		}

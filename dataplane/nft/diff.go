@@ -201,6 +201,8 @@ func (d *difference) verdicts(c *nft.Conn, whole *plan, h *held) error {
 			}
 		}
 		changes := diffVerdicts(s, want[s.set.Name], have)
+		_, there := h.sets[s.set.Name]
+		d.rebuild = d.rebuild || s.set.Constant && there && len(changes) > 0
 		d.plan.verdicts = append(d.plan.verdicts, changes...)
 		d.count += len(changes)
 	}

@@ -10,10 +10,10 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	for name, from := range map[string]int{"chains": 0, "indexed": 1} {
+	for name, o := range map[string]Options{"optimised": {}, "indexed": {indexFrom: 1}, "plain": {Plain: true}} {
 		t.Run(name, func(t *testing.T) {
 			drivertest.Run(t, func(testing.TB) (drivertest.Driver, error) {
-				return New(Options{indexFrom: from})
+				return New(o)
 			})
 		})
 	}

@@ -4,6 +4,7 @@
 package nft
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/weftnet/weft/desired"
@@ -25,9 +26,9 @@ const (
 	// indexFrom is the number of policies with named peers from which a tier is indexed. A lookup costs as much as a policy or two.
 	indexFrom = 4
 	// indexBudget bounds the peers of an index, roughly.
-	indexBudget = 2000
+	indexBudget = 8000
 	// indexChains bounds the chains of candidates of an index.
-	indexChains = 64
+	indexChains = 256
 )
 
 // keySets returns sets such that a packet can only match the policy if its peer is in one of them: of each rule, the first set that the
@@ -81,7 +82,7 @@ func (r renderer) split(t desired.TierPolicies, dir rule.Direction, f *family) (
 		s.sets = append(s.sets, sets...)
 	}
 	r.economise(&s, f)
-	return s, len(s.keyed) >= r.indexFrom
+	return s, !r.options.Plain && len(s.keyed) >= cmp.Or(r.options.indexFrom, indexFrom)
 }
 
 // economise keeps the policies with fewest peers, as many as the budget allows.

@@ -84,13 +84,13 @@ func TestIndexBudget(t *testing.T) {
 // TestManyCombinations: peers in random combinations of sets keep the chains within bounds, and each is led to all policies that concern it,
 // in their order; steps by deltas end where programming from nothing does.
 func TestManyCombinations(t *testing.T) {
-	const n, peers = 14, 150
+	const n, peers = 14, 400
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	d, view := newDriver(t, newNS(t)), crowd(t, n)
 	apply(t, d, view, nil)
 	levels := map[int]bool{}
-	for range 60 {
+	for range 25 {
 		delta := &desired.Delta{}
 		calm := rnd.IntN(3) == 0              // few combinations, so that the level goes down again
 		stay := rnd.IntN(peers) * rnd.IntN(2) // these peers stay as they are

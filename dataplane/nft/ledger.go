@@ -4,7 +4,6 @@
 package nft
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"net/netip"
@@ -31,7 +30,7 @@ type ledger struct {
 	peers     map[string]*peerIndex // by the name of the indexed tier's chain
 	peerUse   index[rule.SetID]     // indexed tiers' chains that a set's members decide about
 	frame     frameState
-	indexFrom int
+	options   Options
 
 	// The plan in the making: what is known of it, the chains to write, and names to look at before it is done: chains to render, chains that
 	// may have lost their last reference, constant sets.
@@ -48,6 +47,7 @@ type ledger struct {
 type traits struct {
 	pass, empty [2]bool
 	keys        [2]string // see keySets; empty: none
+	merge       [2]string // see mergeable; empty: never
 }
 
 func traitsOf(p *desired.Policy) traits {
@@ -55,6 +55,7 @@ func traitsOf(p *desired.Policy) traits {
 	for dir := range t.pass {
 		t.pass[dir] = canPass(p, rule.Direction(dir))
 		t.empty[dir] = len(p.Rules[dir]) == 0
+		t.merge[dir] = mergeable(p, rule.Direction(dir))
 		if sets, ok := keySets(p, rule.Direction(dir)); ok {
 			t.keys[dir] = fmt.Sprint(sets)
 		}
@@ -105,7 +106,7 @@ func newLedger(view desired.View, o Options) *ledger {
 		view: view, sets: map[rule.SetID]*ipset{}, endpoints: map[desired.EndpointID]*endpoint{}, hosts: map[desired.EndpointID]*endpoint{},
 		ifaces: map[string]desired.EndpointID{},
 		chains: map[string]*chain{}, consts: map[string]*konst{}, policyUse: index[rule.PolicyID]{}, setUse: index[rule.SetID]{},
-		traits: map[rule.PolicyID]traits{}, peers: map[string]*peerIndex{}, peerUse: index[rule.SetID]{}, indexFrom: cmp.Or(o.indexFrom, indexFrom),
+		traits: map[rule.PolicyID]traits{}, peers: map[string]*peerIndex{}, peerUse: index[rule.SetID]{}, options: o,
 	}
 	l.begin(view)
 	l.frame.stale = true

@@ -83,6 +83,8 @@ func fieldsOf(s stmt) []*field {
 		return []*field{s.f}
 	case in:
 		return s.fields
+	case choose:
+		return s.fields
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ import (
 
 // Options adjust a driver. The zero value is usable.
 type Options struct {
+	// Plain renders every policy as one chain, its rules in order and one set for each IP set: what the optimised rendering is compared with.
+	Plain bool
 	// Log gets what was refused and tried again; nil discards it.
 	Log *slog.Logger
 

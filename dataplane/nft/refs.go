@@ -98,7 +98,7 @@ func (l *ledger) settle(c *chain) error {
 		l.idle[c.spec.name] = struct{}{}
 		return nil
 	}
-	r := renderer{policy: l.view.Policy, shape: l.shape, indexFrom: l.indexFrom}
+	r := renderer{policy: l.view.Policy, shape: l.shape, options: l.options}
 	now, err := r.chain(c.spec)
 	if err != nil {
 		return &refusal{c.spec.unit(), err}
@@ -155,7 +155,12 @@ func (l *ledger) settleConsts() {
 		case k.refs > 0 && !k.programmed:
 			k.programmed = true
 			l.next.addSets = append(l.next.addSets, setAdd{k.set, k.tag})
-			l.next.keys = append(l.next.keys, keyChange{set: k.set, add: k.keys, tag: k.tag})
+			if len(k.keys) > 0 {
+				l.next.keys = append(l.next.keys, keyChange{set: k.set, add: k.keys, tag: k.tag})
+			}
+			for _, v := range k.verdicts {
+				l.next.verdicts = append(l.next.verdicts, verdictChange{set: k.set, key: v.Key, now: &v.Verdict, tag: k.tag})
+			}
 		case k.refs == 0:
 			if k.programmed {
 				l.next.dropSets = append(l.next.dropSets, name)

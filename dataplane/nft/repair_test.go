@@ -68,7 +68,7 @@ func TestForeignDamageIsRepaired(t *testing.T) {
 			damage.do(t, ns)
 			signalled(t, d)
 			r := apply(t, d, view, nil)
-			if r.Repaired == 0 || len(r.Programmed) != 6 {
+			if r.Repaired == 0 || len(r.Programmed) != 7 {
 				t.Errorf("report %+v", r)
 			}
 			if got := nftTool(t, ns, "-s", "list", "ruleset"); got != want {

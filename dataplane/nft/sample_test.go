@@ -74,6 +74,17 @@ func sample(t testing.TB) *desired.State {
 	}, nil)
 	second := b.policy(np("peers2"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{more}}})}, nil)
 	third := b.policy(np("peers3"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{mixed}}})}, nil)
+	merged := []desired.TierPolicies{tier("default", rule.Pass, b.policy(np("values1"), []rule.Rule{
+		allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(80, 443)}}),
+		deny(rule.Match{Protocol: 6, Dst: rule.Side{Ports: []rule.PortRange{{Min: 79, Max: 81}}}}),
+	}, []rule.Rule{allow(rule.Match{Protocol: 1}), allow(rule.Match{Protocol: 6}), deny(rule.Match{Protocol: 17})}), b.policy(np("values2"), []rule.Rule{
+		allow(rule.Match{Dst: rule.Side{Ports: ports(53)}}),
+	}, []rule.Rule{
+		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.0.0.1", "fd00::1")}, Protocol: 6}),
+		deny(rule.Match{Src: rule.Side{Nets: prefixes("10.0.0.2", "10.0.0.1", "fd00::2")}, Protocol: 6}),
+		deny(rule.Match{Src: rule.Side{Nets: prefixes("10.0.0.3")}, Protocol: 17}),
+	}))}
+	b.endpoint("cali7", merged, []rule.PolicyID{open}, "10.65.0.17", "fd00::7")
 	b.endpoint("cali6", []desired.TierPolicies{tier("default", rule.Deny, first, second, third)}, nil, "10.65.0.6", "fd00::6")
 	return b.state(t)
 }

@@ -15,8 +15,9 @@ import (
 // constSet is a set that belongs to the rules that name it. Its name is a hash of its content, so equal lists share one set and a rule's
 // encoding says what the rule matches.
 type constSet struct {
-	set  *nft.Set
-	keys []byte // packed
+	set      *nft.Set
+	keys     []byte           // packed
+	verdicts []nft.VerdictKey // of a map
 }
 
 func newConstSet(key []nft.Field, interval bool, keys []byte) *constSet {
@@ -25,7 +26,7 @@ func newConstSet(key []nft.Field, interval bool, keys []byte) *constSet {
 	if !interval {
 		set.Size = len(keys) / set.Width()
 	}
-	return &constSet{set, keys}
+	return &constSet{set: set, keys: keys}
 }
 
 func flagText(interval bool) string {

@@ -69,6 +69,18 @@ func TestReject(t *testing.T) {
 	}
 }
 
+// send sends a datagram from a source port of its own.
+func send(from *netns.NS, address string) error {
+	return from.Do(func() error {
+		conn, err := net.Dial("udp4", address)
+		if err != nil {
+			return err
+		}
+		_, err = conn.Write([]byte("datagram"))
+		return errors.Join(err, conn.Close())
+	})
+}
+
 // knock sends to an address that never answers, and returns what the kernel says to it.
 func knock(t *testing.T, from *netns.NS, network, address string) error {
 	t.Helper()

@@ -71,6 +71,9 @@ func (p *plan) writeSet(b *strings.Builder, s *nft.Set) {
 
 func (p *plan) writeMap(b *strings.Builder, s *nft.Set) {
 	fmt.Fprintf(b, "\tmap %s {\n\t\ttype %s : verdict\n", s.Name, typeText(s))
+	if s.Constant {
+		fmt.Fprintf(b, "\t\tflags constant\n\t\tsize %d\n", s.Size)
+	}
 	var elems []string
 	for _, v := range p.verdicts {
 		if v.set.Name == s.Name {

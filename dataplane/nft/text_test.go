@@ -25,6 +25,7 @@ var renderings = map[string]rendering{
 	"sample.nft":  {state: sample},
 	"indexed.nft": {sample, Options{indexFrom: 1}, &desired.Settings{EndpointToHost: desired.HostAccept, Reject: true, AllowInvalid: true}},
 	"hosts.nft":   {state: hosts},
+	"plain.nft":   {state: sample, options: Options{Plain: true}},
 }
 
 func (r rendering) view(t *testing.T) *desired.State {

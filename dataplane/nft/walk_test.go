@@ -126,7 +126,12 @@ func (w *walker) rules(nets, named []rule.Set) []rule.Rule {
 		if w.pick(2) == 0 {
 			side = &r.Match.Dst
 		}
-		switch w.pick(5) {
+		switch w.pick(8) {
+		case 5, 6:
+			r.Match.Protocol = 6
+			r.Match.Dst.Ports = ports(uint16(80+w.pick(3)), 443)
+		case 7:
+			r.Match.Src.Nets = prefixes("10.0.0.1", "fd00::1")
 		case 0:
 			side.Sets = []rule.Set{nets[w.pick(len(nets))]}
 		case 1:
@@ -164,15 +169,15 @@ func (w *walker) tiers(policies []rule.PolicyID) []desired.TierPolicies {
 // TestWalk steps through random states by deltas: after each the kernel must hold what programming from nothing would give, and the
 // fast path must have been taken.
 func TestWalk(t *testing.T) {
-	for _, from := range []int{1, 2, 0} {
-		t.Run(fmt.Sprintf("index from %d", from), func(t *testing.T) { walk(t, from) })
+	for name, o := range map[string]Options{"index all": {indexFrom: 1}, "index some": {indexFrom: 2}, "optimised": {}, "plain": {Plain: true}} {
+		t.Run(name, func(t *testing.T) { walk(t, o) })
 	}
 }
 
-func walk(t *testing.T, indexFrom int) {
+func walk(t *testing.T, o Options) {
 	seed := rand.Uint64()
 	w := newWalker(seed)
-	d := openDriver(t, newNS(t), Options{indexFrom: indexFrom})
+	d := openDriver(t, newNS(t), o)
 	old := w.state(t)
 	apply(t, d, old, nil)
 	indexes := 0
@@ -196,7 +201,7 @@ func walk(t *testing.T, indexFrom int) {
 		indexes += len(d.ledger.peers)
 		old = now
 	}
-	if indexes == 0 && indexFrom == 1 {
+	if indexes == 0 && o.indexFrom == 1 {
 		t.Error("no indexed tier seen")
 	}
 }
