@@ -71,7 +71,9 @@ func portsInFront(t testing.TB, n int) *desired.State {
 	var ids []rule.PolicyID
 	for i := range n {
 		port := cmp.Or(map[int]uint16{n - 1: 5432}[i], uint16(10000+i))
-		ids = append(ids, b.policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}})}, nil))
+		ids = append(ids, b.policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{
+			allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}}), allow(rule.Match{Protocol: 17, Dst: rule.Side{Ports: ports(port)}}),
+		}, nil))
 	}
 	open := b.policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
 	for i := range 2 {

@@ -32,6 +32,7 @@ func BenchmarkPackets(b *testing.B) {
 	d := newDriver(b, p.router)
 	conntrack := filepath.Join(b.TempDir(), "conntrack")
 	check(b, os.WriteFile(conntrack, []byte("table inet weft { chain f { type filter hook forward priority 0; ct state established accept; }; }"), 0o600))
+	plain := openDriver(b, p.router, Options{Plain: true})
 	remove := func() { check(b, d.Remove(b.Context())) }
 	modes := []struct {
 		name string
@@ -42,6 +43,10 @@ func BenchmarkPackets(b *testing.B) {
 		{"1-policy", func() { apply(b, d, inFront(b, 1), nil) }},
 		{"10-policies", func() { apply(b, d, inFront(b, 10), nil) }},
 		{"100-policies", func() { apply(b, d, inFront(b, 100), nil) }},
+		{"1000-policies", func() { apply(b, d, inFront(b, 1000), nil) }},
+		{"100-plain", func() { remove(); apply(b, plain, inFront(b, 100), nil) }},
+		{"100-ports", func() { remove(); apply(b, d, portsInFront(b, 100), nil) }},
+		{"100-ports-plain", func() { remove(); apply(b, plain, portsInFront(b, 100), nil) }},
 	}
 	for _, kind := range []string{"established", "new"} {
 		b.Run(kind, func(b *testing.B) {

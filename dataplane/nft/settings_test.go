@@ -35,7 +35,7 @@ func TestReject(t *testing.T) {
 	silent := func(what string) {
 		t.Helper()
 		for _, network := range []string{"tcp4", "udp4"} {
-			if err := knock(t, p.a, network, "10.65.0.2:9"); !errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := knock(t, p.a, network, "10.65.0.2:9", 300*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("%s: %s to a denied port: %v; want silence", what, network, err)
 			}
 		}
@@ -58,7 +58,7 @@ func TestReject(t *testing.T) {
 	silent("by default")
 	change(true)
 	for network, want := range map[string]error{"tcp4": unix.ECONNREFUSED, "udp4": unix.EHOSTUNREACH} {
-		if err := knock(t, p.a, network, "10.65.0.2:9"); !errors.Is(err, want) {
+		if err := knock(t, p.a, network, "10.65.0.2:9", 10*time.Second); !errors.Is(err, want) {
 			t.Errorf("%s to a denied port: %v; want %v", network, err, want)
 		}
 	}
@@ -82,9 +82,8 @@ func send(from *netns.NS, address string) error {
 }
 
 // knock sends to an address that never answers, and returns what the kernel says to it.
-func knock(t *testing.T, from *netns.NS, network, address string) error {
+func knock(t *testing.T, from *netns.NS, network, address string, patience time.Duration) error {
 	t.Helper()
-	const patience = 300 * time.Millisecond // an answer takes microseconds
 	return from.Do(func() error {
 		conn, err := net.DialTimeout(network, address, patience)
 		var timeout net.Error
