@@ -49,6 +49,9 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 	if err := m.refreshLinks(changed); err != nil {
 		return Report{}, err
 	}
+	if err := m.resolveMissing(changed); err != nil {
+		return Report{}, err
+	}
 	if err := m.reconcile(changed, nil); err != nil {
 		return Report{}, err
 	}

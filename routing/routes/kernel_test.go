@@ -256,3 +256,42 @@ func tenThousand() (up, down map[netip.Prefix][]netip.Addr) {
 	}
 	return up, down
 }
+
+// TestRoutesToOtherNodes: straight ones follow the underlay, those through a tunnel wait for its device.
+func TestRoutesToOtherNodes(t *testing.T) {
+	h := newHost(t, "nodes")
+	view := desired.NewState()
+	tunnel := desired.Tunnel{Name: "vxlan.calico"}
+	straight := desired.Route{Dst: netip.MustParsePrefix("10.65.1.0/26"), Kind: desired.RouteNode, Via: netip.MustParseAddr("192.0.2.7")}
+	wrapped := desired.Route{Dst: netip.MustParsePrefix("10.65.2.0/26"), Kind: desired.RouteTunnel, Interface: "vxlan.calico", Via: netip.MustParseAddr("10.65.2.0")}
+	delta := &desired.Delta{Tunnels: []desired.Tunnel{tunnel}, Routes: []desired.Route{straight, wrapped}}
+	check(t, view.Apply(delta))
+	if _, err := h.m.Apply(t.Context(), view, nil); err != nil {
+		t.Fatal(err)
+	}
+	h.repair(t, view)
+	h.eventually(t, "10.65.1.0/26")
+	link, err := h.links.AddVXLAN(netlink.VXLANSpec{LinkSpec: netlink.LinkSpec{Name: "vxlan.calico", Up: true}, VNI: 1, Port: 4789, Local: netip.MustParseAddr("192.0.2.1")})
+	check(t, err)
+	h.eventually(t, "10.65.1.0/26", "10.65.2.0/26")
+	list, err := h.table.List(own.RouteProtocol)
+	check(t, err)
+	hops := map[string]netlink.NextHop{
+		"10.65.1.0/26": {Gateway: netip.MustParseAddr("192.0.2.7"), Link: h.eth.Index},
+		"10.65.2.0/26": {Gateway: netip.MustParseAddr("10.65.2.0"), Link: link.Index, OnLink: true},
+	}
+	for _, r := range list {
+		if want := hops[r.Dst.String()]; len(r.NextHops) != 1 || r.NextHops[0] != want {
+			t.Errorf("%s leads over %v, want %v", r.Dst, r.NextHops, want)
+		}
+	}
+	// The straight route goes before one that BGP knows; without it, the latter is used.
+	check(t, h.m.Learn(t.Context(), maps.All(map[netip.Prefix][]netip.Addr{straight.Dst: {netip.MustParseAddr("192.0.2.8")}}), true))
+	h.eventually(t, "10.65.1.0/26", "10.65.2.0/26")
+	// A tunnel that goes takes its route with it, and brings it back.
+	check(t, h.links.DeleteLink(link.Index))
+	h.eventually(t, "10.65.1.0/26")
+	_, err = h.links.AddVXLAN(netlink.VXLANSpec{LinkSpec: netlink.LinkSpec{Name: "vxlan.calico", Up: true}, VNI: 1, Port: 4789, Local: netip.MustParseAddr("192.0.2.1")})
+	check(t, err)
+	h.eventually(t, "10.65.1.0/26", "10.65.2.0/26")
+}

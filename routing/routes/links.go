@@ -43,7 +43,7 @@ func (m *Manager) refreshLinks(dsts []netip.Prefix) error {
 // usedElsewhere says whether an interface has more destinations than those counted.
 func (m *Manager) usedElsewhere(counted map[string]int) bool {
 	for _, r := range m.local {
-		if uses, ok := counted[r.Interface]; ok && r.Kind == desired.RouteLocal {
+		if uses, ok := counted[r.Interface]; ok && throughLink(r) {
 			if uses == 0 {
 				return true
 			}
@@ -57,7 +57,7 @@ func (m *Manager) usedElsewhere(counted map[string]int) bool {
 func (m *Manager) interfaces(dsts []netip.Prefix) map[string]int {
 	names := map[string]int{}
 	for _, dst := range dsts {
-		if r, ok := m.local[dst]; ok && r.Kind == desired.RouteLocal {
+		if r, ok := m.local[dst]; ok && throughLink(r) {
 			names[r.Interface]++
 		}
 	}
@@ -67,9 +67,14 @@ func (m *Manager) interfaces(dsts []netip.Prefix) map[string]int {
 // wants says whether a destination is routed to the interface.
 func (m *Manager) wants(name string) bool {
 	for _, r := range m.local {
-		if r.Kind == desired.RouteLocal && r.Interface == name {
+		if throughLink(r) && r.Interface == name {
 			return true
 		}
 	}
 	return false
+}
+
+// throughLink tells whether a route names its link.
+func throughLink(r desired.Route) bool {
+	return r.Kind == desired.RouteLocal || r.Kind == desired.RouteTunnel
 }

@@ -29,7 +29,7 @@ func (m *Manager) reconcile(dsts []netip.Prefix, strays []netlink.RouteChange) e
 	if err := m.resolve(moved); err != nil {
 		return err
 	}
-	_, err = m.program(m.learnedVia(moved), nil)
+	_, err = m.program(m.routesVia(moved), nil)
 	return err
 }
 
@@ -77,10 +77,18 @@ func (m *Manager) hopsWithin(dsts []netip.Prefix) (within []netip.Addr) {
 	return within
 }
 
-// learnedVia returns the destinations learned through any of the next hops.
-func (m *Manager) learnedVia(hops []netip.Addr) (dsts []netip.Prefix) {
-	for dst, via := range m.learned {
-		if slices.ContainsFunc(via, func(h netip.Addr) bool { return slices.Contains(hops, h) }) {
+// routesVia returns the destinations that are led over one of the next hops.
+func (m *Manager) routesVia(hops []netip.Addr) (dsts []netip.Prefix) {
+	over := func(dst netip.Prefix) bool {
+		return slices.ContainsFunc(m.via(dst), func(h netip.Addr) bool { return slices.Contains(hops, h) })
+	}
+	for dst := range m.learned {
+		if over(dst) {
+			dsts = append(dsts, dst)
+		}
+	}
+	for dst, r := range m.local {
+		if r.Kind == desired.RouteNode && over(dst) {
 			dsts = append(dsts, dst)
 		}
 	}
@@ -117,19 +125,8 @@ func (m *Manager) diff(dst netip.Prefix) (netlink.RouteChange, bool) {
 func (m *Manager) want(dst netip.Prefix) (r netlink.Route, wanted bool, err error) {
 	r = netlink.Route{Dst: dst, Type: netlink.RouteUnicast, Protocol: own.RouteProtocol, Metric: own.RouteMetric}
 	if local, ok := m.local[dst]; ok {
-		if local.Kind == desired.RouteBlackhole {
-			r.Type = netlink.RouteBlackhole
-			return r, true, nil
-		}
-		link, ok := m.links[local.Interface]
-		switch {
-		case !ok:
-			return r, true, fmt.Errorf("route %s: interface %s does not exist yet", dst, local.Interface)
-		case !link.Up:
-			return r, true, fmt.Errorf("route %s: interface %s is down", dst, local.Interface)
-		}
-		r.NextHops = []netlink.NextHop{{Link: link.Index}}
-		return r, true, nil
+		err := m.lead(&r, local)
+		return r, true, err
 	}
 	hops, ok := m.learned[dst]
 	if !ok {
@@ -141,6 +138,30 @@ func (m *Manager) want(dst netip.Prefix) (r netlink.Route, wanted bool, err erro
 		err = fmt.Errorf("route %s: %w", dst, err)
 	}
 	return r, true, err
+}
+
+// lead completes the kernel's form of a computed route.
+func (m *Manager) lead(r *netlink.Route, local desired.Route) (err error) {
+	switch local.Kind {
+	case desired.RouteBlackhole:
+		r.Type = netlink.RouteBlackhole
+		return nil
+	case desired.RouteNode:
+		if r.NextHops, err = m.resolved([]netip.Addr{local.Via}); err != nil {
+			return fmt.Errorf("route %s: %w", r.Dst, err)
+		}
+		return nil
+	}
+	switch link, ok := m.links[local.Interface]; {
+	case !ok:
+		return fmt.Errorf("route %s: interface %s does not exist yet", r.Dst, local.Interface)
+	case !link.Up:
+		return fmt.Errorf("route %s: interface %s is down", r.Dst, local.Interface)
+	default:
+		// Via is valid for a tunnel: no subnet of the device says that it is a neighbour there.
+		r.NextHops = []netlink.NextHop{{Gateway: local.Via, Link: link.Index, OnLink: local.Via.IsValid()}}
+	}
+	return nil
 }
 
 // settle records the outcome of one change.

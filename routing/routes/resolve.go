@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/own"
 )
@@ -44,14 +45,29 @@ func (m *Manager) resolved(addrs []netip.Addr) ([]netlink.NextHop, error) {
 // resolveAll asks the kernel again for the way to every next hop in use.
 func (m *Manager) resolveAll() error {
 	clear(m.hops)
-	return m.resolve(m.missing(m.learned))
+	all := maps.Clone(m.learned)
+	for dst := range m.local {
+		all[dst] = m.via(dst)
+	}
+	return m.resolve(m.missing(all))
+}
+
+// via returns the next hops of a destination that are to be looked up: what is computed goes before what is learned.
+func (m *Manager) via(dst netip.Prefix) []netip.Addr {
+	switch r, ok := m.local[dst]; {
+	case !ok:
+		return m.learned[dst]
+	case r.Kind == desired.RouteNode:
+		return []netip.Addr{r.Via}
+	}
+	return nil
 }
 
 // resolveMissing asks for the next hops of the given destinations that have not been looked up.
 func (m *Manager) resolveMissing(dsts []netip.Prefix) error {
 	some := make(map[netip.Prefix][]netip.Addr, len(dsts))
 	for _, dst := range dsts {
-		some[dst] = m.learned[dst]
+		some[dst] = m.via(dst)
 	}
 	return m.resolve(m.missing(some))
 }

@@ -83,7 +83,7 @@ func (m *Manager) Routes() []Status {
 	defer m.mu.Unlock()
 	var list []Status
 	for dst, r := range m.local {
-		list = append(list, m.status(Status{Dst: dst, Blackhole: r.Kind == desired.RouteBlackhole, Interface: r.Interface}))
+		list = append(list, m.status(Status{Dst: dst, Blackhole: r.Kind == desired.RouteBlackhole, Interface: r.Interface, NextHops: m.via(dst)}))
 	}
 	for dst, hops := range m.learned {
 		if _, hidden := m.local[dst]; !hidden {
