@@ -31,6 +31,7 @@ import (
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/routing/bgp"
 	"github.com/weftnet/weft/routing/routes"
+	"github.com/weftnet/weft/routing/tunnel"
 	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/sys/lockfile"
 )
@@ -56,6 +57,7 @@ type Agent struct {
 	loop    *loop
 	publish *publisher
 	filter  packetFilter
+	tunnels tunnelWriter
 	routes  *routes.Manager
 	speaker bgp.Speaker // set at the start
 	cni     *cni.Server
@@ -102,9 +104,16 @@ type packetFilter interface {
 	Close() error
 }
 
+// tunnelWriter is the tunnel manager as the agent uses it.
+type tunnelWriter interface {
+	writer
+	Close() error
+}
+
 // kernel is what the agent stands on.
 type kernel struct {
 	filter  packetFilter
+	tunnels tunnelWriter
 	routes  *routes.Manager
 	speaker func(bgp.Options) bgp.Speaker
 	tracked tracking
@@ -123,15 +132,19 @@ func openKernel(config Config) (kernel, error) {
 	if err != nil {
 		return kernel{}, errors.Join(err, filter.Close())
 	}
-	tracked, err := openTracking()
+	tunnels, err := tunnel.Open(tunnel.Options{Log: config.Log})
 	if err != nil {
 		return kernel{}, errors.Join(err, manager.Close(), filter.Close())
 	}
-	return kernel{filter, manager, func(o bgp.Options) bgp.Speaker { return bgp.New(o) }, tracked}, nil
+	tracked, err := openTracking()
+	if err != nil {
+		return kernel{}, errors.Join(err, tunnels.Close(), manager.Close(), filter.Close())
+	}
+	return kernel{filter, tunnelPart{tunnels}, manager, func(o bgp.Options) bgp.Speaker { return bgp.New(o) }, tracked}, nil
 }
 
 func (k kernel) close() error {
-	return errors.Join(k.filter.Close(), k.routes.Close(), k.tracked.Close())
+	return errors.Join(k.filter.Close(), k.tunnels.Close(), k.routes.Close(), k.tracked.Close())
 }
 
 // build makes the parts; nothing runs yet.
@@ -141,7 +154,7 @@ func build(config Config, below kernel) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{
-		config: config, log: config.Log, started: time.Now(), records: records, filter: below.filter, routes: below.routes,
+		config: config, log: config.Log, started: time.Now(), records: records, filter: below.filter, tunnels: below.tunnels, routes: below.routes,
 		newSpeaker: below.speaker,
 		publish:    newPublisher(config.Store, config.Log),
 		ipam:       ipam.New(config.Store, ipam.Options{Node: config.Node}),
@@ -153,6 +166,7 @@ func build(config Config, below kernel) (*Agent, error) {
 		unclaimed: func(ids []desired.EndpointID) { a.unclaimed <- ids },
 		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), status: newStatusTable(),
 		filter: &part{name: "nftables", writer: below.filter}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
+		tunnels: &part{name: "tunnels", writer: below.tunnels},
 		batches: make(chan store.Batch), locals: make(chan localChange, 64), queries: make(chan func()), ended: make(chan struct{}),
 	}
 	a.tracked = below.tracked
@@ -170,7 +184,9 @@ func build(config Config, below kernel) (*Agent, error) {
 
 // start runs all parts. Errors of the environment (no datastore, no peer) are waited out; only what cannot get better ends the agent.
 func (a *Agent) start(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, a.filter.Close(), a.routes.Close(), a.tracked.Close()) }()
+	defer func() {
+		err = errors.Join(err, a.filter.Close(), a.tunnels.Close(), a.routes.Close(), a.tracked.Close())
+	}()
 	restored, err := a.restore()
 	if err != nil {
 		return err
@@ -183,6 +199,8 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.speaker.Close()) }()
 	wishes := make(chan *desired.BGP, 1)
 	a.loop.setBGP = func(b *desired.BGP) { replace(wishes, b) }
+	needs := make(chan [2]bool, 1)
+	a.loop.setTunnelNeeds = func(families [2]bool) { replace(needs, families) }
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { defer close(a.loop.ended); a.loop.run(ctx); return nil })
 	group.Go(func() error { return a.serveAdmin(ctx, filepath.Join(a.config.StateDir, "agent.sock")) })
@@ -193,6 +211,7 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group.Go(func() error { return a.sweep(ctx) })
 	group.Go(func() error { return a.serveCNI(ctx, restored) })
 	group.Go(func() error { return a.runBGP(ctx, wishes) })
+	group.Go(func() error { return a.keepTunnelAddresses(ctx, needs) })
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -76,7 +76,7 @@ func startNode(t *testing.T, data *memstore.Store, records ...*record.Record) *n
 		n.fib.SetUp(r.HostIf, true)
 	}
 	config := Config{Node: "n1", StateDir: n.dir, IP4: "192.0.2.1/24", IP6: noAddress, Store: data.Peer(), Log: log}
-	n.agent, err = build(config, kernel{n.filter, routes.New(n.fib, monitor, log), func(bgp.Options) bgp.Speaker { return n.speaker }, n.tracked})
+	n.agent, err = build(config, kernel{n.filter, newFakeKernel(), routes.New(n.fib, monitor, log), func(bgp.Options) bgp.Speaker { return n.speaker }, n.tracked})
 	if err != nil {
 		t.Fatal(err)
 	}

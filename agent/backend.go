@@ -17,6 +17,7 @@ import (
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/ipam"
 	"github.com/weftnet/weft/routing/routes"
+	"github.com/weftnet/weft/routing/tunnel"
 )
 
 // backend is the agent as its CNI server sees it.
@@ -75,6 +76,15 @@ func (a *Agent) serveCNI(ctx context.Context, records []*record.Record) error {
 	}
 	a.cni.Restore(ctx, records)
 	return a.cni.Serve(ctx, listener)
+}
+
+// tunnelPart lets the tunnel manager be driven like the packet filter.
+type tunnelPart struct{ *tunnel.Manager }
+
+// Apply implements writer.
+func (w tunnelPart) Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error) {
+	r, err := w.Manager.Apply(ctx, view, delta)
+	return dataplane.Report{Repaired: r.Repaired}, err
 }
 
 // routeWriter lets the route manager be driven like the packet filter.

@@ -40,21 +40,25 @@ type writer interface {
 // loop is the one goroutine that owns the graph and the kernel writers. Everything reaches it through channels:
 //
 //	store watch ──▶ batches ─┐
-//	CNI socket  ──▶ locals  ─┼─▶ graph.Apply ─▶ Flush ─▶ filter.Apply ─▶ routes.Apply ─▶ status table
+//	CNI socket  ──▶ locals  ─┼─▶ graph.Apply ─▶ Flush ─▶ filter, tunnels, routes .Apply ─▶ status table
 //	kernel      ──▶ Events  ─┘                     ├──▶ BGP (own goroutine, latest wins)
 //	                                               └──▶ established connections (own goroutine)
 //	status, CLI ──▶ queries (run between two rounds)
 //
 // Nothing is written before the first in-sync batch, and nothing is deleted because of a datastore that is away.
 type loop struct {
-	log    *slog.Logger
-	graph  *calc.Graph
-	inputs *inputs
-	status *statusTable
-	filter *part
-	routes *part
-	setBGP func(*desired.BGP)
-	review reviewer
+	log     *slog.Logger
+	graph   *calc.Graph
+	inputs  *inputs
+	status  *statusTable
+	filter  *part
+	tunnels *part
+	routes  *part
+	setBGP  func(*desired.BGP)
+	// setTunnelNeeds is told by family whether this node needs a tunnel address, when that may have changed.
+	setTunnelNeeds func([2]bool)
+	tunnelNeeds    [2]bool
+	review         reviewer
 	// echo is told what the datastore says of local endpoints, ownNode what it says of this node's Node, at nodeKey, and unclaimed, once,
 	// which endpoints of this node it knows that no local record stands for. They must not block.
 	echo      func(store.Event)
@@ -129,6 +133,8 @@ func (l *loop) run(ctx context.Context) {
 			l.takeLocal(c)
 		case <-l.filter.writer.Events():
 			l.filter.dirty = true
+		case <-l.tunnels.writer.Events():
+			l.tunnels.dirty = true
 		case <-l.routes.writer.Events():
 			l.routes.dirty = true
 		case query := <-l.queries:
@@ -241,8 +247,8 @@ func (l *loop) objection(key api.Key) error {
 	return errors.Join(found...)
 }
 
-// program brings the kernel to the graph's state: policy before routes, so that nothing is reachable before it is protected, and BGP
-// last, so that nothing is announced before it is reachable.
+// program brings the kernel to the graph's state: policy before routes, so that nothing is reachable before it is protected, tunnels before
+// the routes through them, and BGP last, so that nothing is announced before it is reachable.
 func (l *loop) program(ctx context.Context) {
 	if !l.synced {
 		l.answer()
@@ -252,7 +258,7 @@ func (l *loop) program(ctx context.Context) {
 	l.answer()
 	first := !l.started
 	if first {
-		l.started, l.filter.dirty, l.routes.dirty = true, true, true
+		l.started, l.filter.dirty, l.tunnels.dirty, l.routes.dirty = true, true, true, true
 		l.unclaimed(l.withoutRecord())
 		l.log.Info("in sync with the datastore; programming", "revision", l.storeRev)
 	}
@@ -260,7 +266,12 @@ func (l *loop) program(ctx context.Context) {
 	before := *l.filter
 	l.apply(ctx, l.filter, delta, now, setPolicy)
 	l.reconsider(delta, first || before.err != nil && l.filter.err == nil || l.filter.repaired > before.repaired)
+	l.apply(ctx, l.tunnels, delta, now, nil)
 	l.apply(ctx, l.routes, delta, now, setRoutes)
+	if needs := l.graph.NeedsTunnelAddress(); first || needs != l.tunnelNeeds {
+		l.tunnelNeeds = needs
+		l.setTunnelNeeds(needs)
+	}
 	if first || delta != nil && (delta.BGP != nil || delta.BGPRemoved) {
 		l.setBGP(l.graph.View().BGP())
 	}
@@ -298,7 +309,7 @@ func setRoutes(e *endpointState, revision uint64, err error) {
 	e.routes, e.routesErr = max(e.routes, revision), err
 }
 
-// apply runs one writer. A delta that could not be applied makes the writer dirty: the next attempt compares with the kernel,
+// apply runs one writer; set enters its report into the endpoints' states, nil if they do not depend on it. A delta that could not be applied makes the writer dirty: the next attempt compares with the kernel,
 // so no change is lost.
 func (l *loop) apply(ctx context.Context, p *part, delta *desired.Delta, now time.Time, set func(*endpointState, uint64, error)) {
 	if delta == nil && !p.dirty {
@@ -324,7 +335,9 @@ func (l *loop) apply(ctx context.Context, p *part, delta *desired.Delta, now tim
 		p.dirty, p.backoff = false, 0
 	}
 	p.err = err
-	l.record(view, report, set)
+	if set != nil {
+		l.record(view, report, set)
+	}
 }
 
 // record enters a report into the status table.
@@ -364,7 +377,7 @@ func (l *loop) forgetStatus(ids []desired.EndpointID) {
 // nextRetry returns how long to wait until a failed part is due again; 0 when none has failed.
 func (l *loop) nextRetry(now time.Time) time.Duration {
 	var wait time.Duration
-	for _, p := range []*part{l.filter, l.routes} {
+	for _, p := range []*part{l.filter, l.tunnels, l.routes} {
 		if p.err == nil {
 			continue
 		}

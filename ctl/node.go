@@ -84,7 +84,7 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 		fmt.Fprintf(env.Out, "            (%s)\n", reason)
 	}
 	fmt.Fprintf(env.Out, "Datastore   %s, revision %d\n", sync, s.Revision)
-	for _, part := range []agentapi.ComponentStatus{s.Dataplane, s.Routes} {
+	for _, part := range []agentapi.ComponentStatus{s.Dataplane, s.Tunnels, s.Routes} {
 		fmt.Fprintf(env.Out, "%-11s %s%s\n", part.Name, part.State, suffix(part.Error))
 	}
 	fmt.Fprintf(env.Out, "Connections %d ended by policy%s\n", s.Connections.Ended, suffix(s.Connections.Error))

@@ -19,6 +19,7 @@ type Status struct {
 	Datastore string          `json:"datastore,omitempty"`
 	Address   Decision        `json:"address"`
 	Dataplane ComponentStatus `json:"dataplane"`
+	Tunnels   ComponentStatus `json:"tunnels"`
 	Routes    ComponentStatus `json:"routes"`
 	// Connections are the established ones under review after changes of policy.
 	Connections ConnectionsStatus `json:"connections"`
