@@ -241,13 +241,32 @@ func (r *reach) settlePeer(name string) {
 	}
 	for f, device := range tunnelNames {
 		id := desired.TunnelPeerID{Tunnel: device, Node: name}
+		r.touchPeer(id, f)
 		if _, ok := r.tunnels.get(device); ok && r.reachable(name, f) {
 			n := r.nodes[name]
 			r.peers.put(id, desired.TunnelPeer{ID: id, Remote: n.subnet[f].Addr(), Addr: n.tunnel[f], MAC: n.mac[f]})
 		} else {
 			r.peers.remove(id)
 		}
+		r.touchPeer(id, f)
 	}
+}
+
+// touchPeer marks the route to the tunnel address of a peer. There is one for IPv6 alone: the kernel takes no next hop there, on link or not,
+// that another route leads over another device, such as the one to be replaced.
+func (r *reach) touchPeer(id desired.TunnelPeerID, f int) {
+	if p, ok := r.peers.get(id); ok && f == 1 {
+		r.dirtyDst[desired.HostPrefix(p.Addr)] = struct{}{}
+	}
+}
+
+// peerRoute returns the route to a peer's tunnel address.
+func (r *reach) peerRoute(dst netip.Prefix) (route desired.Route, ok bool) {
+	if !dst.IsSingleIP() || dst.Addr().Is4() {
+		return route, false
+	}
+	p, ok := r.peers.get(desired.TunnelPeerID{Tunnel: tunnelNames[1], Node: r.addrs.first(dst.Addr())})
+	return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: tunnelNames[1]}, ok && p.Addr == dst.Addr()
 }
 
 // reachable tells whether a node can be a peer: it has what a peer needs, and no other node before it has the same.
@@ -264,6 +283,10 @@ func (r *reach) settleRoute(dst netip.Prefix) {
 		node = r.nodeOf(dst, pool)
 	}
 	r.lead(dst, node)
+	if route, ok := r.peerRoute(dst); ok {
+		r.routes.setRemote(route)
+		return
+	}
 	if route, ok := r.route(dst, node, pool); ok {
 		r.routes.setRemote(route)
 	} else {

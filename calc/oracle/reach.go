@@ -60,6 +60,11 @@ func (c *Cluster) tunnelsOf(me string, d *desired.Delta) {
 			}
 		}
 	}
+	for _, p := range d.TunnelPeers {
+		if p.Addr.Is6() && !slices.ContainsFunc(d.Routes, func(r desired.Route) bool { return r.Dst == desired.HostPrefix(p.Addr) }) {
+			d.Routes = append(d.Routes, desired.Route{Dst: desired.HostPrefix(p.Addr), Kind: desired.RouteTunnel, Interface: p.ID.Tunnel})
+		}
+	}
 	for _, dst := range c.destinations(me) {
 		taken := slices.ContainsFunc(d.Routes, func(r desired.Route) bool { return r.Dst == dst })
 		if r, ok := c.routeTo(dst, me, d); ok && !taken {

@@ -95,9 +95,18 @@ func (m *Manager) routesVia(hops []netip.Addr) (dsts []netip.Prefix) {
 	return dsts
 }
 
-// computedFirst puts the routes that a workload waits for before learned ones.
+// computedFirst puts the routes that a workload waits for before learned ones, and those that lead to gateways before those over them.
 func computedFirst(a, b netlink.RouteChange) int {
-	return cmp.Compare(a.Route.Protocol, b.Route.Protocol)
+	return cmp.Or(cmp.Compare(a.Route.Protocol, b.Route.Protocol), cmp.Compare(gateways(a.Route), gateways(b.Route)))
+}
+
+func gateways(r netlink.Route) (n int) {
+	for _, hop := range r.NextHops {
+		if hop.Gateway.IsValid() {
+			n++
+		}
+	}
+	return n
 }
 
 // diff returns the change that one destination needs.
