@@ -242,6 +242,11 @@ func (d *Driver) tryReconcile(ctx context.Context, view desired.View, closed map
 	if err := d.sets.Commit(after); err != nil {
 		return p, 0, err
 	}
+	if !d.synced {
+		if err := d.clearTables(ctx, d.other); err != nil {
+			return p, 0, fmt.Errorf("rules left in the tables of iptables-%s: %w", otherFlavour(d.options.Flavour), err)
+		}
+	}
 	dropped, err := d.dropSets(p.sets)
 	return p, count + dropped, errors.Join(err, d.rememberSizes())
 }

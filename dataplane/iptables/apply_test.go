@@ -4,8 +4,10 @@
 package iptables
 
 import (
+	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -245,10 +247,12 @@ func must[T any](v T, err error) T {
 }
 
 // twoPolicies is a state with cali1 under policy "bad" and cali2 under policy "good".
-func twoPolicies(t *testing.T, bad rule.Rule) *desired.State {
+func twoPolicies(t *testing.T, bad rule.Rule, sets int) *desired.State {
 	t.Helper()
 	var b build
-	b.set("s1", "10.0.0.9")
+	for i := range sets {
+		b.set(fmt.Sprint("s", i), "10.0.0.9")
+	}
 	b.policy(np("good"), []rule.Rule{allow(rule.Match{})}, nil)
 	b.policy(np("bad"), []rule.Rule{bad}, nil)
 	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, np("bad"))}, nil, "10.0.0.1")
@@ -283,7 +287,7 @@ func TestRefusedPolicyClosesItsEndpointsOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d, tables, _ := fakeDriver(t)
 			tables.Refuse, tables.Silent = refuse, bad.silent
-			good, broken := twoPolicies(t, allow(rule.Match{})), twoPolicies(t, bad.rule)
+			good, broken := twoPolicies(t, allow(rule.Match{}), 2), twoPolicies(t, bad.rule, 2)
 			check := func(how string, delta *desired.Delta) {
 				t.Helper()
 				r := apply(t, d, broken, delta)
@@ -331,7 +335,7 @@ func TestRefusedSet(t *testing.T) {
 		}
 		return nil
 	}
-	r := apply(t, d, twoPolicies(t, allow(rule.Match{Src: rule.Side{Sets: []rule.Set{{ID: "s1"}}}})), nil)
+	r := apply(t, d, twoPolicies(t, allow(rule.Match{Src: rule.Side{Sets: []rule.Set{{ID: "s1"}}}}), 2), nil)
 	if err := r.Failed[endpointID("cali1")]; !errors.Is(err, ipset.ErrKind) || len(r.Programmed) != 1 {
 		t.Errorf("report %+v; want cali1 closed for its set", r)
 	}
@@ -355,28 +359,74 @@ func TestBadEndpoints(t *testing.T) {
 	}
 }
 
-// TestInterruptedApply: whatever a driver was killed in, its successor gets to the same state, and workloads were closed in between.
+// TestInterruptedApply: whatever a driver was killed in, no workload was open without its policy, and its successor gets to the same state.
 func TestInterruptedApply(t *testing.T) {
-	want, _, _ := fakeDriver(t)
-	view := sample(t)
+	view, full := sample(t), halt{}
+	want, tables, sets := fakeDriver(t)
+	full.in(tables, sets)
 	apply(t, want, view, nil)
-	for stop := range 12 {
+	for stop := 1; stop < full.steps; stop += 7 {
 		d, tables, sets := fakeDriver(t)
-		steps := 0
-		halt := errors.New("killed")
-		tables.Refuse = func(string) error { return nil }
-		sets.Refuse = func(string, string) error {
-			if steps++; steps > stop*3 {
-				return halt
-			}
-			return nil
+		h := halt{at: stop}
+		h.in(tables, sets)
+		if _, err := d.Apply(h.context(t), view, nil); err == nil {
+			t.Fatalf("after step %d: no error", stop)
 		}
-		_, err := d.Apply(t.Context(), view, nil)
-		sets.Refuse = nil
+		if all := dump(t, d); strings.Contains(all, "-j weft-FORWARD") && !strings.Contains(all, "no policy in place for the interface") {
+			t.Errorf("after step %d the frame is open:\n%s", stop, all)
+		}
+		tables.Refuse, sets.Refuse = nil, nil
 		next := newDriver(d.options, tables, sets)
 		apply(t, next, view, nil)
 		if got := dump(t, next); got != dump(t, want) {
-			t.Errorf("after %d changes of sets (%v): the successor made\n%s", stop*3, err, got)
+			t.Errorf("after step %d the successor made\n%s", stop, got)
+		}
+	}
+}
+
+// halt stops a driver at a step: it refuses all from there on, and ends the context.
+type halt struct {
+	at, steps int
+	end       context.CancelFunc
+}
+
+var errHalt = errors.New("killed")
+
+func (h *halt) context(t *testing.T) context.Context {
+	ctx, end := context.WithCancel(t.Context())
+	h.end = end
+	return ctx
+}
+
+func (h *halt) in(tables *xtables.Fake, sets *ipset.Fake) {
+	step := func() error {
+		if h.steps++; h.at == 0 || h.steps < h.at {
+			return nil
+		}
+		h.end()
+		return errHalt
+	}
+	tables.Refuse = func(string) error { return step() }
+	sets.Refuse = func(string, string) error { return step() }
+}
+
+// TestKernelRefusesARule: nf_tables takes at most 128 expressions a rule.
+func TestKernelRefusesARule(t *testing.T) {
+	var m rule.Match
+	for i := range 140 {
+		m.Src.NotSets = append(m.Src.NotSets, rule.Set{ID: rule.SetID(fmt.Sprint("s", i))})
+	}
+	view := twoPolicies(t, allow(m), 140)
+	ns := netnstest.New(t)
+	d := openDriver(t, ns, Options{Flavour: xtables.NFT})
+	for _, how := range []string{"from nothing", "again"} {
+		r := apply(t, d, view, nil)
+		err := r.Failed[endpointID("cali1")]
+		if len(r.Failed) != 2 || err == nil || !strings.Contains(err.Error(), "policy default/bad") || len(r.Programmed) != 1 {
+			t.Errorf("%s: report %+v; want cali1 closed for its policy", how, r)
+		}
+		if all := dump(t, d); strings.Contains(all, "-o cali1 ") || !strings.Contains(all, "-o cali2 ") {
+			t.Errorf("%s:\n%s", how, all)
 		}
 	}
 }

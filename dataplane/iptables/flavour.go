@@ -25,10 +25,10 @@ type Choice struct {
 
 // String is the choice in one line, for a status.
 func (c Choice) String() string {
-	return fmt.Sprintf("iptables-%s: %s; not iptables-%s: %s", c.Flavour, c.Reason, other(c.Flavour), c.Rejected)
+	return fmt.Sprintf("iptables-%s: %s; not iptables-%s: %s", c.Flavour, c.Reason, otherFlavour(c.Flavour), c.Rejected)
 }
 
-func other(f xtables.Flavour) xtables.Flavour {
+func otherFlavour(f xtables.Flavour) xtables.Flavour {
 	if f == xtables.NFT {
 		return xtables.Legacy
 	}

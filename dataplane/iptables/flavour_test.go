@@ -50,7 +50,7 @@ func TestChosenByTheHost(t *testing.T) {
 	for _, flavour := range flavours {
 		ns := netnstest.New(t)
 		tool(t, ns, "xtables-"+string(flavour)+"-multi", "iptables", "-t", "mangle", "-N", "KUBE-KUBELET-CANARY")
-		tool(t, ns, "xtables-"+string(other(flavour))+"-multi", "iptables", "-A", "INPUT", "-j", "ACCEPT")
+		tool(t, ns, "xtables-"+string(otherFlavour(flavour))+"-multi", "iptables", "-A", "INPUT", "-j", "ACCEPT")
 		d := openDriver(t, ns, Options{})
 		caps, err := d.Probe(t.Context())
 		if err != nil || !caps.Usable || !strings.Contains(caps.Choice, "iptables-"+string(flavour)+": Kubernetes' chains") {
@@ -77,5 +77,21 @@ func TestUnusable(t *testing.T) {
 	end()
 	if caps, err := d.Probe(ended); err == nil || caps.Usable {
 		t.Errorf("with an ended context: %+v, %v", caps, err)
+	}
+}
+
+// TestFlavourChanges: the rules of the flavour that was used before go when those of the new one are in place.
+func TestFlavourChanges(t *testing.T) {
+	ns, view := netnstest.New(t), sample(t)
+	for _, flavour := range []xtables.Flavour{xtables.Legacy, xtables.NFT, xtables.Legacy} {
+		d := openDriver(t, ns, Options{Flavour: flavour})
+		apply(t, d, view, nil)
+		if all := dump(t, d); !strings.Contains(all, "cali1") || !strings.Contains(all, "set weft4-hosts") {
+			t.Errorf("%s holds\n%s", flavour, all)
+		}
+		d.tables, d.other = d.other, d.tables
+		if all := dump(t, d); strings.Contains(all, "chain weft-") || strings.Contains(all, ": -j weft-") {
+			t.Errorf("beside %s there is\n%s", flavour, all)
+		}
 	}
 }

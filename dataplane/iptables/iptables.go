@@ -41,6 +41,7 @@ type Driver struct {
 
 	mu     sync.Mutex // the kernel is looked at beside Apply
 	tables xtables.Tables
+	other  xtables.Tables // of the other flavour, where rules of ours may be left; nil: it cannot be used
 	sets   ipset.Sets
 	prints prints
 	sizes  map[string]int // of the sets in the kernel, by name
@@ -74,6 +75,9 @@ func New(options Options) (*Driver, error) {
 	}
 	d := newDriver(options, tables, sets)
 	d.choice = choice
+	if t, err := xtables.Open(otherFlavour(options.Flavour)); err == nil {
+		d.other = t
+	}
 	if err := d.startWatch(); err != nil {
 		return nil, errors.Join(fmt.Errorf("iptables driver: %w", err), d.Close())
 	}
@@ -98,7 +102,13 @@ func (d *Driver) signal() {
 }
 
 // Close ends the watch and lets go of the kernel. Rules and sets stay: traffic goes on under the policy in force.
-func (d *Driver) Close() error { return errors.Join(d.stopWatch(), d.tables.Close(), d.sets.Close()) }
+func (d *Driver) Close() error {
+	err := errors.Join(d.stopWatch(), d.tables.Close(), d.sets.Close())
+	if d.other != nil {
+		err = errors.Join(err, d.other.Close())
+	}
+	return err
+}
 
 // Apply implements [dataplane.Driver]. After an error the next Apply compares with the kernel, whatever its delta.
 func (d *Driver) Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error) {
@@ -124,17 +134,26 @@ func (d *Driver) Remove(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.plan, d.synced = nil, false
+	err := errors.Join(d.clearTables(ctx, d.tables), d.clearTables(ctx, d.other))
+	_, errSets := d.dropSets(nil)
+	return errors.Join(err, errSets)
+}
+
+// clearTables takes all that is ours out of the tables of a flavour; nil has none.
+func (d *Driver) clearTables(ctx context.Context, tables xtables.Tables) error {
+	if tables == nil {
+		return nil
+	}
 	empty := &tablePlan{}
 	var errs []error
 	for _, key := range tableKeys() {
-		held, err := d.tables.Save(ctx, key.fam.v6, key.name)
+		held, err := tables.Save(ctx, key.fam.v6, key.name)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		script, _ := d.prints.change(key.name, empty, held)
-		errs = append(errs, d.tables.Restore(ctx, key.fam.v6, script))
+		errs = append(errs, tables.Restore(ctx, key.fam.v6, script))
 	}
-	_, err := d.dropSets(nil)
-	return errors.Join(append(errs, err)...)
+	return errors.Join(errs...)
 }

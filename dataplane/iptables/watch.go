@@ -18,8 +18,9 @@ import (
 // the same lock.
 const checkEvery = 10 * time.Second
 
-// settle is how long signs of changes are collected before the kernel is looked at.
-const settle = 50 * time.Millisecond
+// settle is how long signs of changes are collected before the kernel is looked at, at least; and lookShare times as long as a look takes, so that
+// others who never stop changing things do not keep us busy.
+const settle, lookShare = 50 * time.Millisecond, 10
 
 // watcher finds out about foreign changes.
 type watcher struct {
@@ -60,14 +61,15 @@ func (d *Driver) stopWatch() error {
 	return err
 }
 
+// readSigns passes signs on until there are no more.
 func (d *Driver) readSigns(w *xtables.Watch, signs chan<- struct{}) {
+	defer close(signs)
 	for {
-		err := w.Next()
-		if errors.Is(err, os.ErrClosed) {
-			return
-		}
-		if err != nil {
-			d.signal() // nothing will be told any more: what is in the kernel is not known
+		if err := w.Next(); err != nil {
+			if !errors.Is(err, os.ErrClosed) {
+				d.options.Log.Warn("iptables: foreign changes are noticed by looking from time to time only", "error", err, "every", checkEvery)
+				d.signal() // what is in the kernel is not known
+			}
 			return
 		}
 		select {
@@ -77,24 +79,32 @@ func (d *Driver) readSigns(w *xtables.Watch, signs chan<- struct{}) {
 	}
 }
 
+// lookAfter looks at the kernel on signs and from time to time.
 func (d *Driver) lookAfter(ctx context.Context, signs <-chan struct{}) {
 	ticker := time.NewTicker(checkEvery)
 	defer ticker.Stop()
+	blind := d.options.Flavour == xtables.Legacy
+	pause := settle
 	for {
 		tables := true
 		select {
 		case <-ctx.Done():
 			return
-		case <-signs:
+		case _, more := <-signs:
+			if !more {
+				signs, blind = nil, true
+			}
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(settle):
+			case <-time.After(pause):
 			}
 		case <-ticker.C:
-			tables = d.options.Flavour == xtables.Legacy
+			tables = blind
 		}
+		start := time.Now()
 		d.check(ctx, tables)
+		pause = max(settle, lookShare*time.Since(start))
 	}
 }
 
