@@ -30,7 +30,7 @@ func (b *builder) grouped(steps []step, s stage) []step {
 		out, run = append(out, run...), nil
 	}
 	for _, st := range steps {
-		if st.peer() == "" {
+		if st.peers == nil {
 			flush()
 			out = append(out, st)
 			continue
@@ -43,9 +43,9 @@ func (b *builder) grouped(steps []step, s stage) []step {
 	return out
 }
 
-// peer is a set that must hold the peer for the step to concern a packet.
-func (st step) peer() rule.SetID {
-	for _, c := range st.common {
+// peer says where the peer of a packet must be for it to meet the criteria; empty: anywhere.
+func (b branch) peer() string {
+	for _, c := range b {
 		if c.peer != "" {
 			return c.peer
 		}
@@ -57,18 +57,18 @@ func (st step) peer() rule.SetID {
 func (b *builder) group(steps []step, s stage) step {
 	key := s.key()
 	var rules []string
-	var peers []rule.SetID
+	var peers []string
 	common := steps[0].common
 	for _, st := range steps {
 		key += st.target
 		rules = append(rules, b.renderStep(st, s)...)
-		peers = append(peers, st.peer())
+		peers = append(peers, st.peers...)
 		common = common.intersect(st.common)
 	}
 	name := chainName("g", key)
 	b.put(name, rules, unit{})
 	out := step{target: name, common: common}
-	if out.peer() == "" {
+	if common.peer() == "" {
 		flag := "src"
 		if s.dir == rule.Egress {
 			flag = "dst"

@@ -236,11 +236,13 @@ func (e *end) nets(branches []branch) []branch {
 func everything(p netip.Prefix) bool { return p.Bits() == 0 }
 
 func (e *end) net(not bool, p netip.Prefix) criterion {
-	text := e.option + " " + p.String()
+	c := criterion{rank: e.rank, text: e.option + " " + p.String()}
 	if not {
-		text = "! " + text
+		c.text = "! " + c.text
+	} else if e.peer {
+		c.peer = p.String()
 	}
-	return criterion{rank: e.rank, text: text}
+	return c
 }
 
 func (e *end) nets2set(not bool, nets []netip.Prefix) criterion {
@@ -251,11 +253,7 @@ func (e *end) nets2set(not bool, nets []netip.Prefix) criterion {
 func (e *end) addresses(branches []branch) []branch {
 	var all []criterion
 	for _, set := range e.side.Sets {
-		c := e.set(false, set, rule.SetNet)
-		if e.peer {
-			c.peer = set.ID
-		}
-		all = append(all, c)
+		all = append(all, e.set(false, set, rule.SetNet))
 	}
 	for _, set := range e.side.NotSets {
 		all = append(all, e.set(true, set, rule.SetNet))
@@ -283,7 +281,11 @@ func (e *end) test(not bool, set, flags string) criterion {
 	if not {
 		return module("-m set ! --match-set " + set + " " + flags)
 	}
-	return module("-m set --match-set " + set + " " + flags)
+	c := module("-m set --match-set " + set + " " + flags)
+	if e.peer && flags == e.flag {
+		c.peer = set
+	}
+	return c
 }
 
 func (m *matcher) fail(err error) {

@@ -133,7 +133,8 @@ func (b *builder) tier(t desired.TierPolicies, s stage, own bool) ([]string, err
 		}
 		var st step
 		if own && canPass(p, s.dir) {
-			st.inline, _, err = b.rules(p, s, true)
+			st, err = b.rules(p, s, true)
+			st.peers = nil // a return from a group would not leave the tier
 		} else {
 			st, err = b.step(id, s)
 		}
@@ -154,8 +155,9 @@ func (b *builder) tier(t desired.TierPolicies, s stage, own bool) ([]string, err
 
 // step is one step of an evaluation: a jump to a chain, for packets that the chain may concern; or rules.
 type step struct {
-	target  string // chain; empty: none
-	common  branch // what all rules of the chain ask for
+	target  string   // chain; empty: none
+	common  branch   // what all rules of the chain ask for
+	peers   []string // each rule asks for the peer to be in one of them, see criterion; nil: some do not
 	comment string
 	inline  []string
 }
@@ -182,23 +184,22 @@ func (b *builder) step(id rule.PolicyID, s stage) (step, error) {
 	if err != nil {
 		return step{}, err
 	}
-	rules, common, err := b.rules(p, s, id.Kind == rule.KindProfile)
+	st, err := b.rules(p, s, id.Kind == rule.KindProfile)
 	if err != nil {
 		return step{}, err
 	}
-	st := step{target: name, common: common, comment: "policy " + policyName(id)}
-	if len(rules) == 0 {
-		st = step{}
-	} else {
-		b.put(name, rules, policyUnit(id))
+	if len(st.inline) > 0 {
+		b.put(name, st.inline, policyUnit(id))
+		st.target, st.inline, st.comment = name, nil, "policy "+policyName(id)
 	}
 	b.steps[name] = st
 	return st, nil
 }
 
-// rules renders the rules of a policy and says what all ask for. With pass, a return means to leave the tier, or in a profile to go on with the next.
-func (b *builder) rules(p *desired.Policy, s stage, pass bool) (rules []string, common branch, err error) {
-	first := true
+// rules renders the rules of a policy in place. With pass, a return means to leave the tier, or in a profile to go on with the next.
+func (b *builder) rules(p *desired.Policy, s stage, pass bool) (step, error) {
+	var st step
+	anybody := false
 	for i := range p.Rules[s.dir] {
 		r := &p.Rules[s.dir][i]
 		target, err := targetOf(r.Action, s, pass)
@@ -208,18 +209,23 @@ func (b *builder) rules(p *desired.Policy, s stage, pass bool) (rules []string, 
 			err = m.err
 		}
 		if err != nil {
-			return nil, nil, &refusal{policyUnit(p.ID), fmt.Errorf("rule %d (%s): %w", r.Index, r.ID, err)}
+			return step{}, &refusal{policyUnit(p.ID), fmt.Errorf("rule %d (%s): %w", r.Index, r.ID, err)}
 		}
 		for _, br := range branches {
-			rules = append(rules, br.rule(ruleComment+string(r.ID)+" "+r.Text, target))
-			if first {
-				common, first = br, false
+			if len(st.inline) == 0 {
+				st.common = br
 			} else {
-				common = common.intersect(br)
+				st.common = st.common.intersect(br)
 			}
+			st.inline = append(st.inline, br.rule(ruleComment+string(r.ID)+" "+r.Text, target))
+			st.peers = append(st.peers, br.peer())
+			anybody = anybody || br.peer() == ""
 		}
 	}
-	return rules, common, nil
+	if anybody {
+		st.peers = nil
+	}
+	return st, nil
 }
 
 func (b branch) intersect(other branch) branch {

@@ -6,6 +6,7 @@ package iptables
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -66,16 +67,26 @@ func (p *setPlans) constant(f *family, nets []netip.Prefix) string {
 	return name
 }
 
-// union returns the name of a set of all members of several IP sets.
-func (p *setPlans) union(f *family, ids []rule.SetID) string {
-	sorted := slices.Compact(slices.Sorted(slices.Values(ids)))
-	if len(sorted) == 1 {
-		return f.setName(sorted[0])
+// union returns the name of a set of all that is in several: kernel sets by name, and prefixes.
+func (p *setPlans) union(f *family, parts []string) string {
+	sorted := slices.Compact(slices.Sorted(slices.Values(parts)))
+	if len(sorted) == 1 && p.byName[sorted[0]] != nil {
+		return sorted[0]
 	}
 	name := own.SetPrefix + f.tag + "-any-" + hash(fmt.Sprint(sorted))
-	if p.byName[name] == nil {
-		p.put(&setPlan{set: ipset.Set{Name: name, IPv6: f.v6}, sources: sorted})
+	if p.byName[name] != nil {
+		return name
 	}
+	u := &setPlan{set: ipset.Set{Name: name, IPv6: f.v6}, own: map[ipset.Element]struct{}{}}
+	for _, part := range sorted {
+		if s := p.byName[part]; s != nil {
+			u.sources = append(u.sources, s.sources...)
+			maps.Copy(u.own, s.own)
+		} else if prefix, err := netip.ParsePrefix(part); err == nil {
+			u.own[ipset.Element{Prefix: prefix}] = struct{}{}
+		}
+	}
+	p.put(u)
 	return name
 }
 

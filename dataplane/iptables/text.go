@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/weftnet/weft/policy/rule"
 )
 
 // Rules are written as iptables-save prints them, so that what the kernel holds can be compared without parsing it.
@@ -17,7 +15,8 @@ import (
 type criterion struct {
 	rank int
 	text string
-	peer rule.SetID // a set that must hold the address of the other end; empty: none
+	// peer says where the other end's address must be: the name of a kernel set, or a prefix; empty: anywhere.
+	peer string
 }
 
 const (
