@@ -220,7 +220,10 @@ func (g *generator) peerRules(id rule.PolicyID, dir int) []rule.Rule {
 			peer = &rules[i].Match.Dst
 		}
 		peer.Sets = []rule.Set{g.hosts}
-		if g.one(2) {
+		switch g.rnd.IntN(4) {
+		case 0:
+			peer.Sets = []rule.Set{pick(g, g.nets...)}
+		case 1:
 			peer.Sets = append(peer.Sets, pick(g, g.nets...))
 		}
 	}

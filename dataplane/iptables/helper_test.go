@@ -53,6 +53,8 @@ func fakeDriver(t testing.TB) (*Driver, *xtables.Fake, *ipset.Fake) {
 // dump is everything that a driver's kernel holds of ours, but for counters.
 func dump(t testing.TB, d *Driver) string {
 	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var b strings.Builder
 	for _, key := range tableKeys() {
 		held, err := d.tables.Save(t.Context(), key.fam.v6, key.name)
