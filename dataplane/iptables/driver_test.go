@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 		t.Run(string(flavour), func(t *testing.T) {
 			drivertest.Run(t, func(t testing.TB) (drivertest.Driver, error) {
 				return New(Options{Flavour: flavour, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), groupFrom: 3})
-			}, drivertest.Events)
+			})
 		})
 	}
 }
