@@ -17,5 +17,5 @@ func (closer) Close() error { return nil }
 
 // TestFakeContract holds the fake against what real drivers are held against.
 func TestFakeContract(t *testing.T) {
-	drivertest.Contract(t, func(testing.TB) (drivertest.Driver, error) { return closer{dataplane.NewFake()}, nil }, drivertest.HostEndpoints)
+	drivertest.Contract(t, func(testing.TB) (drivertest.Driver, error) { return closer{dataplane.NewFake()}, nil })
 }

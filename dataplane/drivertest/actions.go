@@ -129,21 +129,16 @@ func policyOfActions(kind rule.PolicyKind, word string, dir rule.Direction) *des
 }
 
 // rejects: with Settings.Reject who sends a packet that policy denies is told so, and without it is not. Nothing is different about the verdict.
-func rejects(t *testing.T, open Open, hosts bool) {
+func rejects(t *testing.T, open Open) {
 	b := newBench(t, open, false)
-	ways := []sent{worldToPod(80, ""), podToWorld(80, ""), podToPod(80, "")}
-	if hosts {
-		ways = append(ways, worldToHost(80, ""), worldToDMZ(80, ""))
-	}
+	ways := []sent{worldToPod(80, ""), podToWorld(80, ""), podToPod(80, ""), worldToHost(80, ""), worldToDMZ(80, "")}
 	closed := at(uplink, desired.HostEndpoint{Forward: inWay(denyAll)})
 	source := uint16(4000)
 	for _, reject := range []bool{false, true} {
 		now := world(t, rule.Deny, 1, 2)
-		d := &desired.Delta{Policies: []*desired.Policy{denyAll}, Settings: &desired.Settings{Reject: reject}}
-		if hosts {
-			d.HostEndpoints = []*desired.HostEndpoint{closed}
-		}
-		must(t, now.Apply(d))
+		must(t, now.Apply(&desired.Delta{
+			Policies: []*desired.Policy{denyAll}, Settings: &desired.Settings{Reject: reject}, HostEndpoints: []*desired.HostEndpoint{closed},
+		}))
 		must(t, b.program(t, nil, now))
 		for _, s := range ways {
 			for _, v6 := range []bool{false, true} {

@@ -19,13 +19,12 @@ import (
 
 // Contract runs the part of the suite that needs no packets: what Apply reports, what is refused, and what outlives a driver. The fake driver
 // passes it too.
-func Contract(t *testing.T, open Open, without ...Feature) {
-	hosts := !slices.Contains(without, HostEndpoints)
+func Contract(t *testing.T, open Open) {
 	for name, test := range map[string]func(*contract){
 		"reports": (*contract).reports, "refusals": (*contract).refusals, "restart": (*contract).restart, "cancelled": (*contract).cancelled, "removal": (*contract).removal,
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &contract{T: t, ns: namespace(t), open: open, hosts: hosts}
+			c := &contract{T: t, ns: namespace(t), open: open}
 			c.start()
 			t.Cleanup(func() { must(t, c.driver.Close()) })
 			test(c)
@@ -39,7 +38,6 @@ type contract struct {
 	ns     *netns.NS
 	open   Open
 	driver Driver
-	hosts  bool
 }
 
 func (c *contract) start() {
@@ -50,14 +48,13 @@ func (c *contract) start() {
 	}))
 }
 
-// state has two workloads and, if the driver knows them, two host endpoints.
+// state has two workloads and two host endpoints.
 func (c *contract) state() *desired.State {
 	s := world(c, rule.Allow, 1, 2)
-	d := &desired.Delta{Policies: []*desired.Policy{allowWeb}}
-	if c.hosts {
-		d.HostEndpoints = []*desired.HostEndpoint{at(uplink, desired.HostEndpoint{Normal: inWay(allowWeb)}), at(desired.AnyInterface, desired.HostEndpoint{})}
-	}
-	must(c, s.Apply(d))
+	must(c, s.Apply(&desired.Delta{
+		Policies:      []*desired.Policy{allowWeb},
+		HostEndpoints: []*desired.HostEndpoint{at(uplink, desired.HostEndpoint{Normal: inWay(allowWeb)}), at(desired.AnyInterface, desired.HostEndpoint{})},
+	}))
 	return s
 }
 

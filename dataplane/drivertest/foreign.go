@@ -35,7 +35,7 @@ func (n *Net) wreck(t *testing.T) {
 }
 
 // damage: when someone deletes what is ours, the driver says so, and the next full Apply puts it back and counts it.
-func damage(t *testing.T, open Open, events bool) {
+func damage(t *testing.T, open Open) {
 	b := newBench(t, open, false)
 	closed := world(t, rule.Deny, 1, 2)
 	must(t, b.program(t, nil, closed))
@@ -51,12 +51,10 @@ func damage(t *testing.T, open Open, events bool) {
 	comesOut("before the damage", "")
 	b.wreck(t)
 	comesOut("after the damage", pod2)
-	if events {
-		select {
-		case <-b.driver.Events():
-		case <-time.After(30 * time.Second):
-			t.Error("no event for the damage")
-		}
+	select {
+	case <-b.driver.Events():
+	case <-time.After(30 * time.Second):
+		t.Error("no event for the damage")
 	}
 	for _, repaired := range []bool{true, false} {
 		r, err := b.driver.Apply(t.Context(), closed, nil)

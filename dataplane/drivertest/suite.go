@@ -8,7 +8,6 @@
 package drivertest
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/weftnet/weft/dataplane"
@@ -25,35 +24,23 @@ type Driver interface {
 // Open opens a driver for the network namespace of the calling thread.
 type Open func(t testing.TB) (Driver, error)
 
-// Feature is something that a driver may not do yet.
-type Feature int
-
-// The features.
-const (
-	HostEndpoints Feature = iota
-	Events
-)
-
-// Run runs the suite, but for what the driver cannot do.
-func Run(t *testing.T, open Open, without ...Feature) {
-	hosts := !slices.Contains(without, HostEndpoints)
-	t.Run("contract", func(t *testing.T) { Contract(t, open, without...) })
-	t.Run("random policies", func(t *testing.T) { random(t, open, hosts) })
+// Run runs the suite.
+func Run(t *testing.T, open Open) {
+	t.Run("contract", func(t *testing.T) { Contract(t, open) })
+	t.Run("random policies", func(t *testing.T) { random(t, open) })
 	t.Run("matches", func(t *testing.T) { matches(t, open) })
 	t.Run("actions", func(t *testing.T) { actions(t, open) })
-	t.Run("rejects", func(t *testing.T) { rejects(t, open, hosts) })
+	t.Run("rejects", func(t *testing.T) { rejects(t, open) })
 	t.Run("connections", func(t *testing.T) { connections(t, open) })
 	t.Run("ended connections", func(t *testing.T) { ended(t, open) })
 	t.Run("segments of unknown connections", func(t *testing.T) { midway(t, open) })
 	t.Run("guards", func(t *testing.T) { guards(t, open) })
 	t.Run("changes", func(t *testing.T) { changes(t, open) })
-	t.Run("damage", func(t *testing.T) { damage(t, open, !slices.Contains(without, Events)) })
+	t.Run("damage", func(t *testing.T) { damage(t, open) })
 	t.Run("removed", func(t *testing.T) { removed(t, open) })
 	t.Run("host", func(t *testing.T) { host(t, open) })
-	if hosts {
-		t.Run("host endpoints", func(t *testing.T) { hostEndpoints(t, open) })
-		t.Run("connections at host endpoints", func(t *testing.T) { hostConnections(t, open) })
-	}
+	t.Run("host endpoints", func(t *testing.T) { hostEndpoints(t, open) })
+	t.Run("connections at host endpoints", func(t *testing.T) { hostConnections(t, open) })
 }
 
 // bench is a network with a driver in it.

@@ -37,7 +37,7 @@ func TestJudgeFindsForgottenRule(t *testing.T) {
 	err := drivertest.Judge(t, func(testing.TB) (drivertest.Driver, error) {
 		d, err := New(Options{})
 		return forgetful{d}, err
-	}, 5000, drivertest.HostEndpoints)
+	}, 5000)
 	if err == nil {
 		t.Fatal("no difference in 5000 packets")
 	}
