@@ -19,11 +19,11 @@ import (
 // extendAdmin inserts a rule into a policy of the cluster's administrators. Not ok if it is of another kind, or cannot mean the flow: these
 // policies know pods, and addresses as destinations.
 func (q *question) extendAdmin(out *Change, obj api.Object, dir rule.Direction, at int) bool {
-	from, fromOK := q.adminSource()
-	to, toOK := q.adminDestination()
-	if !v3.HasPorts(q.packet.Protocol) || dir == rule.Ingress && !fromOK || dir == rule.Egress && !toOK {
+	from, ok := q.adminSource()
+	if !v3.HasPorts(q.packet.Protocol) || dir == rule.Ingress && !ok {
 		return false
 	}
+	to := q.adminDestination()
 	out.Position = at
 	switch p := obj.(type) {
 	case *clusterpolicy.ClusterNetworkPolicy:
@@ -70,11 +70,11 @@ func (q *question) adminSource() ([]clusterpolicy.IngressPeer, bool) {
 	return []clusterpolicy.IngressPeer{{Pods: pods}}, ok
 }
 
-func (q *question) adminDestination() ([]clusterpolicy.EgressPeer, bool) {
+func (q *question) adminDestination() []clusterpolicy.EgressPeer {
 	if pods, ok := q.adminPods(rule.Egress); ok {
-		return []clusterpolicy.EgressPeer{{Pods: pods}}, true
+		return []clusterpolicy.EgressPeer{{Pods: pods}}
 	}
-	return []clusterpolicy.EgressPeer{{Networks: []string{desired.HostPrefix(q.packet.Dst).String()}}}, true
+	return []clusterpolicy.EgressPeer{{Networks: []string{desired.HostPrefix(q.packet.Dst).String()}}}
 }
 
 // lastPort is the last there is.
