@@ -25,7 +25,7 @@ func (l *Lab) StoreEndpoint() string { return "unix://" + l.storeSocket() }
 // weft is the path of the weft program that the lab runs.
 func (l *Lab) weft() string { return filepath.Join(l.spec.Bin, "weft") }
 
-// StartStore starts the lab's etcd, or the forwarder to the remote one, and waits until it listens. It is how StopStore is undone.
+// StartStore starts the lab's etcd, or the forwarder to the remote one, and waits until it answers. It is how StopStore is undone.
 func (l *Lab) StartStore(ctx context.Context) error {
 	dir, err := l.dir(storeName)
 	if err != nil {
@@ -43,7 +43,26 @@ func (l *Lab) StartStore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return waitReady(ctx, "datastore", p, func() error { return dialUnix(ctx, l.storeSocket()) })
+	return waitReady(ctx, "datastore", p, func() error { return l.storeAnswers(ctx) })
+}
+
+// storeAnswers asks the datastore something. That it listens says little: an etcd listens before it has read its log. The client is a new one,
+// for one that has lost its server waits before it tries again.
+func (l *Lab) storeAnswers(ctx context.Context) error {
+	if err := dialUnix(ctx, l.storeSocket()); err != nil {
+		return err
+	}
+	s, err := etcdstore.New(etcdstore.Config{Endpoints: []string{l.StoreEndpoint()}})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	_, err = s.Get(ctx, api.Key{Resource: api.Namespaces, Name: DefaultNamespace})
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return errors.Join(err, s.Close())
 }
 
 // StopStore takes the datastore away with SIGKILL, as a crash would; its data stays.
