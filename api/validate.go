@@ -45,6 +45,12 @@ func Validate(obj Object, c Checks) FieldErrors {
 			found = append(found, validateClusterPolicy(o, c)...)
 		}
 		return found
+	case *v3.StagedKubernetesNetworkPolicy:
+		found = append(found, v3.Validate(o, c)...)
+		if !c.Stored {
+			found = append(found, validateKubePolicy(o.Policy())...)
+		}
+		return found
 	case *discoveryv1.EndpointSlice:
 		v3.ValidateMetadata(o, &found)
 		return append(found, validateEndpointSlice(o)...)

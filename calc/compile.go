@@ -47,6 +47,21 @@ func (s *policies) putBaselineAdminNetworkPolicy(key api.Key, obj *clusterpolicy
 	return s.take(key, p, notes, err)
 }
 
+func (s *policies) putStagedNetworkPolicy(key api.Key, obj *v3.StagedNetworkPolicy) api.FieldErrors {
+	p, notes, err := rule.CompileStagedNetworkPolicy(obj)
+	return s.take(key, p, notes, err)
+}
+
+func (s *policies) putStagedGlobalNetworkPolicy(key api.Key, obj *v3.StagedGlobalNetworkPolicy) api.FieldErrors {
+	p, notes, err := rule.CompileStagedGlobalNetworkPolicy(obj)
+	return s.take(key, p, notes, err)
+}
+
+func (s *policies) putStagedKubernetesNetworkPolicy(key api.Key, obj *v3.StagedKubernetesNetworkPolicy) api.FieldErrors {
+	p, notes, err := rule.CompileStagedKubernetesNetworkPolicy(obj)
+	return s.take(key, p, notes, err)
+}
+
 // take puts what a compiler returned.
 func (s *policies) take(key api.Key, p *rule.Policy, notes api.FieldErrors, err error) api.FieldErrors {
 	if err != nil {
@@ -71,6 +86,10 @@ var policyResources = [...]api.Resource{
 	rule.KindClusterNetworkPolicy:       api.ClusterNetworkPolicies,
 	rule.KindAdminNetworkPolicy:         api.AdminNetworkPolicies,
 	rule.KindBaselineAdminNetworkPolicy: api.BaselineAdminNetworkPolicies,
+
+	rule.KindStagedNetworkPolicy:           api.StagedNetworkPolicies,
+	rule.KindStagedGlobalNetworkPolicy:     api.StagedGlobalNetworkPolicies,
+	rule.KindStagedKubernetesNetworkPolicy: api.StagedKubernetesNetworkPolicies,
 }
 
 // policyKey returns the key of the object that a policy was compiled from.

@@ -40,11 +40,12 @@ func (s *locals) build(ep *localEndpoint) *desired.Endpoint {
 	for d := range out.Tiers {
 		out.Tiers[d] = s.policies.arrange(ordered, rule.Direction(d), forWorkloads)
 	}
+	out.Staged = s.policies.preview(ordered, &out.Tiers)
 	out.Profiles = s.profiles.inForce(&ep.target)
 	return &out
 }
 
-func forWorkloads(p *policy) bool { return !p.HostOnly() }
+func forWorkloads(p *policy) bool { return !p.HostOnly() && !p.ID.Kind.Staged() }
 
 // problems reports local endpoints that name a missing profile, or share an interface or address with one that goes before.
 func (s *locals) problems() problems {

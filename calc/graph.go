@@ -104,6 +104,10 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 		api.EndpointSlices:        sourceOf(g.sets.services.putSlice, g.sets.services.removeSlice),
 		api.FelixConfigurations:   sourceOf(g.putFelix, g.removeFelix),
 
+		api.StagedNetworkPolicies:           sourceOf(g.policies.putStagedNetworkPolicy, g.policies.removeObject),
+		api.StagedGlobalNetworkPolicies:     sourceOf(g.policies.putStagedGlobalNetworkPolicy, g.policies.removeObject),
+		api.StagedKubernetesNetworkPolicies: sourceOf(g.policies.putStagedKubernetesNetworkPolicy, g.policies.removeObject),
+
 		api.ClusterNetworkPolicies:       sourceOf(g.policies.putClusterNetworkPolicy, g.policies.removeObject),
 		api.AdminNetworkPolicies:         sourceOf(g.policies.putAdminNetworkPolicy, g.policies.removeObject),
 		api.BaselineAdminNetworkPolicies: sourceOf(g.policies.putBaselineAdminNetworkPolicy, g.policies.removeObject),

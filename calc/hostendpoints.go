@@ -197,7 +197,7 @@ func (s *hostEndpoints) rows(name string) []*desired.HostEndpoint {
 // build puts policy in front of an interface.
 func (s *hostEndpoints) build(ep *hostEndpoint, id desired.EndpointID, link string) *desired.HostEndpoint {
 	out := &desired.HostEndpoint{ID: id, Interface: link, Profiles: s.profiles.inForce(&ep.target), Revision: ep.revision}
-	ordered := s.policies.ordered(&ep.target)
+	ordered := enforced(s.policies.ordered(&ep.target))
 	for d := range out.Normal {
 		dir := rule.Direction(d)
 		if link != desired.AnyInterface {
@@ -245,7 +245,7 @@ func (s *hostEndpoints) untracked(ep *hostEndpoint, out problems) {
 		return
 	}
 	for p := range ep.policies {
-		if p.DoNotTrack {
+		if p.DoNotTrack && !p.ID.Kind.Staged() {
 			out.add(policyKey(p.ID), "spec.doNotTrack", "selects host endpoint "+ep.name+
 				", which is for all interfaces (*), and does not apply there; make host endpoints for single interfaces")
 		}

@@ -51,6 +51,9 @@ func (s *policies) put(compiled *rule.Policy) {
 		delete(s.tier(p.Tier).holds, p)
 		s.forget(p.Tier)
 	}
+	if p.Replaces != compiled.Replaces {
+		s.stage(p.ID)
+	}
 	p.Policy, p.out = *compiled, output(compiled)
 	s.tier(p.Tier).holds[p] = struct{}{}
 	s.active.touch(p.ID)
@@ -63,6 +66,9 @@ func (s *policies) remove(id rule.PolicyID) {
 		return
 	}
 	delete(s.byID, id)
+	if p.Replaces {
+		s.stage(id)
+	}
 	delete(s.tier(p.Tier).holds, p)
 	s.forget(p.Tier)
 	s.index.DeleteSelector(p)
@@ -124,6 +130,9 @@ func (s *policies) problems() problems {
 			continue
 		}
 		for p := range t.holds {
+			if p.Types == [2]bool{} {
+				continue // a staged policy that adds nothing
+			}
 			out.add(policyKey(p.ID), "spec.tier", "tier "+name+" does not exist, so the policy is not enforced; create the tier or name another one")
 		}
 	}

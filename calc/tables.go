@@ -19,7 +19,7 @@ import (
 func (g *Graph) Tables() []Table {
 	v := g.View()
 	return []Table{
-		text("endpoints", []string{"ENDPOINT", "INTERFACE", "ADDRESSES", "INGRESS", "EGRESS", "PROFILES", "REVISION"}, v.Endpoints(), endpointRow),
+		text("endpoints", []string{"ENDPOINT", "INTERFACE", "ADDRESSES", "INGRESS", "EGRESS", "STAGED INGRESS", "STAGED EGRESS", "PROFILES", "REVISION"}, v.Endpoints(), endpointRow),
 		text("hostendpoints", []string{"HOST ENDPOINT", "INTERFACE", "LIST", "INGRESS", "EGRESS", "PROFILES", "REVISION"}, hostLists(v.HostEndpoints()), func(row []string) []string { return row }),
 		text("settings", []string{"SETTING", "VALUE"}, settingRows(v.Settings()), func(row []string) []string { return row }),
 		text("policies", []string{"POLICY", "INGRESS RULES", "EGRESS RULES"}, v.Policies(), policyRow),
@@ -38,7 +38,11 @@ func (g *Graph) Tables() []Table {
 }
 
 func endpointRow(e *desired.Endpoint) []string {
-	return []string{e.ID.String(), e.Interface, list(e.Addrs), tiersText(e.Tiers[rule.Ingress]), tiersText(e.Tiers[rule.Egress]),
+	staged := [2]string{"as enforced", "as enforced"}
+	if e.Staged != nil {
+		staged = [2]string{tiersText(e.Staged[rule.Ingress]), tiersText(e.Staged[rule.Egress])}
+	}
+	return []string{e.ID.String(), e.Interface, list(e.Addrs), tiersText(e.Tiers[rule.Ingress]), tiersText(e.Tiers[rule.Egress]), staged[0], staged[1],
 		list(e.Profiles), strconv.FormatUint(e.Revision, 10)}
 }
 

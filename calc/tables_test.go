@@ -29,6 +29,7 @@ func TestTables(t *testing.T) {
 		ct.Tier("security", 10, v3.Pass),
 		ct.Policy("prod/lost", func(s *v3.NetworkPolicySpec) { s.Tier = "nowhere" }),
 		hostEndpoint("host", "eth0", "192.0.2.10"), hostPolicy("hosts", false, false, true),
+		ct.Staged(v3.StagedDelete, ct.Policy("prod/guard", func(*v3.NetworkPolicySpec) {})),
 		ct.Profile("unused", ct.Labels{"a": "b"}),
 	)...)
 	var b strings.Builder

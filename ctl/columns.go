@@ -92,6 +92,25 @@ var fields = map[api.Resource][]field{
 		{header: "TYPES", value: of(func(p *v3.GlobalNetworkPolicy) string { return joinTypes(p.Spec.Types) })},
 		{header: "SELECTOR", value: of(func(p *v3.GlobalNetworkPolicy) string { return p.Spec.Selector })},
 	},
+	api.StagedNetworkPolicies: {
+		{header: "ACTION", value: of(func(p *v3.StagedNetworkPolicy) string { return string(p.Spec.StagedAction) })},
+		{header: "TIER", value: of(func(p *v3.StagedNetworkPolicy) string { return p.Spec.Tier })},
+		{header: "ORDER", value: of(func(p *v3.StagedNetworkPolicy) string { return order(p.Spec.Order) })},
+		{header: "TYPES", value: of(func(p *v3.StagedNetworkPolicy) string { return joinTypes(p.Spec.Types) })},
+		{header: "SELECTOR", value: of(func(p *v3.StagedNetworkPolicy) string { return p.Spec.Selector })},
+	},
+	api.StagedGlobalNetworkPolicies: {
+		{header: "ACTION", value: of(func(p *v3.StagedGlobalNetworkPolicy) string { return string(p.Spec.StagedAction) })},
+		{header: "TIER", value: of(func(p *v3.StagedGlobalNetworkPolicy) string { return p.Spec.Tier })},
+		{header: "ORDER", value: of(func(p *v3.StagedGlobalNetworkPolicy) string { return order(p.Spec.Order) })},
+		{header: "TYPES", value: of(func(p *v3.StagedGlobalNetworkPolicy) string { return joinTypes(p.Spec.Types) })},
+		{header: "SELECTOR", value: of(func(p *v3.StagedGlobalNetworkPolicy) string { return p.Spec.Selector })},
+	},
+	api.StagedKubernetesNetworkPolicies: {
+		{header: "ACTION", value: of(func(p *v3.StagedKubernetesNetworkPolicy) string { return string(p.Spec.StagedAction) })},
+		{header: "TYPES", value: of(func(p *v3.StagedKubernetesNetworkPolicy) string { return kubeTypes(p.Spec.PolicyTypes) })},
+		{header: "POD-SELECTOR", value: of(func(p *v3.StagedKubernetesNetworkPolicy) string { return podSelector(p.Spec.PodSelector) })},
+	},
 	api.KubeNetworkPolicies: {
 		{header: "TYPES", value: of(func(p *networkingv1.NetworkPolicy) string { return kubeTypes(p.Spec.PolicyTypes) })},
 		{header: "POD-SELECTOR", value: of(func(p *networkingv1.NetworkPolicy) string { return podSelector(p.Spec.PodSelector) })},

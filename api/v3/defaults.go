@@ -28,6 +28,16 @@ func SetDefaults(obj any) {
 		o.Spec.Types = defaultTypes(o.Spec.Types, o.Spec.Ingress, o.Spec.Egress)
 	case *GlobalNetworkPolicy:
 		o.Spec.Types = defaultTypes(o.Spec.Types, o.Spec.Ingress, o.Spec.Egress)
+	case *StagedNetworkPolicy:
+		if o.Spec.StagedAction != StagedDelete {
+			o.Spec.Types = defaultTypes(o.Spec.Types, o.Spec.Ingress, o.Spec.Egress)
+		}
+	case *StagedGlobalNetworkPolicy:
+		if o.Spec.StagedAction != StagedDelete {
+			o.Spec.Types = defaultTypes(o.Spec.Types, o.Spec.Ingress, o.Spec.Egress)
+		}
+	case *StagedKubernetesNetworkPolicy:
+		defaultKubeTypes(&o.Spec)
 	case *Tier:
 		defaultTier(o)
 	}

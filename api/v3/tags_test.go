@@ -18,7 +18,8 @@ import (
 // all are empty objects of all kinds whose tags hold rules.
 var all = []any{
 	&IPPool{}, &IPReservation{}, &IPAMConfiguration{}, &IPAMBlock{}, &BlockAffinity{}, &IPAMHandle{}, &Node{}, &BGPConfiguration{}, &BGPPeer{},
-	&WorkloadEndpoint{}, &HostEndpoint{}, &Profile{}, &Tier{}, &NetworkPolicy{}, &GlobalNetworkPolicy{}, &NetworkSet{}, &GlobalNetworkSet{},
+	&WorkloadEndpoint{}, &HostEndpoint{}, &Profile{}, &Tier{}, &NetworkPolicy{}, &GlobalNetworkPolicy{},
+	&StagedNetworkPolicy{}, &StagedGlobalNetworkPolicy{}, &StagedKubernetesNetworkPolicy{}, &NetworkSet{}, &GlobalNetworkSet{},
 	&FelixConfiguration{}, &ClusterInformation{},
 	&clusterpolicy.ClusterNetworkPolicy{}, &clusterpolicy.AdminNetworkPolicy{}, &clusterpolicy.BaselineAdminNetworkPolicy{},
 }

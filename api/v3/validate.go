@@ -49,6 +49,12 @@ func validateSpec(obj metav1.Object, r report) {
 		validateNetworkPolicy(&o.Spec, r)
 	case *GlobalNetworkPolicy:
 		validateGlobalNetworkPolicy(&o.Spec, r)
+	case *StagedNetworkPolicy:
+		validateStagedNetworkPolicy(&o.Spec, r)
+	case *StagedGlobalNetworkPolicy:
+		validateStagedGlobalNetworkPolicy(&o.Spec, r)
+	case *StagedKubernetesNetworkPolicy:
+		validateStagedKubernetesNetworkPolicy(&o.Spec, r)
 	case *Profile:
 		validateProfile(&o.Spec, r)
 	case *FelixConfiguration:

@@ -95,7 +95,7 @@ func qualified(key string) bool {
 func validateName(obj metav1.Object, r report) {
 	name := obj.GetName()
 	switch o := obj.(type) {
-	case *NetworkPolicy, *GlobalNetworkPolicy:
+	case *NetworkPolicy, *GlobalNetworkPolicy, *StagedNetworkPolicy, *StagedGlobalNetworkPolicy:
 		if isSubdomain(name) && !policyName.MatchString(name) && !converted.MatchString(name) {
 			r.add("%q is no policy name; write lower-case letters, digits and '-', optionally after the tier and a '.'", name)
 		}

@@ -95,6 +95,24 @@ func GlobalPolicy(name string, edit func(*v3.GlobalNetworkPolicySpec)) *v3.Globa
 	return p
 }
 
+// Staged returns a preview of a policy.
+func Staged(action v3.StagedAction, p *v3.NetworkPolicy) *v3.StagedNetworkPolicy {
+	return &v3.StagedNetworkPolicy{ObjectMeta: p.ObjectMeta, Spec: v3.StagedNetworkPolicySpec{StagedAction: action, NetworkPolicySpec: p.Spec}}
+}
+
+// StagedGlobal returns a preview of a policy of the whole cluster.
+func StagedGlobal(action v3.StagedAction, p *v3.GlobalNetworkPolicy) *v3.StagedGlobalNetworkPolicy {
+	return &v3.StagedGlobalNetworkPolicy{ObjectMeta: p.ObjectMeta, Spec: v3.StagedGlobalNetworkPolicySpec{StagedAction: action, GlobalNetworkPolicySpec: p.Spec}}
+}
+
+// StagedKube returns a preview of a Kubernetes policy.
+func StagedKube(action v3.StagedAction, p *networkingv1.NetworkPolicy) *v3.StagedKubernetesNetworkPolicy {
+	s := &p.Spec
+	return &v3.StagedKubernetesNetworkPolicy{ObjectMeta: p.ObjectMeta, Spec: v3.StagedKubernetesNetworkPolicySpec{
+		StagedAction: action, PodSelector: s.PodSelector, PolicyTypes: s.PolicyTypes, Ingress: s.Ingress, Egress: s.Egress,
+	}}
+}
+
 // KubePolicy returns a Kubernetes policy; name is "namespace/name".
 func KubePolicy(name string, edit func(*networkingv1.NetworkPolicySpec)) *networkingv1.NetworkPolicy {
 	p := &networkingv1.NetworkPolicy{ObjectMeta: meta(name, nil)}

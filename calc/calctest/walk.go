@@ -64,7 +64,7 @@ func (w walk) object() api.Object {
 		w.policy, w.policy, w.globalPolicy, w.globalPolicy, w.kubePolicy, w.tier, w.profile, w.namespace, w.serviceAccount,
 		w.node, w.node, w.bgpConfig, w.bgpPeer, w.bgpPeer, w.affinity, w.pool,
 		w.felixConfig, w.clusterPolicy, w.clusterPolicy,
-		w.slice, w.slice,
+		w.slice, w.slice, w.staged, w.staged,
 	}
 	return pick(w, kinds...)()
 }

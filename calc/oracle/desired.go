@@ -5,6 +5,7 @@ package oracle
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"github.com/weftnet/weft/desired"
@@ -97,7 +98,14 @@ func (c *Cluster) endpoint(w *workload) *desired.Endpoint {
 	e.SpoofPrefixes = w.spoof
 	selecting := c.policiesOf(&w.contributor)
 	for d := range e.Tiers {
-		e.Tiers[d] = c.tiersOf(selecting, rule.Direction(d), func(p *rule.Policy) bool { return !p.HostOnly() })
+		e.Tiers[d] = c.tiersOf(selecting, rule.Direction(d), func(p *rule.Policy) bool { return !p.HostOnly() && !p.ID.Kind.Staged() })
+	}
+	var staged [2][]desired.TierPolicies
+	for d := range staged {
+		staged[d] = c.tiersOf(selecting, rule.Direction(d), func(p *rule.Policy) bool { return !p.HostOnly() && !c.replaced[p.ID] })
+	}
+	if !reflect.DeepEqual(staged, e.Tiers) {
+		e.Staged = &staged
 	}
 	e.Profiles = c.profilesOf(&w.contributor)
 	return e
@@ -108,7 +116,7 @@ func (c *Cluster) policiesOf(item *contributor) []*rule.Policy {
 	labels := c.labelsOf(item)
 	var out []*rule.Policy
 	for _, p := range c.policies {
-		if p.Selector.Matches(labels) {
+		if p.Selector != nil && p.Selector.Matches(labels) {
 			out = append(out, p)
 		}
 	}

@@ -78,7 +78,7 @@ func (c *Cluster) ownerOf(link, node string) *host {
 
 func (c *Cluster) hostEndpoint(h *host, id desired.EndpointID, link string) *desired.HostEndpoint {
 	e := &desired.HostEndpoint{ID: id, Interface: link, Profiles: c.profilesOf(&h.contributor), Revision: h.version.Revision}
-	selecting := c.policiesOf(&h.contributor)
+	selecting := slices.DeleteFunc(c.policiesOf(&h.contributor), func(p *rule.Policy) bool { return p.ID.Kind.Staged() })
 	untracked := func(p *rule.Policy) bool { return p.DoNotTrack && link != "*" }
 	preDNAT := func(p *rule.Policy) bool { return p.PreDNAT }
 	normal := func(p *rule.Policy) bool { return !p.DoNotTrack && !p.PreDNAT }

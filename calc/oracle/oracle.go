@@ -39,7 +39,8 @@ type Cluster struct {
 	hosts     []host
 	others    []contributor // network sets
 	profiles  map[string]profile
-	policies  []*rule.Policy // in force: their tier exists
+	policies  []*rule.Policy         // in force or staged: their tier exists
+	replaced  map[rule.PolicyID]bool // by a staged one, would it be put in force
 	tiers     map[string]rule.Tier
 
 	affinities []*v3.BlockAffinity
@@ -68,7 +69,7 @@ type profile struct {
 
 // New reads objects of any kinds. Kinds that nothing is computed from are ignored; invalid objects end up in Refused.
 func New(objects []Version) *Cluster {
-	c := &Cluster{profiles: map[string]profile{}, tiers: map[string]rule.Tier{}, bgpConfigs: map[string]*v3.BGPConfiguration{},
+	c := &Cluster{profiles: map[string]profile{}, tiers: map[string]rule.Tier{}, replaced: map[rule.PolicyID]bool{}, bgpConfigs: map[string]*v3.BGPConfiguration{},
 		felix: map[string]*v3.FelixConfiguration{}, states: map[string]*desired.State{}, Refused: map[api.Key]error{}}
 	for _, v := range objects {
 		c.refuse(v.Object, api.Validate(v.Object, api.Checks{Selector: selector.ValidateSyntax, Stored: true}).Err())
@@ -148,6 +149,12 @@ func (c *Cluster) readRest(v Version) error {
 		return c.addPolicy(rule.CompileAdminNetworkPolicy(obj))
 	case *clusterpolicy.BaselineAdminNetworkPolicy:
 		return c.addPolicy(rule.CompileBaselineAdminNetworkPolicy(obj))
+	case *v3.StagedNetworkPolicy:
+		return c.addPolicy(rule.CompileStagedNetworkPolicy(obj))
+	case *v3.StagedGlobalNetworkPolicy:
+		return c.addPolicy(rule.CompileStagedGlobalNetworkPolicy(obj))
+	case *v3.StagedKubernetesNetworkPolicy:
+		return c.addPolicy(rule.CompileStagedKubernetesNetworkPolicy(obj))
 	case *v3.WorkloadEndpoint:
 		return c.addWorkload(obj, v)
 	case *v3.HostEndpoint:
@@ -178,6 +185,9 @@ func (c *Cluster) readRest(v Version) error {
 func (c *Cluster) addPolicy(p *rule.Policy, _ v3.FieldErrors, err error) error {
 	if err != nil {
 		return err
+	}
+	if p.Replaces {
+		c.replaced[p.ID.Enforced()] = true
 	}
 	if _, ok := c.tiers[p.Tier]; ok {
 		c.policies = append(c.policies, p)

@@ -15,23 +15,29 @@ import (
 // Notes name fields whose behaviour is not there yet; the result is then at least as strict as what the user wrote. The
 // error is a [v3.FieldErrors] with everything that is wrong; there is no policy then.
 func CompileNetworkPolicy(p *v3.NetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	s := &p.Spec
 	c := newCompiler(PolicyID{KindNetworkPolicy, p.Namespace, p.Name}, p.Namespace)
-	sel := selector.And(inNamespace(p.Namespace), c.plainSelector(s.Selector, "spec.selector"))
+	return c.result(c.networkPolicy(&p.Spec))
+}
+
+func (c *compiler) networkPolicy(s *v3.NetworkPolicySpec) *Policy {
+	sel := selector.And(inNamespace(c.namespace), c.plainSelector(s.Selector, "spec.selector"))
 	sel = c.withServiceAccount(sel, s.ServiceAccountSelector)
 	c.local = sel
 	out := &Policy{ID: c.id, Tier: tierName(s.Tier), Order: s.Order, Selector: sel}
 	out.Everywhere = slices.Contains(s.PerformanceHints, v3.AssumeNeededOnEveryNode)
 	c.types(out, s.Types, s.Ingress, s.Egress)
-	return c.result(out)
+	return out
 }
 
 // CompileGlobalNetworkPolicy compiles a policy of the whole cluster. Results are as for [CompileNetworkPolicy].
 //
 // A policy with doNotTrack or preDNAT is for host endpoints only, see [Policy.HostOnly].
 func CompileGlobalNetworkPolicy(p *v3.GlobalNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	s := &p.Spec
 	c := newCompiler(PolicyID{KindGlobalNetworkPolicy, "", p.Name}, "")
+	return c.result(c.globalNetworkPolicy(&p.Spec))
+}
+
+func (c *compiler) globalNetworkPolicy(s *v3.GlobalNetworkPolicySpec) *Policy {
 	sel := c.plainSelector(s.Selector, "spec.selector")
 	if s.NamespaceSelector != "" {
 		sel = selector.And(namespaced(c.plainSelector(s.NamespaceSelector, "spec.namespaceSelector"), NamespaceLabelPrefix), sel)
@@ -44,7 +50,7 @@ func CompileGlobalNetworkPolicy(p *v3.GlobalNetworkPolicy) (policy *Policy, note
 	if out.PreDNAT && out.Types[Egress] {
 		c.fail("spec.types", "must not hold Egress with preDNAT, which acts on arriving packets only")
 	}
-	return c.result(out)
+	return out
 }
 
 // CompileProfile compiles a profile's rules. Results are as for [CompileNetworkPolicy].

@@ -65,6 +65,12 @@ func compile(t *testing.T, doc string) (*rule.Policy, v3.FieldErrors, error) {
 		return rule.CompileNetworkPolicy(read(t, doc, &v3.NetworkPolicy{}))
 	case "projectcalico.org/v3 GlobalNetworkPolicy":
 		return rule.CompileGlobalNetworkPolicy(read(t, doc, &v3.GlobalNetworkPolicy{}))
+	case "projectcalico.org/v3 StagedNetworkPolicy":
+		return rule.CompileStagedNetworkPolicy(read(t, doc, &v3.StagedNetworkPolicy{}))
+	case "projectcalico.org/v3 StagedGlobalNetworkPolicy":
+		return rule.CompileStagedGlobalNetworkPolicy(read(t, doc, &v3.StagedGlobalNetworkPolicy{}))
+	case "projectcalico.org/v3 StagedKubernetesNetworkPolicy":
+		return rule.CompileStagedKubernetesNetworkPolicy(read(t, doc, &v3.StagedKubernetesNetworkPolicy{}))
 	case "projectcalico.org/v3 Profile":
 		return rule.CompileProfile(read(t, doc, &v3.Profile{}))
 	case "policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy":
@@ -113,7 +119,7 @@ func render(b *strings.Builder, t *testing.T, doc string) {
 	for _, flag := range []struct {
 		name string
 		set  bool
-	}{{"doNotTrack", p.DoNotTrack}, {"preDNAT", p.PreDNAT}, {"applyOnForward", p.ApplyOnForward}, {"ready on every node", p.Everywhere}} {
+	}{{"doNotTrack", p.DoNotTrack}, {"preDNAT", p.PreDNAT}, {"applyOnForward", p.ApplyOnForward}, {"ready on every node", p.Everywhere}, {"replaces the enforced policy", p.Replaces}} {
 		if flag.set {
 			fmt.Fprintf(b, "  %s\n", flag.name)
 		}

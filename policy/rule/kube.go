@@ -21,10 +21,15 @@ const KubeOrder = 1000.0
 // Other results are as for [CompileNetworkPolicy].
 func CompileKubeNetworkPolicy(p *networkingv1.NetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
 	c := newCompiler(PolicyID{KindKubeNetworkPolicy, p.Namespace, p.Name}, p.Namespace)
+	return c.result(c.kubeNetworkPolicy(p))
+}
+
+// kubeNetworkPolicy returns nil if the pods cannot be told.
+func (c *compiler) kubeNetworkPolicy(p *networkingv1.NetworkPolicy) *Policy {
 	pods, err := labelSelector(&p.Spec.PodSelector)
 	if err != nil {
 		c.fail("spec.podSelector", err.Error())
-		return c.result(nil)
+		return nil
 	}
 	c.local = selector.And(selector.And(inNamespace(p.Namespace), kubePods()), pods)
 	order := KubeOrder
@@ -42,7 +47,7 @@ func CompileKubeNetworkPolicy(p *networkingv1.NetworkPolicy) (policy *Policy, no
 			out.Rules[Egress] = append(out.Rules[Egress], k.compile(r.To, r.Ports)...)
 		}
 	}
-	return c.result(out)
+	return out
 }
 
 // kubeTypes returns the directions: those listed; with none listed Ingress, and Egress if there are egress rules.

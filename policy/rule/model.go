@@ -149,6 +149,9 @@ type Policy struct {
 	DoNotTrack, PreDNAT, ApplyOnForward bool
 	// Everywhere: to be kept ready on nodes without an endpoint for it, too.
 	Everywhere bool
+	// Replaces: put in force, this staged policy would take the place of the enforced one of its kind and name, if there is one. One that
+	// governs no direction would just remove it.
+	Replaces bool
 }
 
 // HostOnly tells whether the policy applies in front of host endpoints only, whatever its selector selects.

@@ -10,12 +10,13 @@ func CompareTiers(a, b Tier) int {
 	return cmp.Or(compareOrder(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
 }
 
-// ComparePolicies orders the policies of one tier for evaluation: by order, none last, then by name, kind and namespace.
+// ComparePolicies orders the policies of one tier for evaluation: by order, none last, then by name, kind and namespace. A
+// staged policy has the place it would have in force.
 func ComparePolicies(a, b *Policy) int {
 	return cmp.Or(
 		compareOrder(a.Order, b.Order),
 		cmp.Compare(a.ID.Name, b.ID.Name),
-		cmp.Compare(a.ID.Kind, b.ID.Kind),
+		cmp.Compare(a.ID.Kind.Enforced(), b.ID.Kind.Enforced()),
 		cmp.Compare(a.ID.Namespace, b.ID.Namespace),
 	)
 }
