@@ -208,7 +208,6 @@ func TestNotYetEffectiveCorpus(t *testing.T) {
 22 every-field spec.vxlanMode
 37 loadbalancer spec.allowedUses[0]
 54 default spec.kubeVirtVMAddressPersistence
-54 default spec.ipCooldownSeconds
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)

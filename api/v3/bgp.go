@@ -31,7 +31,7 @@ type BGPConfigurationSpec struct {
 	// ListenPort is the TCP port of BGP.
 	ListenPort *int `json:"listenPort,omitempty" default:"179" min:"1" max:"65535"`
 	// BindMode NodeIP listens only on the node's address.
-	BindMode string `json:"bindMode,omitempty" default:"None" enum:"None NodeIP" later:"BGP listens on all addresses"`
+	BindMode string `json:"bindMode,omitempty" default:"None" enum:"None NodeIP"`
 	// ServiceClusterIPs lists the ranges of cluster IPs to advertise.
 	ServiceClusterIPs []CIDRBlock `json:"serviceClusterIPs,omitzero" later:"service addresses are not advertised yet"`
 	// ServiceExternalIPs lists the ranges of external IPs to advertise.
@@ -47,7 +47,7 @@ type BGPConfigurationSpec struct {
 	// NodeMeshPassword protects the sessions of the node mesh.
 	NodeMeshPassword *BGPPassword `json:"nodeMeshPassword,omitempty" later:"sessions have no passwords yet"`
 	// NodeMeshMaxRestartTime is the graceful restart time (RFC 4724) of the node mesh.
-	NodeMeshMaxRestartTime *metav1.Duration `json:"nodeMeshMaxRestartTime,omitempty" default:"2m" later:"the node mesh uses 120 s"`
+	NodeMeshMaxRestartTime *metav1.Duration `json:"nodeMeshMaxRestartTime,omitempty" default:"2m"`
 	// IgnoredInterfaces lists interfaces, with * as wildcard, whose subnets are not advertised.
 	IgnoredInterfaces []string `json:"ignoredInterfaces,omitzero" later:"no interface subnets are advertised at all"`
 	// LocalWorkloadPeeringIPV4 is the address that local workloads peer with. A link-local address is best, but not 169.254.0.1 or

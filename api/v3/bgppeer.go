@@ -36,7 +36,7 @@ type BGPPeerSpec struct {
 	// LocalWorkloadSelector chooses workloads of the node as peers, by their labels.
 	LocalWorkloadSelector string `json:"localWorkloadSelector,omitempty" format:"selector" maxLen:"1024" later:"nodes do not peer with workloads yet"`
 	// LocalASNumber is the node's AS number towards this peer.
-	LocalASNumber *ASNumber `json:"localASNumber,omitempty" defaultText:"AS number of the node" format:"as" later:"the node uses its own AS number"`
+	LocalASNumber *ASNumber `json:"localASNumber,omitempty" defaultText:"AS number of the node" format:"as"`
 	// KeepOriginalNextHop is the older form of nextHopMode: Keep. Deprecated.
 	KeepOriginalNextHop *bool `json:"keepOriginalNextHop,omitempty"`
 	// NextHopMode says which next hop routes to the peer carry: Self for the node, Keep for the one they came with, Auto for what BGP
@@ -51,13 +51,13 @@ type BGPPeerSpec struct {
 	// KeepaliveTime is the time between keepalive messages.
 	KeepaliveTime *metav1.Duration `json:"keepaliveTime,omitempty" defaultText:"a third of the hold time"`
 	// NumAllowedLocalASNumbers is how often the own AS number may stand in the path of received routes.
-	NumAllowedLocalASNumbers *int32 `json:"numAllowedLocalASNumbers,omitempty" default:"0" min:"0" later:"routes with the own AS number are refused"`
+	NumAllowedLocalASNumbers *int32 `json:"numAllowedLocalASNumbers,omitempty" default:"0" min:"0"`
 	// TTLSecurity turns on the TTL check of RFC 5082 for a peer so many hops away.
-	TTLSecurity *uint8 `json:"ttlSecurity,omitempty" later:"the TTL is not checked yet"`
+	TTLSecurity *uint8 `json:"ttlSecurity,omitempty"`
 	// ReachableBy is the gateway to the peer. Needs peerIP.
 	ReachableBy string `json:"reachableBy,omitempty" format:"ip" maxLen:"64" later:"no route to the peer is made"`
 	// Filters lists BGPFilters, applied in order.
 	Filters []string `json:"filters,omitzero" later:"there are no BGP filters yet"`
 	// ReversePeering Manual keeps the nodes that peerSelector chooses from setting up their side of the session.
-	ReversePeering string `json:"reversePeering,omitempty" default:"Auto" enum:"Auto Manual" later:"both sides are set up"`
+	ReversePeering string `json:"reversePeering,omitempty" default:"Auto" enum:"Auto Manual"`
 }

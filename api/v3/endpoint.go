@@ -47,7 +47,7 @@ type WorkloadEndpointSpec struct {
 	// Ports gives names to ports, for rules.
 	Ports []WorkloadEndpointPort `json:"ports,omitzero"`
 	// AllowSpoofedSourcePrefixes lists source prefixes that the workload may use beside its own addresses.
-	AllowSpoofedSourcePrefixes []string `json:"allowSpoofedSourcePrefixes,omitzero" format:"net" later:"workloads may use their own addresses only"`
+	AllowSpoofedSourcePrefixes []string `json:"allowSpoofedSourcePrefixes,omitzero" format:"net"`
 	// QoSControls limit the workload's traffic.
 	QoSControls *QoSControls `json:"qosControls,omitempty" later:"traffic is not limited yet"`
 }
@@ -113,7 +113,7 @@ type HostEndpoint struct {
 	TypeMeta   `json:",inline"`
 	ObjectMeta `json:"metadata,omitempty"`
 	// Spec describes the interface.
-	Spec HostEndpointSpec `json:"spec,omitzero" later:"host endpoints are not enforced yet"`
+	Spec HostEndpointSpec `json:"spec,omitzero"`
 }
 
 // HostEndpointSpec describes the interface. At least one of interfaceName and expectedIPs is needed.

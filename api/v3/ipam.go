@@ -38,7 +38,7 @@ type IPAMConfigurationSpec struct {
 	// KubeVirtVMAddressPersistence lets a virtual machine keep its address over restart and migration.
 	KubeVirtVMAddressPersistence string `json:"kubeVirtVMAddressPersistence,omitempty" default:"Enabled" enum:"Enabled Disabled" later:"virtual machines are not told apart from pods yet"`
 	// IPCooldownSeconds is the time, in seconds, before a freed address is used again.
-	IPCooldownSeconds *int `json:"ipCooldownSeconds,omitempty" default:"0" min:"0" max:"1200" later:"a freed address goes to the end of its block's queue, without a waiting time"`
+	IPCooldownSeconds *int `json:"ipCooldownSeconds,omitempty" default:"0" min:"0" max:"1200"`
 }
 
 // IPAMBlock is written by weft: one block of a pool and who holds each of its addresses. Its name is the CIDR with '.',

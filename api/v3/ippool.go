@@ -53,7 +53,7 @@ type IPPoolSpec struct {
 	NodeSelector string `json:"nodeSelector,omitempty" default:"all()" format:"selector" maxLen:"1024"`
 	// NamespaceSelector chooses the namespaces that may use the pool, by their labels; absent means all. Not for pools
 	// that serve tunnels.
-	NamespaceSelector string `json:"namespaceSelector,omitempty" format:"selector" maxLen:"1024" later:"pools are not chosen by namespace yet"`
+	NamespaceSelector string `json:"namespaceSelector,omitempty" format:"selector" maxLen:"1024"`
 	// AllowedUses lists what the addresses are for. LoadBalancer stands alone.
 	AllowedUses []string `json:"allowedUses,omitzero" defaultText:"Workload and Tunnel; only Workload with a namespaceSelector" enum:"Workload Tunnel LoadBalancer" maxItems:"10" laterValues:"LoadBalancer" later:"services get no addresses yet"`
 	// AssignmentMode Manual keeps the pool for explicit requests.

@@ -41,7 +41,7 @@ type NetworkPolicySpec struct {
 	// Egress rules judge packets from the endpoint, top down.
 	Egress []Rule `json:"egress,omitzero" maxItems:"1024"`
 	// PerformanceHints are promises about use that let weft prepare.
-	PerformanceHints []string `json:"performanceHints,omitzero" enum:"AssumeNeededOnEveryNode" later:"policies are prepared where they are needed"`
+	PerformanceHints []string `json:"performanceHints,omitzero" enum:"AssumeNeededOnEveryNode"`
 }
 
 // GlobalNetworkPolicy applies to endpoints of all namespaces and to host endpoints.
@@ -71,13 +71,13 @@ type GlobalNetworkPolicySpec struct {
 	// Egress rules judge packets from the endpoint, top down.
 	Egress []Rule `json:"egress,omitzero" maxItems:"1024"`
 	// PerformanceHints are promises about use that let weft prepare.
-	PerformanceHints []string `json:"performanceHints,omitzero" enum:"AssumeNeededOnEveryNode" later:"policies are prepared where they are needed"`
+	PerformanceHints []string `json:"performanceHints,omitzero" enum:"AssumeNeededOnEveryNode"`
 	// DoNotTrack applies the policy before connection tracking. Needs applyOnForward; not with preDNAT.
-	DoNotTrack *bool `json:"doNotTrack,omitempty" default:"false" later:"host endpoints are not enforced yet"`
+	DoNotTrack *bool `json:"doNotTrack,omitempty" default:"false"`
 	// PreDNAT applies the policy before destination translation. Needs applyOnForward; ingress only.
-	PreDNAT *bool `json:"preDNAT,omitempty" default:"false" later:"host endpoints are not enforced yet"`
+	PreDNAT *bool `json:"preDNAT,omitempty" default:"false"`
 	// ApplyOnForward applies the policy to packets that a host endpoint forwards, too.
-	ApplyOnForward *bool `json:"applyOnForward,omitempty" default:"false" later:"host endpoints are not enforced yet"`
+	ApplyOnForward *bool `json:"applyOnForward,omitempty" default:"false"`
 }
 
 // Tier orders groups of policies.
