@@ -132,7 +132,8 @@ func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldError
 	if wrong := g.settings.put(key, obj); wrong != nil {
 		return wrong
 	}
-	return g.reach.putConfig(key, obj)
+	g.reach.putConfig(key, obj)
+	return nil
 }
 
 func (g *Graph) removeFelix(key api.Key) {

@@ -22,11 +22,11 @@ type vxlan struct {
 // default.
 type vxlanConfigs struct {
 	own    string
-	byName map[string]v3.FelixOverlay
+	byName map[string]v3.FelixVXLAN
 }
 
 func newVXLANConfigs(self string) vxlanConfigs {
-	return vxlanConfigs{own: "node." + self, byName: map[string]v3.FelixOverlay{}}
+	return vxlanConfigs{own: "node." + self, byName: map[string]v3.FelixVXLAN{}}
 }
 
 func (c vxlanConfigs) now() vxlan {
@@ -45,13 +45,9 @@ func (c vxlanConfigs) now() vxlan {
 	}
 }
 
-func (r *reach) putConfig(key api.Key, obj *v3.FelixConfiguration) api.FieldErrors {
-	if port := obj.Spec.VXLANPort; port != nil && *port == 0 {
-		return api.FieldErrors{{Path: "spec.vxlanPort", Reason: "0 is no port; write 1 to 65535"}}
-	}
-	r.configs.byName[key.Name] = obj.Spec.FelixOverlay
+func (r *reach) putConfig(key api.Key, obj *v3.FelixConfiguration) {
+	r.configs.byName[key.Name] = obj.Spec.FelixVXLAN
 	r.all = true
-	return nil
 }
 
 func (r *reach) removeConfig(key api.Key) {

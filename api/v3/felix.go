@@ -31,7 +31,8 @@ type FelixConfigurationSpec struct {
 	FelixXDP        `json:",inline" later:"there is no XDP acceleration yet"`
 	FelixBPF        `json:",inline" later:"there is no eBPF data plane yet"`
 	FelixBPFMaps    `json:",inline" later:"there is no eBPF data plane yet"`
-	FelixOverlay    `json:",inline" later:"overlays are not built yet"`
+	FelixIPIP       `json:",inline" later:"IP-in-IP is not built yet"`
+	FelixVXLAN      `json:",inline"`
 	FelixWireguard  `json:",inline" later:"encryption is not built yet"`
 	FelixFlowLogs   `json:",inline" later:"there are no flow records yet"`
 	FelixOpenStack  `json:",inline" later:"OpenStack is not supported yet"`

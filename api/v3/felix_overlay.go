@@ -7,12 +7,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// FelixOverlay tunes the IP-in-IP and VXLAN overlays.
-type FelixOverlay struct {
+// FelixIPIP tunes the IP-in-IP overlay.
+type FelixIPIP struct {
 	// IPIPEnabled turns IP-in-IP on or off; absent means on if a pool wants it.
 	IPIPEnabled *bool `json:"ipipEnabled,omitempty"`
 	// IPIPMTU is the MTU of the IP-in-IP device; 0 means detected.
 	IPIPMTU *int `json:"ipipMTU,omitempty" default:"0" min:"0" max:"65535"`
+}
+
+// FelixVXLAN tunes the VXLAN overlay.
+type FelixVXLAN struct {
 	// VXLANEnabled turns VXLAN on or off; absent means on if a pool wants it.
 	VXLANEnabled *bool `json:"vxlanEnabled,omitempty"`
 	// VXLANMTU is the MTU of the IPv4 VXLAN device; 0 means detected.
@@ -20,7 +24,7 @@ type FelixOverlay struct {
 	// VXLANMTUV6 is the IPv6 counterpart.
 	VXLANMTUV6 *int `json:"vxlanMTUV6,omitempty" default:"0" min:"0" max:"65535"`
 	// VXLANPort is the UDP port of VXLAN (RFC 7348).
-	VXLANPort *int `json:"vxlanPort,omitempty" default:"4789" min:"0" max:"65535"`
+	VXLANPort *int `json:"vxlanPort,omitempty" default:"4789" min:"1" max:"65535"`
 	// VXLANVNI is the VXLAN network identifier, 24 bits.
 	VXLANVNI *int `json:"vxlanVNI,omitempty" default:"4096" min:"0" max:"16777215"`
 }

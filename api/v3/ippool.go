@@ -40,9 +40,9 @@ type IPPoolSpec struct {
 	// BlockSize is the prefix length of the blocks handed to nodes: 20 to 32 for IPv4, 116 to 128 for IPv6.
 	BlockSize *int `json:"blockSize,omitempty" defaultText:"26 for IPv4, 122 for IPv6" min:"0" max:"128" immutable:"true"`
 	// IPIPMode says towards which nodes packets are carried in IP-in-IP. IPv4 only, and not together with vxlanMode.
-	IPIPMode EncapMode `json:"ipipMode,omitempty" default:"Never" enum:"Never Always CrossSubnet" later:"overlays are not built yet, packets are routed plainly"`
+	IPIPMode EncapMode `json:"ipipMode,omitempty" default:"Never" enum:"Never Always CrossSubnet" later:"IP-in-IP is not built yet, packets are routed plainly"`
 	// VXLANMode says towards which nodes packets are carried in VXLAN (RFC 7348). Not together with ipipMode.
-	VXLANMode EncapMode `json:"vxlanMode,omitempty" default:"Never" enum:"Never Always CrossSubnet" later:"overlays are not built yet, packets are routed plainly"`
+	VXLANMode EncapMode `json:"vxlanMode,omitempty" default:"Never" enum:"Never Always CrossSubnet"`
 	// NATOutgoing gives packets that leave all pools the node's source address.
 	NATOutgoing *bool `json:"natOutgoing,omitempty" default:"false" later:"source translation is not built yet, packets leave with the workload's address"`
 	// Disabled stops new automatic assignments. Addresses in use stay, and stay routed.

@@ -18,13 +18,13 @@ type NodeSpec struct {
 	// BGP is absent when the node takes no part in BGP.
 	BGP *NodeBGPSpec `json:"bgp,omitempty"`
 	// IPv4VXLANTunnelAddr is the address of the IPv4 VXLAN device.
-	IPv4VXLANTunnelAddr string `json:"ipv4VXLANTunnelAddr,omitempty" format:"ip4" later:"overlays are not built yet"`
+	IPv4VXLANTunnelAddr string `json:"ipv4VXLANTunnelAddr,omitempty" format:"ip4"`
 	// IPv6VXLANTunnelAddr is the address of the IPv6 VXLAN device.
-	IPv6VXLANTunnelAddr string `json:"ipv6VXLANTunnelAddr,omitempty" format:"ip6" later:"overlays are not built yet"`
+	IPv6VXLANTunnelAddr string `json:"ipv6VXLANTunnelAddr,omitempty" format:"ip6"`
 	// VXLANTunnelMACAddr is the MAC address of the IPv4 VXLAN device.
-	VXLANTunnelMACAddr string `json:"vxlanTunnelMACAddr,omitempty" format:"mac" later:"overlays are not built yet"`
+	VXLANTunnelMACAddr string `json:"vxlanTunnelMACAddr,omitempty" format:"mac"`
 	// VXLANTunnelMACAddrV6 is the MAC address of the IPv6 VXLAN device.
-	VXLANTunnelMACAddrV6 string `json:"vxlanTunnelMACAddrV6,omitempty" format:"mac" later:"overlays are not built yet"`
+	VXLANTunnelMACAddrV6 string `json:"vxlanTunnelMACAddrV6,omitempty" format:"mac"`
 	// OrchRefs tells what orchestrators call the node. For information.
 	OrchRefs []OrchRef `json:"orchRefs,omitzero"`
 	// Wireguard holds the addresses of the encryption devices.
@@ -42,7 +42,7 @@ type NodeBGPSpec struct {
 	// IPv6Address is the IPv6 counterpart.
 	IPv6Address string `json:"ipv6Address,omitempty" format:"ipSubnet"`
 	// IPv4IPIPTunnelAddr is the address of the IP-in-IP device.
-	IPv4IPIPTunnelAddr string `json:"ipv4IPIPTunnelAddr,omitempty" format:"ip4" later:"overlays are not built yet"`
+	IPv4IPIPTunnelAddr string `json:"ipv4IPIPTunnelAddr,omitempty" format:"ip4" later:"IP-in-IP is not built yet"`
 	// RouteReflectorClusterID, a dotted quad, makes the node a route reflector (RFC 4456).
 	RouteReflectorClusterID string `json:"routeReflectorClusterID,omitempty" format:"clusterID"`
 }
