@@ -50,7 +50,7 @@ func udp(src, dst netip.Addr, port uint16) eval.Packet {
 func connections(t *testing.T, open Open) {
 	b := newBench(t, open, false)
 	for _, v6 := range []bool{false, true} {
-		b.apply(t, world(t, rule.Allow, 1, 2), nil)
+		b.apply(t, world(t, rule.Allow, 1, 2))
 		there := eval.Packet{Src: WorkloadAddr(1, v6), Dst: WorkloadAddr(2, v6), Protocol: protoTCP, SrcPort: 3000, DstPort: 80}
 		back := eval.Packet{Src: there.Dst, Dst: there.Src, Protocol: protoTCP, SrcPort: there.DstPort, DstPort: there.SrcPort}
 		step := func(what, from string, p eval.Packet, segment []byte, want string) {
@@ -66,16 +66,16 @@ func connections(t *testing.T, open Open) {
 		step("stray answer", Workload(2), stray, tcp(stray, tcpSyn|tcpAck, 1, 1), "")
 		step("SYN", Workload(1), there, tcp(there, tcpSyn, 1000, 0), Workload(2))
 		step("SYN ACK", Workload(2), back, tcp(back, tcpSyn|tcpAck, 2000, 1001), Workload(1))
-		b.apply(t, world(t, rule.Deny, 1, 2), nil)
+		b.apply(t, world(t, rule.Deny, 1, 2))
 		step("established, after a deny", Workload(1), there, tcp(there, tcpAck, 1001, 2001), Workload(2))
 		step("its other direction", Workload(2), back, tcp(back, tcpAck, 2001, 1001), Workload(1))
 		there.SrcPort++
 		step("new, after a deny", Workload(1), there, tcp(there, tcpSyn, 1000, 0), "")
 		b.settings.AllowInvalid = true
-		b.apply(t, world(t, rule.Allow, 1, 2), nil)
+		b.apply(t, world(t, rule.Allow, 1, 2))
 		stray.SrcPort++
 		step("stray answer that may meet policy", Workload(2), stray, tcp(stray, tcpSyn|tcpAck, 1, 1), Workload(1))
-		b.apply(t, world(t, rule.Deny, 1, 2), nil)
+		b.apply(t, world(t, rule.Deny, 1, 2))
 		stray.SrcPort++
 		step("stray answer that policy denies", Workload(2), stray, tcp(stray, tcpSyn|tcpAck, 1, 1), "")
 		b.settings.AllowInvalid = false
@@ -88,7 +88,7 @@ func changes(t *testing.T, open Open) {
 	b := newBench(t, open, false)
 	seed := uint64(time.Now().UnixNano())
 	g := newGenerator(seed, false)
-	b.apply(t, b.fixed(t, g), nil)
+	b.apply(t, b.fixed(t, g))
 	stop, done := make(chan struct{}), make(chan error, 1)
 	var sent int
 	go func() {
@@ -106,10 +106,10 @@ func changes(t *testing.T, open Open) {
 	}()
 	for range 60 {
 		now := b.fixed(t, g)
-		b.apply(t, now, nil)
+		b.apply(t, now)
 		if g.one(4) {
 			b.reopen(t)
-			b.apply(t, now, nil)
+			b.apply(t, now)
 		}
 	}
 	close(stop)
@@ -167,7 +167,7 @@ func (b *bench) pair(n int) error {
 // guards: sources and interfaces that are not known are closed; what touches no workload is not our business.
 func guards(t *testing.T, open Open) {
 	b := newBench(t, open, true)
-	b.apply(t, world(t, rule.Allow, 1, 2), nil)
+	b.apply(t, world(t, rule.Allow, 1, 2))
 	outside4, outside6 := outside(false), outside(true)
 	must(t, packet.OnOneCPU(func() error {
 		b.expect(t, "own source", Workload(1), udp(WorkloadAddr(1, false), outside4, 1), uplink)
@@ -193,7 +193,7 @@ func host(t *testing.T, open Open) {
 	for _, accept := range []bool{false, true} {
 		b := newBench(t, open, accept)
 		for _, action := range []rule.Action{rule.Allow, rule.Deny} {
-			b.apply(t, world(t, action, 1), nil)
+			b.apply(t, world(t, action, 1))
 			want := ""
 			if accept && action == rule.Allow {
 				want = toHost

@@ -16,7 +16,7 @@ import (
 // ended: of a connection that carries own.EndedMark nothing passes, in either direction and whatever policy says, until the mark is taken away.
 func ended(t *testing.T, open Open) {
 	b := newBench(t, open, false)
-	b.apply(t, world(t, rule.Allow, 1, 2), nil)
+	b.apply(t, world(t, rule.Allow, 1, 2))
 	table, err := conntrack.Open(b.Router)
 	must(t, err)
 	t.Cleanup(func() { must(t, table.Close()) })
@@ -68,7 +68,7 @@ func outIf(passes bool, out string) string {
 // (nf_conntrack_tcp_loose): it may come from the side that did not open it.
 func midway(t *testing.T, open Open) {
 	b := newBench(t, open, false)
-	b.apply(t, world(t, rule.Allow, 1, 2), nil)
+	b.apply(t, world(t, rule.Allow, 1, 2))
 	for _, v6 := range []bool{false, true} {
 		there, _ := conversation(v6, protoTCP)
 		for _, flags := range []byte{tcpAck, tcpAck | tcpFin, tcpSyn | tcpAck} {

@@ -80,12 +80,12 @@ func (b *bench) reopen(t *testing.T) {
 }
 
 // apply programs a state under the bench's settings.
-func (b *bench) apply(t *testing.T, view *desired.State, delta *desired.Delta) {
+func (b *bench) apply(t *testing.T, view *desired.State) {
 	t.Helper()
 	settings := b.settings
 	must(t, view.Apply(&desired.Delta{Settings: &settings}))
 	b.hits = nil
-	r, err := b.driver.Apply(t.Context(), view, delta)
+	r, err := b.driver.Apply(t.Context(), view, nil)
 	must(t, err)
 	if len(r.Failed) > 0 {
 		t.Fatalf("endpoints failed: %v", r.Failed)
