@@ -86,6 +86,9 @@ func allPolicies(c *cluster.Cluster) []policyLine {
 	for _, p := range c.Policies() {
 		line := lineOf(p)
 		line.Rules = len(p.Rules[rule.Ingress]) + len(p.Rules[rule.Egress])
+		if p.ID.Kind.Staged() {
+			line.Note = "staged: evaluated for previews, not enforced"
+		}
 		if !p.Enforced {
 			line.Note = "not enforced: there is no tier " + p.Tier.Name
 		}
@@ -129,6 +132,15 @@ func effectivePolicies(c *cluster.Cluster, workload string) ([]policyLine, error
 				out = append(out, effectiveLine(c, end, id, dir))
 			}
 		}
+		for _, tier := range effective[dir].Staged {
+			for _, id := range tier.Policies {
+				if id.Kind.Staged() {
+					line := effectiveLine(c, end, id, dir)
+					line.Note = "staged: would be in force in this place of its tier"
+					out = append(out, line)
+				}
+			}
+		}
 		for _, id := range effective[dir].Profiles {
 			out = append(out, effectiveLine(c, end, id, dir))
 		}
@@ -161,18 +173,18 @@ func policyTable(list []policyLine, effective bool) printer.Table {
 	if effective {
 		t.Columns = append([]printer.Column{{Header: "DIRECTION"}}, t.Columns...)
 	} else {
-		t.Columns = append(t.Columns, printer.Column{Header: "TYPES"}, printer.Column{Header: "NOTE"})
+		t.Columns = append(t.Columns, printer.Column{Header: "TYPES"})
 	}
-	t.Columns = append(t.Columns, printer.Column{Header: "SELECTOR"})
+	t.Columns = append(t.Columns, printer.Column{Header: "NOTE"}, printer.Column{Header: "SELECTOR"})
 	for _, p := range list {
 		name := strings.TrimPrefix(p.Namespace+"/"+p.Name, "/")
 		row := []string{p.Tier, orderText(p.TierOrder), orderText(p.Order), p.Kind, name, strconv.Itoa(p.Rules), p.TierEnd}
 		if effective {
 			row = append([]string{p.Direction}, row...)
 		} else {
-			row = append(row, joinComma(p.Types), p.Note)
+			row = append(row, joinComma(p.Types))
 		}
-		t.Rows = append(t.Rows, append(row, p.Selector))
+		t.Rows = append(t.Rows, append(row, p.Note, p.Selector))
 	}
 	return t
 }

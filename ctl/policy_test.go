@@ -79,3 +79,34 @@ spec: {node: n1, orchestrator: k8s, pod: db, endpoint: eth0, interfaceName: cali
 		t.Error("a diff writes")
 	}
 }
+
+const stagedPolicy = `
+---
+apiVersion: projectcalico.org/v3
+kind: StagedNetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {selector: app == 'web', types: [Egress]}
+`
+
+// TestStaged shows a staged policy where it would be, what it would deny, and that it denies nothing yet.
+func TestStaged(t *testing.T) {
+	u := newUser(t)
+	file := u.file("shop.yaml", shopPods+shopPolicies+stagedPolicy)
+	if out := u.must("", "policy", "list", "--offline", "-f", file, "--effective", "shop/web"); !strings.Contains(out, "StagedNetworkPolicy   shop/web") || !strings.Contains(out, "staged: ") {
+		t.Errorf("effective:\n%s", out)
+	}
+	if out := u.must("", "policy", "list", "--offline", "-f", file); !strings.Contains(out, "staged: evaluated") {
+		t.Errorf("all:\n%s", out)
+	}
+	out := u.must("", "why", "--offline", "-f", file, "shop/web", "shop/api:http")
+	if !strings.Contains(out, "staged   would be denied: shop/web is isolated for egress by StagedNetworkPolicy shop/web") {
+		t.Errorf("why:\n%s", out)
+	}
+	if out := u.must("", "policy", "diff", "--base", file, "-f", file); !strings.Contains(out, "no verdict changes") {
+		t.Errorf("diff:\n%s", out)
+	}
+	out, _, code := u.run("", "policy", "diff", "--staged", "--base", file)
+	if code != ExitVerdict || !strings.Contains(out, "isolated for egress by StagedNetworkPolicy shop/web") {
+		t.Errorf("diff --staged: exit %d\n%s", code, out)
+	}
+}

@@ -63,9 +63,11 @@ func (c *Cluster) tiers() map[string]rule.Tier {
 	return out
 }
 
-// Effective is what judges one direction of an endpoint: tiers in order, then profiles.
+// Effective is what judges one direction of an endpoint: tiers in order, then profiles. Staged is what the tiers would be with all staged
+// policies in force, nil if none concerns the endpoint.
 type Effective struct {
 	Tiers    []desired.TierPolicies
+	Staged   []desired.TierPolicies
 	Profiles []rule.PolicyID
 }
 
@@ -76,7 +78,10 @@ func (c *Cluster) EffectiveAt(end *End) (out [2]Effective, reason string, ok boo
 		return out, c.problem(end), false
 	}
 	for dir := range out {
-		out[dir] = Effective{endpoint.Tiers[dir], endpoint.Profiles}
+		out[dir] = Effective{Tiers: endpoint.Tiers[dir], Profiles: endpoint.Profiles}
+		if endpoint.Staged != nil {
+			out[dir].Staged = endpoint.Staged[dir]
+		}
 	}
 	return out, "", true
 }

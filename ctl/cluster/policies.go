@@ -22,6 +22,10 @@ var resources = map[rule.PolicyKind]api.Resource{
 	rule.KindClusterNetworkPolicy:       api.ClusterNetworkPolicies,
 	rule.KindAdminNetworkPolicy:         api.AdminNetworkPolicies,
 	rule.KindBaselineAdminNetworkPolicy: api.BaselineAdminNetworkPolicies,
+
+	rule.KindStagedNetworkPolicy:           api.StagedNetworkPolicies,
+	rule.KindStagedGlobalNetworkPolicy:     api.StagedGlobalNetworkPolicies,
+	rule.KindStagedKubernetesNetworkPolicy: api.StagedKubernetesNetworkPolicies,
 }
 
 // PolicyObject returns the object that a policy or profile was compiled from, nil if it is none that anyone wrote.
@@ -45,6 +49,12 @@ func compile(obj api.Object) (p *rule.Policy, ok bool) {
 		p, _, err = rule.CompileAdminNetworkPolicy(o)
 	case *clusterpolicy.BaselineAdminNetworkPolicy:
 		p, _, err = rule.CompileBaselineAdminNetworkPolicy(o)
+	case *v3.StagedNetworkPolicy:
+		p, _, err = rule.CompileStagedNetworkPolicy(o)
+	case *v3.StagedGlobalNetworkPolicy:
+		p, _, err = rule.CompileStagedGlobalNetworkPolicy(o)
+	case *v3.StagedKubernetesNetworkPolicy:
+		p, _, err = rule.CompileStagedKubernetesNetworkPolicy(o)
 	}
 	return p, p != nil && err == nil
 }
