@@ -7,11 +7,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 )
 
 // Client talks to one agent.
@@ -54,7 +57,7 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("agent socket %s: %w; is `weft agent` running on this node, and are you root?", c.socket, err)
+		return c.unreachable(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
@@ -68,4 +71,23 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 		return fmt.Errorf("agent socket %s: the answer to %s is not understood: %w; are agent and command of one version?", c.socket, path, err)
 	}
 	return nil
+}
+
+// unreachable says why nobody answers, without the URL, which is none, and the address, which is the socket.
+func (c *Client) unreachable(err error) error {
+	var sent *url.Error
+	if errors.As(err, &sent) {
+		err = sent.Err
+	}
+	var dialled *net.OpError
+	if errors.As(err, &dialled) {
+		err = dialled.Err
+	}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("agent socket %s: %w; run the command as root", c.socket, err)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("agent socket %s: %w; `weft agent` does not run on this node, or has another --state-dir", c.socket, err)
+	}
+	return fmt.Errorf("agent socket %s: %w", c.socket, err)
 }
