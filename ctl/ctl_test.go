@@ -4,12 +4,14 @@
 package ctl
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/store/etcdstore"
 	"github.com/weftnet/weft/store/memstore"
@@ -350,5 +352,14 @@ func TestAdministratorsPolicies(t *testing.T) {
 	misspelt := strings.Replace(adminPolicies, "podSelector", "podSelektor", 1)
 	if out, errOut, code := u.run(misspelt, "validate", "-f", "-"); code == 0 || !strings.Contains(out+errOut, "did you mean podSelector?") {
 		t.Errorf("validate of a misspelt field: exit %d\n%s%s", code, out, errOut)
+	}
+}
+
+func TestExitAsSaysNothing(t *testing.T) {
+	var out bytes.Buffer
+	root := &cobra.Command{SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error { return ExitAs(7) }}
+	root.SetArgs(nil)
+	if code := Execute(t.Context(), root, &Env{Err: &out}); code != 7 || out.Len() > 0 {
+		t.Errorf("exit %d, %q; want the code of the command and no word", code, out.String())
 	}
 }

@@ -57,6 +57,9 @@ func (e *exitError) Unwrap() error { return e.err }
 // errSaid marks an error whose explanation is already on the screen.
 var errSaid = errors.New("already reported")
 
+// ExitAs ends the program with an exit code and no message: that of a command it ran, which has spoken for itself.
+func ExitAs(code int) error { return &exitError{code, errSaid} }
+
 // ExitCode returns the exit code for the error of a command.
 func ExitCode(err error) int {
 	var coded *exitError

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weftnet/weft/ctl"
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/sys/proc"
 )
@@ -66,7 +67,7 @@ func newExec() *cobra.Command {
 		Use:   "exec NAME MEMBER -- COMMAND [ARGUMENT...]",
 		Short: "Run a command in the network namespace of a workload or node",
 		Long: `Run a command in the network namespace of a workload (web, or shop/web), a node (n1), the router (tor), the external host behind it (ext)
-or the route reflector (rr).`,
+or the route reflector (rr). The exit status is that of the command.`,
 		Example: `  weft lab exec tour n1 -- ip route
   weft lab exec tour web -- bash
   weft lab exec tour n1 -- nft list table inet weft`,
@@ -76,7 +77,11 @@ or the route reflector (rr).`,
 			return withLab(args[0], func(l *lab.Lab) error {
 				streams := proc.IO{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}
 				// An interrupt reaches the command from the terminal: it decides what to do about it.
-				return l.Exec(context.WithoutCancel(cmd.Context()), args[1], args[2:], streams)
+				err := l.Exec(context.WithoutCancel(cmd.Context()), args[1], args[2:], streams)
+				if code, exited := proc.ExitCode(err); exited {
+					return ctl.ExitAs(code)
+				}
+				return err
 			})
 		},
 	}
