@@ -25,10 +25,8 @@ import (
 	"github.com/weftnet/weft/agent/record"
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/calc"
-	"github.com/weftnet/weft/dataplane/nft"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/ipam"
-	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/routing/bgp"
 	"github.com/weftnet/weft/routing/routes"
 	"github.com/weftnet/weft/routing/tunnel"
@@ -50,25 +48,20 @@ type Config struct {
 
 // Agent is a running node.
 type Agent struct {
+	kernel
 	config  Config
 	log     *slog.Logger
 	started time.Time
 	records *record.Dir
 	loop    *loop
 	publish *publisher
-	filter  packetFilter
-	tunnels tunnelWriter
-	routes  *routes.Manager
 	speaker bgp.Speaker // set at the start
 	cni     *cni.Server
 	ipam    *ipam.Allocator
 	// connections ends those in tracked that policy no longer allows.
 	connections *connections.Reviewer
-	tracked     tracking
-	// newSpeaker makes the speaker.
-	newSpeaker func(bgp.Options) bgp.Speaker
-	address    addresses
-	claimed    chan struct{} // closed once the node name is ours
+	address     addresses
+	claimed     chan struct{} // closed once the node name is ours
 	// nodeChanged is signalled when the datastore says something new of our Node; nameLost is why the name is no longer ours, nil if it is.
 	nodeChanged chan struct{}
 	nameLost    atomic.Pointer[error]
@@ -97,13 +90,6 @@ func Run(ctx context.Context, config Config) error {
 	return errors.Join(a.start(ctx), config.Store.Close(), lock.Release())
 }
 
-// packetFilter is the dataplane driver as the agent uses it.
-type packetFilter interface {
-	writer
-	Hits() (map[rule.ID]uint64, error)
-	Close() error
-}
-
 // tunnelWriter is the tunnel manager as the agent uses it.
 type tunnelWriter interface {
 	writer
@@ -112,11 +98,12 @@ type tunnelWriter interface {
 
 // kernel is what the agent stands on.
 type kernel struct {
-	filter  packetFilter
-	tunnels tunnelWriter
-	routes  *routes.Manager
-	speaker func(bgp.Options) bgp.Speaker
-	tracked tracking
+	filter     packetFilter
+	tunnels    tunnelWriter
+	routes     *routes.Manager
+	newSpeaker func(bgp.Options) bgp.Speaker
+	tracked    tracking
+	links      hostLinks
 }
 
 // openKernel opens the real one, of which only forwarding is switched on.
@@ -124,27 +111,28 @@ func openKernel(config Config) (kernel, error) {
 	if err := enableForwarding(); err != nil {
 		return kernel{}, err
 	}
-	filter, err := nft.New(nft.Options{Log: config.Log})
+	manager, err := routes.Open(nil, config.Log)
 	if err != nil {
 		return kernel{}, err
 	}
-	manager, err := routes.Open(nil, config.Log)
-	if err != nil {
-		return kernel{}, errors.Join(err, filter.Close())
-	}
 	tunnels, err := tunnel.Open(tunnel.Options{Log: config.Log})
 	if err != nil {
-		return kernel{}, errors.Join(err, manager.Close(), filter.Close())
+		return kernel{}, errors.Join(err, manager.Close())
 	}
 	tracked, err := openTracking()
 	if err != nil {
-		return kernel{}, errors.Join(err, tunnels.Close(), manager.Close(), filter.Close())
+		return kernel{}, errors.Join(err, tunnels.Close(), manager.Close())
 	}
-	return kernel{filter, tunnelPart{tunnels}, manager, func(o bgp.Options) bgp.Speaker { return bgp.New(o) }, tracked}, nil
+	links, err := openLinks()
+	if err != nil {
+		return kernel{}, errors.Join(err, tracked.Close(), tunnels.Close(), manager.Close())
+	}
+	speaker := func(o bgp.Options) bgp.Speaker { return bgp.New(o) }
+	return kernel{newFilter(config.Log), tunnelPart{tunnels}, manager, speaker, tracked, links}, nil
 }
 
 func (k kernel) close() error {
-	return errors.Join(k.filter.Close(), k.tunnels.Close(), k.routes.Close(), k.tracked.Close())
+	return errors.Join(k.filter.Close(), k.tunnels.Close(), k.routes.Close(), k.tracked.Close(), k.links.Close())
 }
 
 // build makes the parts; nothing runs yet.
@@ -154,22 +142,20 @@ func build(config Config, below kernel) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{
-		config: config, log: config.Log, started: time.Now(), records: records, filter: below.filter, tunnels: below.tunnels, routes: below.routes,
-		newSpeaker: below.speaker,
-		publish:    newPublisher(config.Store, config.Log),
-		ipam:       ipam.New(config.Store, ipam.Options{Node: config.Node}),
-		claimed:    make(chan struct{}), nodeChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
+		config: config, log: config.Log, started: time.Now(), records: records, kernel: below,
+		publish: newPublisher(config.Store, config.Log),
+		ipam:    ipam.New(config.Store, ipam.Options{Node: config.Node}),
+		claimed: make(chan struct{}), nodeChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
 	}
 	a.loop = &loop{
 		nodeKey: api.Key{Resource: api.Nodes, Name: config.Node}, echo: a.publish.echo,
 		ownNode:   func(store.Event) { replace(a.nodeChanged, struct{}{}) },
 		unclaimed: func(ids []desired.EndpointID) { a.unclaimed <- ids },
 		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), status: newStatusTable(),
-		filter: &part{name: "nftables", writer: below.filter}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
+		filter: &part{name: "dataplane", writer: below.filter}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
 		tunnels: &part{name: "tunnels", writer: below.tunnels},
-		batches: make(chan store.Batch), locals: make(chan localChange, 64), queries: make(chan func()), ended: make(chan struct{}),
+		batches: make(chan store.Batch), locals: make(chan localChange, 64), links: make(chan []calc.Link), queries: make(chan func()), ended: make(chan struct{}),
 	}
-	a.tracked = below.tracked
 	a.connections = connections.New(connections.Config{
 		Table: below.tracked, Links: below.tracked.Links, Log: config.Log,
 		Ask: func(ctx context.Context, f func(desired.View)) bool {
@@ -184,13 +170,16 @@ func build(config Config, below kernel) (*Agent, error) {
 
 // start runs all parts. Errors of the environment (no datastore, no peer) are waited out; only what cannot get better ends the agent.
 func (a *Agent) start(ctx context.Context) (err error) {
-	defer func() {
-		err = errors.Join(err, a.filter.Close(), a.tunnels.Close(), a.routes.Close(), a.tracked.Close())
-	}()
+	defer func() { err = errors.Join(err, a.close()) }()
 	restored, err := a.restore()
 	if err != nil {
 		return err
 	}
+	links, err := a.links.List()
+	if err != nil {
+		return err
+	}
+	a.loop.graph.SetLinks(links)
 	inherited, err := a.routes.Inherited()
 	if err != nil {
 		return err
@@ -205,6 +194,7 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group.Go(func() error { defer close(a.loop.ended); a.loop.run(ctx); return nil })
 	group.Go(func() error { return a.serveAdmin(ctx, filepath.Join(a.config.StateDir, "agent.sock")) })
 	group.Go(func() error { a.publish.run(ctx); return nil })
+	group.Go(func() error { a.watchLinks(ctx, links); return nil })
 	group.Go(func() error { a.connections.Run(ctx); return nil })
 	group.Go(func() error { return a.claimName(ctx) })
 	group.Go(func() error { return a.watch(ctx) })

@@ -8,16 +8,20 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/weftnet/weft/agent/driver"
 	"github.com/weftnet/weft/agent/record"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/internal/agentapi"
 	"github.com/weftnet/weft/routing/bgp"
 	"github.com/weftnet/weft/routing/bgp/bgptest"
@@ -32,6 +36,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Close makes a fake kernel a packet filter.
 func (*fakeKernel) Close() error { return nil }
+func (*fakeKernel) Decision() driver.Decision {
+	return driver.Decision{Driver: "fake", Reason: "a test"}
+}
 
 // fakeTracking is a table of connections whose ends are all elsewhere.
 type fakeTracking struct{ conntracktest.Table }
@@ -41,6 +48,46 @@ func (*fakeTracking) Links(addrs []netip.Addr) ([]string, error) {
 }
 
 func (*fakeTracking) Close() error { return nil }
+
+// fakeLinks are what set says.
+type fakeLinks struct {
+	mu     sync.Mutex
+	list   []calc.Link
+	change chan struct{}
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newFakeLinks() *fakeLinks {
+	return &fakeLinks{change: make(chan struct{}, 1), closed: make(chan struct{})}
+}
+
+func (f *fakeLinks) set(links ...calc.Link) {
+	f.mu.Lock()
+	f.list = links
+	f.mu.Unlock()
+	f.change <- struct{}{}
+}
+
+func (f *fakeLinks) List() ([]calc.Link, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.list, nil
+}
+
+func (f *fakeLinks) Wait() error {
+	select {
+	case <-f.change:
+		return nil
+	case <-f.closed:
+		return os.ErrClosed
+	}
+}
+
+func (f *fakeLinks) Close() error {
+	f.once.Do(func() { close(f.closed) })
+	return nil
+}
 
 // node is a whole agent on fakes: a datastore in memory, a packet filter and a speaker that remember, a route table of its own.
 type node struct {
@@ -52,13 +99,14 @@ type node struct {
 	fib     *netlinktest.FIB
 	speaker *bgptest.Speaker
 	tracked *fakeTracking
+	links   *fakeLinks
 	stop    func() error
 }
 
 // startNode starts an agent that has the given records.
 func startNode(t *testing.T, data *memstore.Store, records ...*record.Record) *node {
 	t.Helper()
-	n := &node{t: t, dir: t.TempDir(), store: data, filter: newFakeKernel(), speaker: bgptest.New(), tracked: &fakeTracking{}}
+	n := &node{t: t, dir: t.TempDir(), store: data, filter: newFakeKernel(), speaker: bgptest.New(), tracked: &fakeTracking{}, links: newFakeLinks()}
 	dir, err := record.Open(filepath.Join(n.dir, "endpoints"))
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +124,8 @@ func startNode(t *testing.T, data *memstore.Store, records ...*record.Record) *n
 		n.fib.SetUp(r.HostIf, true)
 	}
 	config := Config{Node: "n1", StateDir: n.dir, IP4: "192.0.2.1/24", IP6: noAddress, Store: data.Peer(), Log: log}
-	n.agent, err = build(config, kernel{n.filter, newFakeKernel(), routes.New(n.fib, monitor, log), func(bgp.Options) bgp.Speaker { return n.speaker }, n.tracked})
+	speaker := func(bgp.Options) bgp.Speaker { return n.speaker }
+	n.agent, err = build(config, kernel{n.filter, newFakeKernel(), routes.New(n.fib, monitor, log), speaker, n.tracked, n.links})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,5 +329,33 @@ func TestStopLeavesEverythingInForce(t *testing.T) {
 	}
 	if _, err := n.client().Status(t.Context()); err == nil {
 		t.Error("the socket still answers")
+	}
+}
+
+// TestHostEndpointsFollowTheLinks: a host endpoint with expectedIPs is in force on the interface that has the address, and follows it.
+func TestHostEndpointsFollowTheLinks(t *testing.T) {
+	data := memstore.New()
+	hep := &v3.HostEndpoint{Spec: v3.HostEndpointSpec{Node: "n1", ExpectedIPs: []string{"192.0.2.9"}}}
+	hep.Name = "outside"
+	if _, err := data.Create(t.Context(), hep); err != nil {
+		t.Fatal(err)
+	}
+	n := startNode(t, data)
+	interfaces := func() (names []string) {
+		n.agent.loop.ask(t.Context(), func() {
+			for e := range n.agent.loop.graph.View().HostEndpoints() {
+				names = append(names, e.Interface)
+			}
+		})
+		return names
+	}
+	addr := []netip.Addr{netip.MustParseAddr("192.0.2.9")}
+	n.until("in sync", n.ready)
+	if got := interfaces(); len(got) != 0 {
+		t.Errorf("in force on %v without the address", got)
+	}
+	for _, name := range []string{"eth0", "eth1"} {
+		n.links.set(calc.Link{Name: name, Addrs: addr})
+		n.until("in force on "+name, func() bool { return slices.Equal(interfaces(), []string{name}) })
 	}
 }

@@ -41,6 +41,7 @@ type writer interface {
 //
 //	store watch ──▶ batches ─┐
 //	CNI socket  ──▶ locals  ─┼─▶ graph.Apply ─▶ Flush ─▶ filter, tunnels, routes .Apply ─▶ status table
+//	host links  ──▶ links   ─┤
 //	kernel      ──▶ Events  ─┘                     ├──▶ BGP (own goroutine, latest wins)
 //	                                               └──▶ established connections (own goroutine)
 //	status, CLI ──▶ queries (run between two rounds)
@@ -68,6 +69,7 @@ type loop struct {
 
 	batches chan store.Batch
 	locals  chan localChange
+	links   chan []calc.Link // of the host
 	queries chan func()
 	ended   chan struct{} // closed when run has returned
 
@@ -131,6 +133,8 @@ func (l *loop) run(ctx context.Context) {
 			l.takeBatch(b)
 		case c := <-l.locals:
 			l.takeLocal(c)
+		case links := <-l.links:
+			l.graph.SetLinks(links)
 		case <-l.filter.writer.Events():
 			l.filter.dirty = true
 		case <-l.tunnels.writer.Events():

@@ -25,7 +25,8 @@ func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 			s.Datastore = l.storeErr.Error()
 		}
 		s.Address = a.addressReport()
-		s.Dataplane, s.Tunnels, s.Routes = l.filter.report(l.synced), l.tunnels.report(l.synced), l.routes.report(l.synced)
+		s.Dataplane = a.filterReport(&s.Problems)
+		s.Tunnels, s.Routes = l.tunnels.report(l.synced), l.routes.report(l.synced)
 		s.Connections = connectionsReport(a.connections.Status())
 		for endpoint := range l.graph.View().Endpoints() {
 			s.Endpoints = append(s.Endpoints, a.endpointReport(endpoint))

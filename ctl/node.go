@@ -84,9 +84,9 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 		fmt.Fprintf(env.Out, "            (%s)\n", reason)
 	}
 	fmt.Fprintf(env.Out, "Datastore   %s, revision %d\n", sync, s.Revision)
-	for _, part := range []agentapi.ComponentStatus{s.Dataplane, s.Tunnels, s.Routes} {
-		fmt.Fprintf(env.Out, "%-11s %s%s\n", part.Name, part.State, suffix(part.Error))
-	}
+	writeDataplane(env, s.Dataplane)
+	fmt.Fprintf(env.Out, "Tunnels     %s%s\n", s.Tunnels.State, suffix(s.Tunnels.Error))
+	fmt.Fprintf(env.Out, "Routes      %s%s\n", s.Routes.State, suffix(s.Routes.Error))
 	fmt.Fprintf(env.Out, "Connections %d ended by policy%s\n", s.Connections.Ended, suffix(s.Connections.Error))
 	if s.BGP.Error != "" {
 		fmt.Fprintf(env.Out, "BGP         %s\n", s.BGP.Error)
@@ -114,6 +114,20 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 		fmt.Fprintln(env.Out)
 	}
 	return nil
+}
+
+func writeDataplane(env *Env, d agentapi.ComponentStatus) {
+	driver := ""
+	if d.Driver != "" {
+		driver = d.Driver + ", "
+	}
+	fmt.Fprintf(env.Out, "Dataplane   %s%s%s\n", driver, d.State, suffix(d.Error))
+	if d.Reason != "" {
+		fmt.Fprintf(env.Out, "            (%s)\n", d.Reason)
+	}
+	for _, rejected := range d.Rejected {
+		fmt.Fprintf(env.Out, "            (not %s)\n", rejected)
+	}
 }
 
 func suffix(text string) string {

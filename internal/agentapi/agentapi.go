@@ -42,6 +42,10 @@ type ComponentStatus struct {
 	Error    string `json:"error,omitempty"`
 	Repaired int    `json:"repaired"` // foreign changes undone since start
 	Applies  int    `json:"applies"`
+	// Driver is the data plane driver in use, with the reason for the choice and what was turned down. Empty for other writers.
+	Driver   string   `json:"driver,omitempty"`
+	Reason   string   `json:"reason,omitempty"`
+	Rejected []string `json:"rejected,omitempty"`
 }
 
 // ConnectionsStatus is what became of established connections since the agent's start.

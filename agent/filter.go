@@ -1,0 +1,62 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"log/slog"
+
+	"github.com/weftnet/weft/agent/driver"
+	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/dataplane/iptables"
+	"github.com/weftnet/weft/dataplane/nft"
+	"github.com/weftnet/weft/internal/agentapi"
+	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/xtables"
+)
+
+// packetFilter is the data plane as the agent uses it: a driver.Switch.
+type packetFilter interface {
+	writer
+	Decision() driver.Decision
+	Hits() (map[rule.ID]uint64, error)
+	Close() error
+}
+
+// newFilter makes the switch between all drivers of this network namespace.
+func newFilter(log *slog.Logger) packetFilter {
+	return driver.New([]driver.Kind{
+		{Name: driver.NFTables, Open: func() (driver.Driver, error) { return nft.New(nft.Options{Log: log}) }},
+		{Name: driver.IPTablesNFT, Family: driver.IPTables, Open: iptablesOf(xtables.NFT, log)},
+		{Name: driver.IPTablesLegacy, Family: driver.IPTables, Open: iptablesOf(xtables.Legacy, log)},
+	}, flavour, log)
+}
+
+// flavour says which kind of iptables others on this node use.
+func flavour() (kind, reason string) {
+	switch there, err := xtables.LegacyTables(); {
+	case err != nil:
+		return driver.IPTablesNFT, err.Error()
+	case there:
+		return driver.IPTablesLegacy, "the kernel has tables of legacy iptables already"
+	}
+	return driver.IPTablesNFT, "the kernel has no tables of legacy iptables"
+}
+
+func iptablesOf(flavour xtables.Flavour, log *slog.Logger) func() (driver.Driver, error) {
+	return func() (driver.Driver, error) { return iptables.New(iptables.Options{Flavour: flavour, Log: log}) }
+}
+
+// filterReport tells which driver is in use and why, and adds to problems what is wrong with that.
+func (a *Agent) filterReport(problems *[]agentapi.Problem) agentapi.ComponentStatus {
+	s := a.loop.filter.report(a.loop.synced)
+	d := a.filter.Decision()
+	s.Driver, s.Reason, s.Rejected = d.Driver, d.Reason, d.Rejected
+	if d.Unmet != "" {
+		settings := api.Key{Resource: api.FelixConfigurations, Name: "default"}
+		*problems = append(*problems, agentapi.Problem{
+			Object: settings.String(), Field: "spec.nftablesMode, spec.iptablesBackend", Reason: d.Unmet + "; the node uses " + d.Driver,
+		})
+	}
+	return s
+}
