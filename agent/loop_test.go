@@ -35,7 +35,7 @@ type fakeKernel struct {
 }
 
 // Hits implements packetFilter: rule "r1" has decided two packets.
-func (k *fakeKernel) Hits() (map[rule.ID]uint64, error) { return map[rule.ID]uint64{"r1": 2}, nil }
+func (f *fakeKernel) Hits() (map[rule.ID]uint64, error) { return map[rule.ID]uint64{"r1": 2}, nil }
 
 func newFakeKernel() *fakeKernel {
 	return &fakeKernel{held: map[desired.EndpointID]bool{}, events: make(chan struct{}, 1), attempts: make(chan struct{}, 1000)}

@@ -40,7 +40,7 @@ func CompileGlobalNetworkPolicy(p *v3.GlobalNetworkPolicy) (policy *Policy, note
 func (c *compiler) globalNetworkPolicy(s *v3.GlobalNetworkPolicySpec) *Policy {
 	sel := c.plainSelector(s.Selector, "spec.selector")
 	if s.NamespaceSelector != "" {
-		sel = selector.And(namespaced(c.plainSelector(s.NamespaceSelector, "spec.namespaceSelector"), NamespaceLabelPrefix), sel)
+		sel = selector.And(namespaced(c.plainSelector(s.NamespaceSelector, "spec.namespaceSelector")), sel)
 	}
 	sel = c.withServiceAccount(sel, s.ServiceAccountSelector)
 	out := &Policy{ID: c.id, Tier: tierName(s.Tier), Order: s.Order, Selector: sel}

@@ -83,7 +83,7 @@ func chosenPods(namespaces *metav1.LabelSelector, pods *clusterpolicy.Namespaced
 	if err != nil {
 		return nil, fmt.Errorf("pods: %w", err)
 	}
-	return selector.And(selector.And(namespaced(scope, NamespaceLabelPrefix), kubePods()), of), nil
+	return selector.And(selector.And(namespaced(scope), kubePods()), of), nil
 }
 
 func (c *compiler) formRules(rules []clusterpolicy.FormRule, dir Direction) []Rule {

@@ -61,7 +61,7 @@ func (k kubeRule) peer(p *networkingv1.NetworkPolicyPeer) (kubeSide, error) {
 		if err != nil {
 			return kubeSide{}, fmt.Errorf("namespaceSelector: %w", err)
 		}
-		scope = namespaced(s, NamespaceLabelPrefix)
+		scope = namespaced(s)
 	}
 	pods := selector.And(scope, kubePods())
 	if p.PodSelector != nil {

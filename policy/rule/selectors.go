@@ -29,10 +29,10 @@ func inNamespace(namespace string) *selector.Selector {
 // anyNamespace selects what belongs to some namespace.
 func anyNamespace() *selector.Selector { return selector.Has(selector.NamespaceLabel) }
 
-// namespaced turns a selector over the labels of namespaces or service accounts into one over the labels that endpoints
-// inherit from them, and keeps to things that belong to a namespace, which a negation alone would not.
-func namespaced(s *selector.Selector, prefix string) *selector.Selector {
-	return selector.And(anyNamespace(), s.WithPrefix(prefix))
+// namespaced turns a selector over the labels of namespaces into one over the labels that endpoints inherit from them, and keeps to things
+// that belong to a namespace, which a negation alone would not.
+func namespaced(s *selector.Selector) *selector.Selector {
+	return selector.And(anyNamespace(), s.WithPrefix(NamespaceLabelPrefix))
 }
 
 // parse reads a selector of the user, whatever it is.

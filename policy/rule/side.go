@@ -59,7 +59,7 @@ func (c *compiler) scope(e *v3.EntityRule, path string) *selector.Selector {
 		if s.HasGlobal() {
 			return selector.Not(anyNamespace())
 		}
-		return namespaced(s, NamespaceLabelPrefix)
+		return namespaced(s)
 	case c.namespace != "":
 		return inNamespace(c.namespace)
 	case e.ServiceAccounts != nil:
