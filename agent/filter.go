@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/weftnet/weft/agent/driver"
@@ -32,15 +33,16 @@ func newFilter(log *slog.Logger) packetFilter {
 	}, flavour, log)
 }
 
-// flavour says which kind of iptables others on this node use.
+// flavour says which kind of iptables suits this node.
 func flavour() (kind, reason string) {
-	switch there, err := xtables.LegacyTables(); {
+	choice, err := iptables.Here(context.Background())
+	switch {
 	case err != nil:
 		return driver.IPTablesNFT, err.Error()
-	case there:
-		return driver.IPTablesLegacy, "the kernel has tables of legacy iptables already"
+	case choice.Flavour == xtables.Legacy:
+		return driver.IPTablesLegacy, choice.String()
 	}
-	return driver.IPTablesNFT, "the kernel has no tables of legacy iptables"
+	return driver.IPTablesNFT, choice.String()
 }
 
 func iptablesOf(flavour xtables.Flavour, log *slog.Logger) func() (driver.Driver, error) {

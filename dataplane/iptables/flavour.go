@@ -70,11 +70,18 @@ func pick(f xtables.Flavour, legacy, nft Facts) Facts {
 
 func rules(f Facts) string { return fmt.Sprintf("%d rules of others are there", f.Rules) }
 
+// Here picks the flavour for the network namespace of the calling thread when none is asked for.
+func Here(ctx context.Context) (Choice, error) { return choose(ctx, "") }
+
 // choose looks at the network namespace of the calling thread and picks a flavour for a driver. A failed look counts as no flavour.
 func choose(ctx context.Context, wanted xtables.Flavour) (Choice, error) {
 	look := func(f xtables.Flavour) Facts {
 		if wanted != "" {
 			_, err := xtables.Path(f)
+			return Facts{Missing: err}
+		}
+		if there, err := xtables.LegacyTables(); f == xtables.Legacy && err == nil && !there {
+			_, err := xtables.Path(f) // the legacy tools would make the tables that they look for
 			return Facts{Missing: err}
 		}
 		others, err := xtables.LookAtOthers(ctx, f)
