@@ -26,12 +26,12 @@ import (
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/internal/lockfile"
 	"github.com/weftnet/weft/ipam"
 	"github.com/weftnet/weft/routing/bgp"
 	"github.com/weftnet/weft/routing/routes"
 	"github.com/weftnet/weft/routing/tunnel"
 	"github.com/weftnet/weft/store"
-	"github.com/weftnet/weft/sys/lockfile"
 )
 
 // Config is what a node must be told; all else comes from the datastore.

@@ -205,7 +205,6 @@ func TestNotYetEffectiveCorpus(t *testing.T) {
 	}
 	want := `8 default-ipv4-ippool spec.ipipMode
 9 default-ipv4-ippool spec.natOutgoing
-22 every-field spec.vxlanMode
 37 loadbalancer spec.allowedUses[0]
 54 default spec.kubeVirtVMAddressPersistence
 `

@@ -13,10 +13,11 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/weftnet/weft/internal/lockfile"
 )
 
 // EmbeddedConfig describes an etcd server inside this process.
@@ -40,7 +41,7 @@ const (
 // Embedded is a running server. It writes to disk before it answers.
 type Embedded struct {
 	server    *embed.Etcd
-	lock      *os.File
+	lock      *lockfile.Lock
 	endpoints []string
 	close     func() error
 }
@@ -134,18 +135,15 @@ func endpointOf(addr net.Addr) string {
 }
 
 // lockDir makes the directory and locks it. etcd would wait for another server to end, without a word.
-func lockDir(dir string) (*os.File, error) {
+func lockDir(dir string) (*lockfile.Lock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, embeddedLock), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := lockfile.Acquire(filepath.Join(dir, embeddedLock))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the directory is in use by another server: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("the directory is in use by another server: lock %s: %w", f.Name(), err), f.Close())
-	}
-	return f, nil
+	return lock, nil
 }
 
 // Endpoints returns where clients reach the server, for Config.
@@ -164,5 +162,5 @@ func (e *Embedded) stop() error {
 	if e.lock == nil {
 		return nil
 	}
-	return e.lock.Close()
+	return e.lock.Release()
 }
