@@ -6,12 +6,14 @@ package e2e_test
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -98,7 +100,7 @@ type arrival struct {
 }
 
 // alternate sends from one and the other member to dst, in turn and out of one thread, so that the order of sending is the order in which
-// policy judges. Nobody answers: every datagram is a new flow to connection tracking.
+// policy judges. Every datagram is a new flow to connection tracking.
 func (tr *traffic) alternate(one, other, dst string) []*alternation {
 	tr.c.t.Helper()
 	var out []*alternation
@@ -106,7 +108,7 @@ func (tr *traffic) alternate(one, other, dst string) []*alternation {
 	for i, p := range first {
 		a := &alternation{name: p.name + " and " + other}
 		out = append(out, a)
-		sender := [2]net.Conn{tr.datagrams(p), tr.datagrams(second[i])}
+		sender := [2]*datagrams{tr.datagrams(p), tr.datagrams(second[i])}
 		conn := tr.raw(p, false, "udp")
 		tr.sinks.Go(func() { a.receive(conn, p.src, second[i].src) })
 		tr.flows.Go(func() { a.send(tr, sender) })
@@ -114,8 +116,16 @@ func (tr *traffic) alternate(one, other, dst string) []*alternation {
 	return out
 }
 
-// datagrams opens a socket at p's source for datagrams to its destination, where somebody takes them and says nothing.
-func (tr *traffic) datagrams(p pair) net.Conn {
+// datagrams is a source of datagrams to the service port of a member, each from another port and thus a flow of its own: of a flow that
+// policy has ended connection tracking keeps a note.
+type datagrams struct {
+	conn *net.IPConn
+	dst  netip.Addr
+	port uint16
+}
+
+// datagrams opens a source at p's source; at its destination somebody takes the datagrams and says nothing.
+func (tr *traffic) datagrams(p pair) *datagrams {
 	tr.c.t.Helper()
 	at := netip.AddrPortFrom(p.dst, servicePort)
 	if !tr.sunk[at] {
@@ -130,26 +140,50 @@ func (tr *traffic) datagrams(p pair) net.Conn {
 		}
 		tr.closers = append(tr.closers, func() { _ = sink.Close() })
 	}
-	var conn net.Conn
-	err := p.from.Do(func() (err error) {
-		conn, err = net.Dial("udp", at.String())
-		return err
-	})
-	if err != nil {
-		tr.c.t.Fatal(err)
+	d := &datagrams{conn: tr.raw(p, true, "udp"), dst: p.dst}
+	if p.dst.Is6() {
+		tr.checksummed(d.conn)
 	}
-	tr.closers = append(tr.closers, func() { _ = conn.Close() })
-	return conn
+	return d
+}
+
+// checksummed has the kernel fill in the checksum of UDP over IPv6, which may not be left out (RFC 8200).
+func (tr *traffic) checksummed(conn *net.IPConn) {
+	tr.c.t.Helper()
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		const ipv6Checksum, offset = 7, 6 // IPV6_CHECKSUM of ipv6(7); where a UDP header has it
+		err = errors.Join(raw.Control(func(fd uintptr) {
+			err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IPV6, ipv6Checksum, offset)
+		}), err)
+	}
+	if err != nil {
+		tr.c.t.Fatalf("checksum of datagrams: %v", err)
+	}
+}
+
+// firstPort is where the source ports of datagrams start; nothing else uses those above.
+const firstPort = 1024
+
+// write sends a datagram.
+func (d *datagrams) write(payload []byte) error {
+	d.port = max(d.port+1, firstPort)
+	b := binary.BigEndian.AppendUint16(nil, d.port)
+	b = binary.BigEndian.AppendUint16(b, servicePort)
+	b = binary.BigEndian.AppendUint16(b, uint16(udpHeader+len(payload)))
+	b = append(b, 0, 0) // no checksum, or the kernel's
+	_, err := d.conn.WriteToIP(append(b, payload...), &net.IPAddr{IP: d.dst.AsSlice()})
+	return err
 }
 
 // send sends until the traffic stops.
-func (a *alternation) send(tr *traffic, from [2]net.Conn) {
+func (a *alternation) send(tr *traffic, from [2]*datagrams) {
 	ticker := time.NewTicker(pace / 5)
 	defer ticker.Stop()
 	for tr.tick(ticker) {
 		for _, conn := range from {
 			a.sent++
-			if _, err := conn.Write(binary.BigEndian.AppendUint64(nil, a.sent)); err != nil {
+			if err := conn.write(binary.BigEndian.AppendUint64(nil, a.sent)); err != nil {
 				tr.fail("%s: %v", a.name, err)
 			}
 		}
