@@ -12,9 +12,13 @@ import (
 	"github.com/weftnet/weft/policy/rule"
 )
 
-// Desired returns what calc ought to compute for a node. The error says which references lead nowhere; it would be a fault of this package.
+// Desired returns what calc ought to compute for a node. The error says what could not be put together; it would be a fault of this package.
 func (c *Cluster) Desired(node string) (*desired.State, error) {
-	d := &desired.Delta{BGP: c.bgp(node), Routes: c.routes(node), Settings: c.settings(node)}
+	settings, err := c.settings(node)
+	if err != nil {
+		return nil, err
+	}
+	d := &desired.Delta{BGP: c.bgp(node), Routes: c.routes(node), Settings: settings}
 	c.tunnelsOf(node, d)
 	used := map[rule.PolicyID]bool{}
 	for _, w := range c.local(node) {

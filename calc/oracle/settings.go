@@ -6,6 +6,7 @@ package oracle
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ import (
 )
 
 // settings returns how policy meets a node: the configuration "default" as JSON, and over it what the node's own states.
-func (c *Cluster) settings(node string) *desired.Settings {
+func (c *Cluster) settings(node string) (*desired.Settings, error) {
 	out := desired.DefaultSettings()
 	merged := map[string]any{}
 	for _, name := range []string{"default", "node." + node} {
@@ -31,7 +32,7 @@ func (c *Cluster) settings(node string) *desired.Settings {
 			err = json.Unmarshal(text, &merged)
 		}
 		if err != nil {
-			panic(err) // a configuration that was read can be written
+			return nil, fmt.Errorf("FelixConfiguration %s: %w", name, err)
 		}
 	}
 	text := func(field string) string {
@@ -59,7 +60,7 @@ func (c *Cluster) settings(node string) *desired.Settings {
 			out.Failsafe[d] = failsafes(list)
 		}
 	}
-	return out
+	return out, nil
 }
 
 func failsafes(list []any) []desired.Failsafe {
