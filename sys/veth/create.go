@@ -30,7 +30,7 @@ func (l *Links) Create(s Spec) (*Interface, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make veth %s with %s in %s: %w", s.HostName, s.IfName, s.NS.Path(), err)
 	}
-	if err := errors.Join(l.host.SetAlias(link.Index, s.Owner), tune(s.HostName)); err != nil {
+	if err := errors.Join(l.host.SetAlias(link.Index, s.Owner), tune(s.HostName), l.batch.Batch(netlink.LinkUp(link.Index))); err != nil {
 		return nil, err
 	}
 	i := &Interface{spec: s, links: l, host: link.Index, inside: link.Peer}
@@ -51,7 +51,9 @@ func (i *Interface) Close() error {
 	return i.conn.Close()
 }
 
-// make makes the pair: the workload's end is born in its namespace.
+// make makes the pair: the workload's end is born in its namespace. Both ends are down at first. A link that is up without a carrier when it is
+// asked for makes the kernel wait until no CPU sends through it (dev_deactivate in net/sched/sch_generic.c), some milliseconds in which
+// nobody else on the host can change a link.
 func (l *Links) make(s Spec) (netlink.Link, error) {
 	link, err := l.add(s)
 	if !errors.Is(err, fs.ErrExist) {
@@ -65,7 +67,7 @@ func (l *Links) make(s Spec) (netlink.Link, error) {
 
 func (l *Links) add(s Spec) (netlink.Link, error) {
 	return l.host.AddVeth(netlink.VethSpec{
-		LinkSpec: netlink.LinkSpec{Name: s.HostName, MAC: HostMAC, MTU: s.MTU, Up: true, Group: own.LinkGroup},
+		LinkSpec: netlink.LinkSpec{Name: s.HostName, MAC: HostMAC, MTU: s.MTU, Group: own.LinkGroup},
 		Peer:     netlink.LinkSpec{Name: s.IfName, MAC: s.MAC, MTU: s.MTU},
 		PeerNS:   s.NS,
 	})
