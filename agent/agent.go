@@ -64,8 +64,10 @@ type Agent struct {
 	claimed     chan struct{} // closed once the node name is ours
 	// nodeChanged is signalled when the datastore says something new of our Node; nameLost is why the name is no longer ours, nil if it is.
 	nodeChanged chan struct{}
-	nameLost    atomic.Pointer[error]
-	unclaimed   chan []desired.EndpointID // handed to sweep, once
+	// tunnelsChanged is signalled likewise.
+	tunnelsChanged chan struct{}
+	nameLost       atomic.Pointer[error]
+	unclaimed      chan []desired.EndpointID // handed to sweep, once
 	// bgpError is what the speaker could not do of what it was last told, a string.
 	bgpError atomic.Value
 }
@@ -93,6 +95,7 @@ func Run(ctx context.Context, config Config) error {
 // tunnelWriter is the tunnel manager as the agent uses it.
 type tunnelWriter interface {
 	writer
+	InForce() desired.TunnelAddrs
 	Close() error
 }
 
@@ -145,15 +148,18 @@ func build(config Config, below kernel) (*Agent, error) {
 		config: config, log: config.Log, started: time.Now(), records: records, kernel: below,
 		publish: newPublisher(config.Store, config.Log),
 		ipam:    ipam.New(config.Store, ipam.Options{Node: config.Node}),
-		claimed: make(chan struct{}), nodeChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
+		claimed: make(chan struct{}), nodeChanged: make(chan struct{}, 1), tunnelsChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
 	}
 	a.loop = &loop{
 		nodeKey: api.Key{Resource: api.Nodes, Name: config.Node}, echo: a.publish.echo,
-		ownNode:   func(store.Event) { replace(a.nodeChanged, struct{}{}) },
+		ownNode: func(store.Event) {
+			replace(a.nodeChanged, struct{}{})
+			replace(a.tunnelsChanged, struct{}{})
+		},
 		unclaimed: func(ids []desired.EndpointID) { a.unclaimed <- ids },
 		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), status: newStatusTable(),
 		filter: &part{name: "dataplane", writer: below.filter}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
-		tunnels: &part{name: "tunnels", writer: below.tunnels},
+		tunnels: &part{name: "tunnels", writer: below.tunnels}, tunnelsInForce: below.tunnels.InForce, tunnelAddrs: make(chan desired.TunnelAddrs),
 		batches: make(chan store.Batch), locals: make(chan localChange, 64), links: make(chan []calc.Link), queries: make(chan func()), ended: make(chan struct{}),
 	}
 	a.connections = connections.New(connections.Config{
@@ -188,8 +194,8 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.speaker.Close()) }()
 	wishes := make(chan *desired.BGP, 1)
 	a.loop.setBGP = func(b *desired.BGP) { replace(wishes, b) }
-	needs := make(chan [2]bool, 1)
-	a.loop.setTunnelNeeds = func(families [2]bool) { replace(needs, families) }
+	states := make(chan tunnelState, 1)
+	a.loop.setTunnelState = func(s tunnelState) { replace(states, s) }
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { defer close(a.loop.ended); a.loop.run(ctx); return nil })
 	group.Go(func() error { return a.serveAdmin(ctx, filepath.Join(a.config.StateDir, "agent.sock")) })
@@ -201,7 +207,7 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group.Go(func() error { return a.sweep(ctx) })
 	group.Go(func() error { return a.serveCNI(ctx, restored) })
 	group.Go(func() error { return a.runBGP(ctx, wishes) })
-	group.Go(func() error { return a.keepTunnelAddresses(ctx, needs) })
+	group.Go(func() error { return a.keepTunnelAddresses(ctx, states) })
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}

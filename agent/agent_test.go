@@ -96,6 +96,7 @@ type node struct {
 	store   *memstore.Store // a client of the test's own
 	agent   *Agent
 	filter  *fakeKernel
+	tunnels *fakeKernel
 	fib     *netlinktest.FIB
 	speaker *bgptest.Speaker
 	tracked *fakeTracking
@@ -106,7 +107,7 @@ type node struct {
 // startNode starts an agent that has the given records.
 func startNode(t *testing.T, data *memstore.Store, records ...*record.Record) *node {
 	t.Helper()
-	n := &node{t: t, dir: t.TempDir(), store: data, filter: newFakeKernel(), speaker: bgptest.New(), tracked: &fakeTracking{}, links: newFakeLinks()}
+	n := &node{t: t, dir: t.TempDir(), store: data, filter: newFakeKernel(), tunnels: newFakeKernel(), speaker: bgptest.New(), tracked: &fakeTracking{}, links: newFakeLinks()}
 	dir, err := record.Open(filepath.Join(n.dir, "endpoints"))
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +126,7 @@ func startNode(t *testing.T, data *memstore.Store, records ...*record.Record) *n
 	}
 	config := Config{Node: "n1", StateDir: n.dir, IP4: "192.0.2.1/24", IP6: noAddress, Store: data.Peer(), Log: log}
 	speaker := func(bgp.Options) bgp.Speaker { return n.speaker }
-	n.agent, err = build(config, kernel{n.filter, newFakeKernel(), routes.New(n.fib, monitor, log), speaker, n.tracked, n.links})
+	n.agent, err = build(config, kernel{n.filter, n.tunnels, routes.New(n.fib, monitor, log), speaker, n.tracked, n.links})
 	if err != nil {
 		t.Fatal(err)
 	}

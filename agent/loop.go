@@ -42,6 +42,7 @@ type writer interface {
 //	store watch ──▶ batches ─┐
 //	CNI socket  ──▶ locals  ─┼─▶ graph.Apply ─▶ Flush ─▶ filter, tunnels, routes .Apply ─▶ status table
 //	host links  ──▶ links   ─┤
+//	IPAM ──▶ tunnelAddrs    ─┤
 //	kernel      ──▶ Events  ─┘                     ├──▶ BGP (own goroutine, latest wins)
 //	                                               └──▶ established connections (own goroutine)
 //	status, CLI ──▶ queries (run between two rounds)
@@ -56,9 +57,10 @@ type loop struct {
 	tunnels *part
 	routes  *part
 	setBGP  func(*desired.BGP)
-	// setTunnelNeeds is told by family whether this node needs a tunnel address, when that may have changed.
-	setTunnelNeeds func([2]bool)
-	tunnelNeeds    [2]bool
+	// setTunnelState is told when it changes which tunnels this node needs and has in force.
+	setTunnelState func(tunnelState)
+	tunnelsInForce func() desired.TunnelAddrs
+	tunnelState    tunnelState
 	review         reviewer
 	// echo is told what the datastore says of local endpoints, ownNode what it says of this node's Node, at nodeKey, and unclaimed, once,
 	// which endpoints of this node it knows that no local record stands for. They must not block.
@@ -70,8 +72,10 @@ type loop struct {
 	batches chan store.Batch
 	locals  chan localChange
 	links   chan []calc.Link // of the host
-	queries chan func()
-	ended   chan struct{} // closed when run has returned
+	// tunnelAddrs are those that this node has got on its tunnels.
+	tunnelAddrs chan desired.TunnelAddrs
+	queries     chan func()
+	ended       chan struct{} // closed when run has returned
 
 	// unready is why workloads cannot be started as of the last round, nil if they can.
 	unready atomic.Pointer[error]
@@ -135,6 +139,8 @@ func (l *loop) run(ctx context.Context) {
 			l.takeLocal(c)
 		case links := <-l.links:
 			l.graph.SetLinks(links)
+		case addrs := <-l.tunnelAddrs:
+			l.graph.SetTunnelAddrs(addrs)
 		case <-l.filter.writer.Events():
 			l.filter.dirty = true
 		case <-l.tunnels.writer.Events():
@@ -272,9 +278,9 @@ func (l *loop) program(ctx context.Context) {
 	l.reconsider(delta, first || before.err != nil && l.filter.err == nil || l.filter.repaired > before.repaired)
 	l.apply(ctx, l.tunnels, delta, now, nil)
 	l.apply(ctx, l.routes, delta, now, setRoutes)
-	if needs := l.graph.NeedsTunnelAddress(); first || needs != l.tunnelNeeds {
-		l.tunnelNeeds = needs
-		l.setTunnelNeeds(needs)
+	if state := (tunnelState{l.graph.NeedsTunnelAddress(), l.tunnelsInForce()}); first || state != l.tunnelState {
+		l.tunnelState = state
+		l.setTunnelState(state)
 	}
 	if first || delta != nil && (delta.BGP != nil || delta.BGPRemoved) {
 		l.setBGP(l.graph.View().BGP())

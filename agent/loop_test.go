@@ -26,6 +26,7 @@ import (
 type fakeKernel struct {
 	mu       sync.Mutex
 	held     map[desired.EndpointID]bool
+	tunnels  desired.TunnelAddrs
 	fail     error
 	full     int // applies that compared everything
 	damage   int // what the next of those repairs
@@ -50,6 +51,10 @@ func (f *fakeKernel) Apply(_ context.Context, view desired.View, delta *desired.
 	if f.fail != nil {
 		return dataplane.Report{}, f.fail
 	}
+	f.tunnels = desired.TunnelAddrs{}
+	for t := range view.Tunnels() {
+		f.tunnels[t.Kind] = t.Addr
+	}
 	var report dataplane.Report
 	if delta == nil {
 		f.full++
@@ -70,6 +75,13 @@ func (f *fakeKernel) Apply(_ context.Context, view desired.View, delta *desired.
 		delete(f.held, id)
 	}
 	return report, nil
+}
+
+// InForce implements tunnelWriter.
+func (f *fakeKernel) InForce() desired.TunnelAddrs {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tunnels
 }
 
 func (f *fakeKernel) set(err error) {
@@ -108,7 +120,7 @@ func newBench(t *testing.T) *bench {
 	b.loop = &loop{
 		log: slog.New(slog.DiscardHandler), graph: calc.New("n1"), inputs: newInputs(), status: newStatusTable(),
 		filter: &part{name: "filter", writer: b.filter}, routes: &part{name: "routes", writer: b.routes},
-		tunnels: &part{name: "tunnels", writer: newFakeKernel()}, setTunnelNeeds: func([2]bool) {},
+		tunnels: &part{name: "tunnels", writer: newFakeKernel()}, setTunnelState: func(tunnelState) {}, tunnelsInForce: newFakeKernel().InForce,
 		review: b.review, setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},
 		batches: make(chan store.Batch), locals: make(chan localChange, 64),
 		queries: make(chan func()), ended: make(chan struct{}),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/ipam"
 	"github.com/weftnet/weft/routing/tunnel"
 	"github.com/weftnet/weft/store"
@@ -25,24 +26,46 @@ const (
 	tunnelRelease = 2 * tunnel.DefaultLinger
 )
 
-// tunnelHandles name the owner of a node's tunnel addresses in IPAM, by family, as Calico does.
-var tunnelHandles = [2]string{"vxlan-tunnel-addr-", "vxlan-v6-tunnel-addr-"}
+// tunnelKinds tell how the address of each kind of tunnel is called in IPAM, as Calico does, and where a Node states it.
+var tunnelKinds = [desired.TunnelKinds]struct {
+	family   int
+	handle   string // in front of the node's name
+	attr     string
+	statedBy func(*v3.NodeSpec) string
+	state    func(*v3.NodeSpec, string)
+}{
+	desired.VXLAN4: {0, "vxlan-tunnel-addr-", "vxlanTunnelAddress",
+		func(s *v3.NodeSpec) string { return s.IPv4VXLANTunnelAddr }, func(s *v3.NodeSpec, addr string) { s.IPv4VXLANTunnelAddr = addr }},
+	desired.VXLAN6: {1, "vxlan-v6-tunnel-addr-", "vxlanTunnelAddress",
+		func(s *v3.NodeSpec) string { return s.IPv6VXLANTunnelAddr }, func(s *v3.NodeSpec, addr string) { s.IPv6VXLANTunnelAddr = addr }},
+}
 
-// keepTunnelAddresses gives this node an address for each tunnel that it needs, and writes it into its Node, until ctx ends. What is not
-// needed any more is taken out of the Node at once and released later.
-func (a *Agent) keepTunnelAddresses(ctx context.Context, needs <-chan [2]bool) error {
+// tunnelState is what the keeper of tunnel addresses knows of the tunnels, by kind.
+type tunnelState struct {
+	needed [desired.TunnelKinds]bool
+	// inForce are the addresses whose devices are made.
+	inForce desired.TunnelAddrs
+}
+
+// keepTunnelAddresses gives this node an address for each tunnel that it needs, until ctx ends. The loop gets it first; the Node says so, and
+// makes the others send, only when the device is in force. What is not needed any more is taken out of the Node at once and released later.
+func (a *Agent) keepTunnelAddresses(ctx context.Context, states <-chan tunnelState) error {
 	select {
 	case <-a.claimed:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	var now [2]bool
+	var now tunnelState
 	var known bool
 	var retry, release <-chan time.Time
 	for {
 		select {
-		case now = <-needs:
-			known, release = true, time.After(tunnelRelease)
+		case next := <-states:
+			if !known || next.needed != now.needed {
+				release = time.After(tunnelRelease)
+			}
+			now, known = next, true
+		case <-a.tunnelsChanged:
 		case <-retry:
 		case <-release:
 			release = nil
@@ -65,18 +88,22 @@ func (a *Agent) keepTunnelAddresses(ctx context.Context, needs <-chan [2]bool) e
 	}
 }
 
-// settleTunnelAddresses makes the Node say which tunnel addresses this node has.
-func (a *Agent) settleTunnelAddresses(ctx context.Context, needs [2]bool) error {
-	var addrs [2]string
-	for f, needed := range needs {
+// settleTunnelAddresses tells the loop this node's addresses, and the cluster those whose tunnels are in force.
+func (a *Agent) settleTunnelAddresses(ctx context.Context, now tunnelState) error {
+	var addrs desired.TunnelAddrs
+	for k, needed := range now.needed {
 		if !needed {
 			continue
 		}
-		addr, err := a.tunnelAddress(ctx, f)
-		if err != nil {
+		var err error
+		if addrs[k], err = a.tunnelAddress(ctx, desired.TunnelKind(k)); err != nil {
 			return err
 		}
-		addrs[f] = addr.String()
+	}
+	select {
+	case a.loop.tunnelAddrs <- addrs:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	for {
 		key := api.Key{Resource: api.Nodes, Name: a.config.Node}
@@ -88,24 +115,44 @@ func (a *Agent) settleTunnelAddresses(ctx context.Context, needs [2]bool) error 
 		if !ok {
 			return fmt.Errorf("%s holds a %T, not a Node", key, current)
 		}
-		if node.Spec.IPv4VXLANTunnelAddr == addrs[0] && node.Spec.IPv6VXLANTunnelAddr == addrs[1] {
+		if !now.stateIn(&node.Spec, addrs) {
 			return nil
 		}
-		node.Spec.IPv4VXLANTunnelAddr, node.Spec.IPv6VXLANTunnelAddr = addrs[0], addrs[1]
 		if _, err = a.config.Store.Update(ctx, node); !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}
 }
 
-// tunnelAddress returns this node's tunnel address of a family, a new one if it has none yet.
-func (a *Agent) tunnelAddress(ctx context.Context, f int) (netip.Addr, error) {
-	handle := tunnelHandles[f] + a.config.Node
+// stateIn makes a Node state the addresses of tunnels that are in force, and none of those that are not needed, and says whether that
+// changed it. Of others it goes on stating what it does: a device that is being repaired is no reason to turn all others away.
+func (s tunnelState) stateIn(node *v3.NodeSpec, addrs desired.TunnelAddrs) (changed bool) {
+	for k, kind := range tunnelKinds {
+		text := ""
+		switch {
+		case !s.needed[k]:
+		case s.inForce[k] != addrs[k]:
+			continue
+		default:
+			text = addrs[k].String()
+		}
+		if kind.statedBy(node) != text {
+			kind.state(node, text)
+			changed = true
+		}
+	}
+	return changed
+}
+
+// tunnelAddress returns this node's address on a tunnel, a new one if it has none yet.
+func (a *Agent) tunnelAddress(ctx context.Context, k desired.TunnelKind) (netip.Addr, error) {
+	kind := tunnelKinds[k]
+	handle := kind.handle + a.config.Node
 	addrs, err := a.ipam.ByHandle(ctx, handle)
 	if err == nil && len(addrs) == 0 {
 		var result ipam.Result
 		result, err = a.ipam.Assign(ctx, ipam.Request{
-			Handle: handle, IPv4: f == 0, IPv6: f == 1, Use: v3.UseTunnel, Attrs: map[string]string{"node": a.config.Node, "type": "vxlanTunnelAddress"},
+			Handle: handle, IPv4: kind.family == 0, IPv6: kind.family == 1, Use: v3.UseTunnel, Attrs: map[string]string{"node": a.config.Node, "type": kind.attr},
 		})
 		addrs = result.Addrs
 	}
@@ -116,11 +163,11 @@ func (a *Agent) tunnelAddress(ctx context.Context, f int) (netip.Addr, error) {
 }
 
 // releaseTunnels releases the addresses that are not needed.
-func (a *Agent) releaseTunnels(ctx context.Context, needs [2]bool) error {
+func (a *Agent) releaseTunnels(ctx context.Context, now tunnelState) error {
 	var errs []error
-	for f, needed := range needs {
+	for k, needed := range now.needed {
 		if !needed {
-			errs = append(errs, a.ipam.ReleaseHandle(ctx, tunnelHandles[f]+a.config.Node))
+			errs = append(errs, a.ipam.ReleaseHandle(ctx, tunnelKinds[k].handle+a.config.Node))
 		}
 	}
 	return errors.Join(errs...)

@@ -36,7 +36,8 @@ import (
 //	                  ▼                  ▼     ▼                  ▼                 ▼ advertised, exported    ▼ sessions
 //	desired:       IPSets   Host-, Endpoints   Routes          Policies             └─────────── BGP ─────────┘
 //
-// Beside it services tells ipSets of the endpoints in EndpointSlices, settings joins FelixConfigurations to Settings, and SetLinks tells hosts of the interfaces of the node.
+// Beside it services tells ipSets of the endpoints in EndpointSlices, settings joins FelixConfigurations to Settings, SetLinks tells hosts of the interfaces of the node,
+// and SetTunnelAddrs tells reach, which computes tunnels and the routes to other nodes, of its addresses on them.
 //
 // Apply leads each change to its source and marks what it may concern; Flush works the marked parts out, upstream first, and collects the
 // difference to what it handed out before.
@@ -141,8 +142,12 @@ func (g *Graph) removeFelix(key api.Key) {
 	g.reach.removeConfig(key)
 }
 
-// NeedsTunnelAddress tells by family, IPv4 first, whether an IP pool with a tunnel makes this node need an address on it.
-func (g *Graph) NeedsTunnelAddress() [2]bool { return g.reach.needs() }
+// NeedsTunnelAddress tells by kind of tunnel whether an IP pool makes this node need an address on it.
+func (g *Graph) NeedsTunnelAddress() [desired.TunnelKinds]bool { return g.reach.needs() }
+
+// SetTunnelAddrs says which addresses this node has on its tunnels, before its Node says so to the others. Where there is none, that in the
+// Node counts.
+func (g *Graph) SetTunnelAddrs(addrs desired.TunnelAddrs) { g.reach.setOwn(addrs) }
 
 // Apply takes changes in, in order. Their effects come out of the next Flush.
 func (g *Graph) Apply(changes []Change) {

@@ -31,6 +31,7 @@ type reach struct {
 	addrs   owners[netip.Addr]    // which other nodes have a tunnel address
 	macs    owners[desired.MAC]   // which other nodes have a MAC address
 	configs vxlanConfigs
+	own     desired.TunnelAddrs     // of this node, ahead of its Node
 	leads   map[netip.Prefix]string // the node that a destination led to at the last flush
 	byNode  map[string]map[netip.Prefix]struct{}
 
@@ -210,21 +211,34 @@ func (r *reach) flush() {
 	clear(r.dirtyDst)
 }
 
+func (r *reach) setOwn(addrs desired.TunnelAddrs) {
+	r.all = r.all || r.own != addrs
+	r.own = addrs
+}
+
+// ownAddr returns this node's address on a tunnel.
+func (r *reach) ownAddr(f int) netip.Addr {
+	if me := r.nodes[r.self]; me != nil && !r.own[f].IsValid() {
+		return me.tunnel[f]
+	}
+	return r.own[f]
+}
+
 // settleTunnels makes the devices of this node: one for each family in which a pool has a tunnel and this node has both addresses.
 func (r *reach) settleTunnels() {
 	for f, name := range tunnelNames {
 		me := r.nodes[r.self]
-		if !r.needs()[f] || me == nil || !me.subnet[f].IsValid() || !me.tunnel[f].IsValid() {
+		if !r.needs()[f] || me == nil || !me.subnet[f].IsValid() || !r.ownAddr(f).IsValid() {
 			r.tunnels.remove(name)
 			continue
 		}
 		v := r.configs.now()
-		r.tunnels.put(name, desired.Tunnel{Name: name, Local: me.subnet[f].Addr(), Addr: me.tunnel[f], MAC: me.mac[f], VNI: v.vni, Port: v.port, MTU: v.mtu[f]})
+		r.tunnels.put(name, desired.Tunnel{Kind: desired.TunnelKind(f), Name: name, Local: me.subnet[f].Addr(), Addr: r.ownAddr(f), MAC: me.mac[f], VNI: v.vni, Port: v.port, MTU: v.mtu[f]})
 	}
 }
 
-// needs tells by family whether this node is to have a tunnel, for which it needs an address.
-func (r *reach) needs() (needs [2]bool) {
+// needs tells by kind whether this node is to have a tunnel, for which it needs an address.
+func (r *reach) needs() (needs [desired.TunnelKinds]bool) {
 	if on := r.configs.now().enabled; on != nil && !*on {
 		return needs
 	}
@@ -334,7 +348,7 @@ func (r *reach) problems() problems {
 	out := problems{}
 	if me := r.nodes[r.self]; me != nil {
 		for f, needed := range r.needs() {
-			if needed && me.subnet[f].IsValid() && !me.tunnel[f].IsValid() {
+			if needed && me.subnet[f].IsValid() && !r.ownAddr(f).IsValid() {
 				out.add(api.Key{Resource: api.Nodes, Name: r.self}, tunnelAddressFields[f],
 					"the node has no address for its tunnel yet, so that nothing in pools with vxlanMode can be reached; its agent takes one from a pool with allowedUses Tunnel")
 			}

@@ -16,8 +16,23 @@ type MAC [6]byte
 // String returns "66:01:02:03:04:05".
 func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 
+// TunnelKind is a kind of tunnel device. A node has at most one of each.
+type TunnelKind uint8
+
+// The kinds.
+const (
+	VXLAN4 TunnelKind = iota // VXLAN (RFC 7348) over IPv4, for IPv4
+	VXLAN6                   // VXLAN over IPv6, for IPv6
+
+	TunnelKinds = iota
+)
+
+// TunnelAddrs are the addresses of one node on its tunnels; the zero Addr is none.
+type TunnelAddrs [TunnelKinds]netip.Addr
+
 // Tunnel is a VXLAN device of this node (RFC 7348), through which it reaches its peers.
 type Tunnel struct {
+	Kind  TunnelKind
 	Name  string     // of the device, at most 15 bytes
 	Local netip.Addr // this node's address on the underlay
 	Addr  netip.Addr // this node's address on the tunnel

@@ -20,7 +20,8 @@ import (
 // Step is some changes that come in together, and whether the graph is flushed after them.
 type Step struct {
 	Changes []calc.Change
-	Links   []calc.Link // the interfaces of the host from now on; nil: as before
+	Links   []calc.Link          // the interfaces of the host from now on; nil: as before
+	Tunnels *desired.TunnelAddrs // the addresses of Me on its tunnels from now on; nil: as before
 	Flush   bool
 }
 
@@ -41,6 +42,10 @@ func Run(steps []Step) error {
 		if s.Links != nil {
 			r.setLinks(s.Links)
 		}
+		if s.Tunnels != nil {
+			r.tunnels = *s.Tunnels
+			r.graph.SetTunnelAddrs(r.tunnels)
+		}
 		if !s.Flush {
 			continue
 		}
@@ -56,11 +61,12 @@ func Run(steps []Step) error {
 
 // run is a graph under test and what is known of its inputs.
 type run struct {
-	graph  *calc.Graph
-	links  []calc.Link
-	mirror *desired.State
-	good   map[api.Key]calc.Change // last valid version of each object
-	bad    map[api.Key]calc.Change // invalid version that came after it
+	graph   *calc.Graph
+	links   []calc.Link
+	tunnels desired.TunnelAddrs
+	mirror  *desired.State
+	good    map[api.Key]calc.Change // last valid version of each object
+	bad     map[api.Key]calc.Change // invalid version that came after it
 }
 
 // newRun starts out with the interfaces of Links.
@@ -121,6 +127,7 @@ func (r *run) oracle() *oracle.Cluster {
 	}
 	c := oracle.New(objects)
 	c.Links = map[string][]calc.Link{Me: r.links}
+	c.TunnelAddrs = map[string]desired.TunnelAddrs{Me: r.tunnels}
 	return c
 }
 
@@ -138,6 +145,7 @@ func equalDeltas(a, b *desired.Delta) bool {
 func (r *run) checkProblems() error {
 	fresh := calc.New(Me)
 	fresh.SetLinks(r.links)
+	fresh.SetTunnelAddrs(r.tunnels)
 	for _, versions := range []map[api.Key]calc.Change{r.good, r.bad} {
 		fresh.Apply(slices.Collect(maps.Values(versions)))
 	}

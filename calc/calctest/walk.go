@@ -27,6 +27,9 @@ func Walk(seed uint64, steps int) []Step {
 		if w.chance(5) {
 			s.Links = w.links()
 		}
+		if w.chance(5) {
+			s.Tunnels = w.tunnels()
+		}
 		for range 1 + w.IntN(3) {
 			revision++
 			c := w.change()

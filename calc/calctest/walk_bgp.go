@@ -5,9 +5,11 @@ package calctest
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/desired"
 )
 
 func (w walk) node() api.Object {
@@ -37,6 +39,13 @@ func (w walk) node() api.Object {
 		n.Spec.VXLANTunnelMACAddr = fmt.Sprintf("66:00:00:00:00:%02x", w.IntN(2))
 	}
 	return n
+}
+
+func (w walk) tunnels() *desired.TunnelAddrs {
+	var out desired.TunnelAddrs
+	out[desired.VXLAN4] = pick(w, netip.Addr{}, netip.MustParseAddr("10.65.0.20"), netip.MustParseAddr("10.65.0.30"))
+	out[desired.VXLAN6] = pick(w, netip.Addr{}, netip.MustParseAddr("fd00:65::30"))
+	return &out
 }
 
 func (w walk) bgpConfig() api.Object {

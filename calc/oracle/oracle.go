@@ -56,6 +56,8 @@ type Cluster struct {
 
 	// Links are the interfaces of each node itself. Set them before asking: without, no host endpoint is chosen by its addresses.
 	Links map[string][]calc.Link
+	// TunnelAddrs are the addresses of nodes on their tunnels that their Nodes do not say yet. Set them before asking.
+	TunnelAddrs map[string]desired.TunnelAddrs
 
 	// Refused holds the objects that are invalid; the cluster is without them.
 	Refused map[api.Key]error

@@ -49,8 +49,11 @@ func (c *Cluster) end(name string, family int) tunnelEnd {
 func (c *Cluster) tunnelsOf(me string, d *desired.Delta) {
 	for family, device := range deviceNames {
 		own := c.end(me, family)
+		if addr := c.TunnelAddrs[me][family]; addr.IsValid() {
+			own.addr = addr
+		}
 		if c.node(me) != nil && own.complete() && c.tunnelWanted(me, family) {
-			t := desired.Tunnel{Name: device, Local: own.subnet.Addr(), Addr: own.addr, MAC: own.mac, VNI: 4096, Port: 4789}
+			t := desired.Tunnel{Kind: desired.TunnelKind(family), Name: device, Local: own.subnet.Addr(), Addr: own.addr, MAC: own.mac, VNI: 4096, Port: 4789}
 			c.tunnelSettings(me, family, &t)
 			d.Tunnels = append(d.Tunnels, t)
 			for _, p := range c.tunnelPeers(me, family) {

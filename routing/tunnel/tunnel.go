@@ -147,6 +147,18 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 	return m.report(0)
 }
 
+// InForce returns this node's addresses on the devices that, with all their peers, are as wanted.
+func (m *Manager) InForce() (addrs desired.TunnelAddrs) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.devices {
+		if d.err == nil {
+			addrs[d.want.Kind] = d.want.Addr
+		}
+	}
+	return addrs
+}
+
 func (m *Manager) report(repaired int) (Report, error) {
 	r := Report{Failed: map[string]error{}, Repaired: repaired}
 	for name, d := range m.devices {
