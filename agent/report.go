@@ -32,10 +32,7 @@ func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 			s.Endpoints = append(s.Endpoints, a.endpointReport(endpoint))
 		}
 		for _, p := range append(l.graph.Problems(), a.publish.problems()...) {
-			if p.Refused {
-				p.Reason += "; the last good version stays in force"
-			}
-			s.Problems = append(s.Problems, agentapi.Problem{Object: p.Key.String(), Field: p.Field, Reason: p.Reason})
+			s.Problems = append(s.Problems, agentapi.Problem{Object: p.Key.String(), Field: p.Field, Reason: p.Text(), Refused: p.Refused})
 		}
 	})
 	if why := a.nameLost.Load(); why != nil {

@@ -27,7 +27,18 @@ type Problem struct {
 	Key    api.Key
 	Field  string // path, "spec.selector"; empty: the object as a whole
 	Reason string // what is wrong and what to do
-	// Refused: the object is invalid and its last good version, if any, stays in force. Otherwise it is in force as far as possible: it
-	// refers to something missing, is at odds with another object, or has a field that has no effect yet.
-	Refused bool
+	// Refused: the object is invalid, so that its last good version stays in force (InForce), or nothing of it if there was none. Otherwise it
+	// is in force as far as possible: it refers to something missing, is at odds with another object, or has a field that has no effect yet.
+	Refused, InForce bool
+}
+
+// Text is the reason, and of a refused object what is in force in its place.
+func (p Problem) Text() string {
+	switch {
+	case p.Refused && p.InForce:
+		return p.Reason + "; the last good version stays in force"
+	case p.Refused:
+		return p.Reason + "; no valid version was seen before, so nothing of it is in force"
+	}
+	return p.Reason
 }

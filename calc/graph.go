@@ -78,7 +78,7 @@ func New(node string) *Graph {
 	active.content = g.content
 	g.profiles.heirs = []heir{sets.index, g.policies.index}
 	g.profiles.derive(defaultAllow())
-	g.inputs = inputs{refused: problems{}, sources: g.newSources(node)}
+	g.inputs = inputs{refused: problems{}, taken: map[api.Key]struct{}{}, sources: g.newSources(node)}
 	return g
 }
 
@@ -86,7 +86,7 @@ func New(node string) *Graph {
 func (g *Graph) newSources(node string) map[api.Resource]source {
 	workloads := &workloads{self: node, items: g.items, locals: g.locals, reach: g.reach}
 	return map[api.Resource]source{
-		api.WorkloadEndpoints:     sourceOfChanges(workloads.put, workloads.remove),
+		api.WorkloadEndpoints:     sourceOfChanges(workloads.put, workloads.remove).knowing(workloads.has),
 		api.HostEndpoints:         sourceOfChanges(g.hosts.put, g.hosts.remove),
 		api.NetworkSets:           sourceOf(g.items.putNetworkSet, g.items.remove),
 		api.GlobalNetworkSets:     sourceOf(g.items.putGlobalNetworkSet, g.items.remove),
@@ -102,7 +102,7 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 		api.BGPPeers:              sourceOf(g.speaker.putPeer, g.speaker.removePeer),
 		api.BlockAffinities:       sourceOf(g.blocks.putAffinity, g.blocks.removeAffinity),
 		api.IPPools:               sourceOf(g.blocks.putPool, g.blocks.removePool),
-		api.EndpointSlices:        sourceOf(g.sets.services.putSlice, g.sets.services.removeSlice),
+		api.EndpointSlices:        sourceOf(g.sets.services.putSlice, g.sets.services.removeSlice).knowing(g.sets.services.hasSlice),
 		api.FelixConfigurations:   sourceOf(g.putFelix, g.removeFelix),
 
 		api.StagedNetworkPolicies:           sourceOf(g.policies.putStagedNetworkPolicy, g.policies.removeObject),

@@ -13,6 +13,14 @@ type source struct {
 	// put returns what is wrong with an object; the version before then stays in force.
 	put    func(*Change) api.FieldErrors
 	remove func(api.Key)
+	// has tells whether a version is in force. Nil: the inputs themselves keep account of that.
+	has func(api.Key) bool
+}
+
+// knowing returns the source with a has of its own, for resources of which there are too many to keep account of twice.
+func (s source) knowing(has func(api.Key) bool) source {
+	s.has = has
+	return s
 }
 
 // sourceOf makes a source of functions for one type of object.
@@ -34,7 +42,8 @@ func sourceOfChanges[T api.Object](put func(*Change, T) api.FieldErrors, remove 
 type inputs struct {
 	sources  map[api.Resource]source
 	refused  problems
-	revision uint64 // the highest seen of the store's
+	taken    map[api.Key]struct{} // what is in force of sources without has
+	revision uint64               // the highest seen of the store's
 }
 
 var inputChecks = api.Checks{Selector: selector.ValidateSyntax, Stored: true}
@@ -52,11 +61,38 @@ func (in *inputs) apply(c *Change) {
 	case c.Object == nil:
 		src.remove(c.Key)
 		delete(in.refused, c.Key)
+		delete(in.taken, c.Key)
 	default:
-		wrong := api.Validate(c.Object, inputChecks)
-		if len(wrong) == 0 {
-			wrong = src.put(c)
-		}
-		in.refused.set(c.Key, wrong)
+		in.put(c, src)
 	}
+}
+
+// put takes an object in, unless it is refused.
+func (in *inputs) put(c *Change, src source) {
+	wrong := api.Validate(c.Object, inputChecks)
+	if len(wrong) == 0 {
+		wrong = src.put(c)
+	}
+	in.refused.set(c.Key, wrong)
+	if len(wrong) == 0 && src.has == nil {
+		in.taken[c.Key] = struct{}{}
+	}
+}
+
+// inForce tells whether a version of an object is in force.
+func (in *inputs) inForce(key api.Key) bool {
+	if has := in.sources[key.Resource].has; has != nil {
+		return has(key)
+	}
+	_, ok := in.taken[key]
+	return ok
+}
+
+// problems returns what is wrong with the refused objects.
+func (in *inputs) problems() []Problem {
+	out := in.refused.list(nil)
+	for i := range out {
+		out[i].Refused, out[i].InForce = true, in.inForce(out[i].Key)
+	}
+	return out
 }

@@ -38,10 +38,10 @@ func (p problems) add(key api.Key, path, reason string) {
 }
 
 // list appends all problems to out.
-func (p problems) list(out []Problem, refused bool) []Problem {
+func (p problems) list(out []Problem) []Problem {
 	for key, list := range p {
 		for _, e := range list {
-			out = append(out, Problem{Key: key, Field: e.Path, Reason: e.Reason, Refused: refused})
+			out = append(out, Problem{Key: key, Field: e.Path, Reason: e.Reason})
 		}
 	}
 	return out
@@ -49,9 +49,9 @@ func (p problems) list(out []Problem, refused bool) []Problem {
 
 // Problems returns what keeps inputs from being in force as they are written, sorted by object and field. Call it after Flush.
 func (g *Graph) Problems() []Problem {
-	out := g.inputs.refused.list(nil, true)
+	out := g.inputs.problems()
 	for _, node := range g.complaints() {
-		out = node.list(out, false)
+		out = node.list(out)
 	}
 	slices.SortFunc(out, func(a, b Problem) int {
 		return cmp.Or(compareKeys(a.Key, b.Key), strings.Compare(a.Field, b.Field), strings.Compare(a.Reason, b.Reason))

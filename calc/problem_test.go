@@ -4,6 +4,7 @@
 package calc_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,5 +104,29 @@ func expect(t *testing.T, g *calc.Graph, want []string) {
 		}) {
 			t.Errorf("no problem says %q: %v", w, got)
 		}
+	}
+}
+
+// TestRefusedObjectsTellWhatIsInForce: of a refused object a version from before is in force, or nothing.
+func TestRefusedObjectsTellWhatIsInForce(t *testing.T) {
+	wep := ct.Endpoint("prod/x", "n9", nil, "10.65.0.9")
+	for name, good := range map[string]api.Object{"policy": guard("app == 'x'"), "many": wep, "set": ct.NetworkSet("prod/s", nil, "192.0.2.0/24")} {
+		g := calc.New(ct.Me)
+		key := api.KeyOf(good)
+		check := func(when string, inForce bool) {
+			t.Helper()
+			g.Apply([]calc.Change{{Key: key, Err: errors.New("garbage"), Revision: 9}})
+			g.Flush()
+			at := slices.IndexFunc(g.Problems(), func(p calc.Problem) bool { return p.Key == key && p.Refused })
+			if at < 0 || g.Problems()[at].InForce != inForce || strings.Contains(g.Problems()[at].Text(), "stays in force") != inForce {
+				t.Errorf("%s, %s: %+v", name, when, g.Problems())
+			}
+		}
+		check("never valid", false)
+		g.Apply(changes(good))
+		check("was valid", true)
+		check("twice", true)
+		g.Apply(deletions(good))
+		check("deleted in between", false)
 	}
 }

@@ -80,6 +80,8 @@ func (s *services) removeSlice(key api.Key) {
 	}
 }
 
+func (s *services) hasSlice(key api.Key) bool { return s.slices[nameOf(key)] != nil }
+
 // join and leave add the members that a slice gives to the sets of its service, and take them away.
 func (s *services) join(sl *slice) {
 	svc := s.get(sl.service)

@@ -223,7 +223,7 @@ func labelText(labels []label) string {
 	return strings.Join(parts, ",")
 }
 
-func problemRow(p Problem) []string { return []string{p.Key.String(), p.Field, p.Reason} }
+func problemRow(p Problem) []string { return []string{p.Key.String(), p.Field, p.Text()} }
 
 // list joins values with commas.
 func list[T fmt.Stringer](values []T) string {

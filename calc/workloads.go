@@ -72,6 +72,8 @@ func (s *workloads) remove(key api.Key) {
 	s.locals.remove(idOf(key))
 }
 
+func (s *workloads) has(key api.Key) bool { return s.items.workload(key) != nil }
+
 func idOf(key api.Key) desired.EndpointID {
 	return desired.EndpointID{Namespace: intern(key.Namespace), Name: intern(key.Name)}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,63 +30,108 @@ func newDescribe(env *Env, options *datastoreOptions) *cobra.Command {
 		ValidArgsFunction: completeObjects(options, &where),
 	}
 	where.addFlags(cmd, options)
+	socket := addSocketFlag(cmd, env)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		selections, err := parseSelections(args)
 		if err != nil {
 			return err
 		}
 		return options.with(cmd.Context(), func(ctx context.Context, s store.Store) error {
-			return describe(ctx, env, s, selections, where)
+			return describe(ctx, env, s, selections, where, socket())
 		})
 	}
 	return cmd
 }
 
-func describe(ctx context.Context, env *Env, s store.Store, selections []selection, where scope) error {
+func describe(ctx context.Context, env *Env, s store.Store, selections []selection, where scope, socket string) error {
 	var found []group
 	var missing error
-	printed := 0
+	total, unreadable := 0, 0
 	for _, selected := range selections {
-		objects, absent, err := fetch(ctx, env, s, selected.kind, where, selected.names)
+		g, absent, err := fetch(ctx, s, selected.kind, where, selected.names)
 		if err != nil {
 			return err
 		}
 		missing = errors.Join(missing, absent)
-		found = append(found, group{selected.kind, objects})
-		for _, obj := range objects {
-			if printed > 0 {
-				fmt.Fprintln(env.Out)
-			}
-			printed++
-			if err := describeObject(env.Out, selected.kind, obj, time.Now()); err != nil {
-				return err
-			}
-		}
+		found = append(found, g)
+		total, unreadable = total+len(g.objects), unreadable+len(g.unreadable)
 	}
+	if err := describeAll(env.Out, found, standingOf(ctx, env, s, socket, found)); err != nil {
+		return err
+	}
+	missing = errors.Join(missing, unreadableValues(unreadable))
 	switch {
-	case printed > 0 && missing != nil:
+	case total > 0 && missing != nil:
 		return &exitError{ExitPartial, missing}
-	case printed == 0 && missing == nil:
+	case total+unreadable == 0 && missing == nil:
 		fmt.Fprintln(env.Err, nothing(found, where))
 	}
 	return missing
 }
 
-func describeObject(w io.Writer, kind *api.Kind, obj api.Object, now time.Time) error {
-	line := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(w, "%-12s %s\n", name+":", value)
+// describeAll writes one object after the other, with empty lines between.
+func describeAll(w io.Writer, found []group, against standing) error {
+	gap := ""
+	for _, g := range found {
+		for _, obj := range g.objects {
+			fmt.Fprint(w, gap)
+			gap = "\n"
+			if err := describeObject(w, g.kind, obj, time.Now()); err != nil {
+				return err
+			}
+			against.describe(w, api.KeyOf(obj))
+		}
+		for _, bad := range g.unreadable {
+			fmt.Fprint(w, gap)
+			gap = "\n"
+			describeHead(w, g.kind, bad.Key)
+			line(w, "Revision", strconv.FormatInt(bad.Revision, 10))
+			against.describe(w, bad.Key)
 		}
 	}
-	line("Kind", kind.Kind+" ("+kind.APIVersion+")")
-	line("Name", obj.GetName())
-	line("Namespace", obj.GetNamespace())
-	line("Labels", labelText(obj.GetLabels()))
-	line("Annotations", labelText(obj.GetAnnotations()))
-	if created := obj.GetCreationTimestamp(); !created.IsZero() {
-		line("Created", created.Format(time.RFC3339)+" ("+age(created.Time, now)+" ago)")
+	return nil
+}
+
+// line writes one property, unless it is empty.
+func line(w io.Writer, name, value string) {
+	if value != "" {
+		fmt.Fprintf(w, "%-12s %s\n", name+":", value)
 	}
-	line("Revision", obj.GetResourceVersion())
+}
+
+// prose writes a property whose text may need several lines.
+func prose(w io.Writer, name, text string) {
+	line(w, name, indent(wrap(text, textWidth-13), "             "))
+}
+
+// describe writes what there is against an object.
+func (s standing) describe(w io.Writer, key api.Key) {
+	for _, o := range s[key.String()] {
+		name := "Problem"
+		if o.refused {
+			name = "Invalid"
+		}
+		if o.node != "" {
+			o.text += " (node " + o.node + ")"
+		}
+		prose(w, name, o.text)
+	}
+}
+
+func describeHead(w io.Writer, kind *api.Kind, key api.Key) {
+	line(w, "Kind", kind.Kind+" ("+kind.APIVersion+")")
+	line(w, "Name", key.Name)
+	line(w, "Namespace", key.Namespace)
+}
+
+func describeObject(w io.Writer, kind *api.Kind, obj api.Object, now time.Time) error {
+	describeHead(w, kind, api.KeyOf(obj))
+	line(w, "Labels", labelText(obj.GetLabels()))
+	line(w, "Annotations", labelText(obj.GetAnnotations()))
+	if created := obj.GetCreationTimestamp(); !created.IsZero() {
+		line(w, "Created", created.Format(time.RFC3339)+" ("+age(created.Time, now)+" ago)")
+	}
+	line(w, "Revision", obj.GetResourceVersion())
 	written, err := fieldsOf(obj)
 	if err != nil {
 		return err
@@ -102,11 +148,8 @@ func describeObject(w io.Writer, kind *api.Kind, obj api.Object, now time.Time) 
 	if err := section(w, "Defaults in force", onlyNew(inForce, written)); err != nil {
 		return err
 	}
-	for _, e := range api.Validate(obj, checks) {
-		line("Invalid", indent(wrap(e.Path+": "+e.Reason, textWidth-13), "             "))
-	}
 	for _, n := range api.NotYetEffective(obj) {
-		line("No effect", indent(wrap(n.Path+": "+n.Note, textWidth-13), "             "))
+		prose(w, "No effect", n.Path+": "+n.Note)
 	}
 	return nil
 }

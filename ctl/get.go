@@ -50,8 +50,11 @@ func newGet(env *Env, options *datastoreOptions) *cobra.Command {
 		Long: `Show objects of a kind or several, or some of them by name. KIND is a plural, singular or short name, or "all" for everything that people
 write; "networkpolicy" is Calico's, "networkpolicy.networking.k8s.io" (short: knp) the Kubernetes one.
 
-A table shows what is in force, defaults included; yaml and json show what was written. Exit status 1: nothing of what was named is there; 4: some
-of it is.`,
+A table shows what is in force, defaults included; yaml and json show what was written. Where an object is not in force as it is written, a column
+STATUS says why: agents refuse what is invalid and keep the last good version. The agents that --socket leads to are asked as well; {node} in it
+stands for the name of each node.
+
+Exit status 1: nothing of what was asked for could be shown; 4: some of it could, and the rest is missing or cannot be read.`,
 		Example: `  weft get ippools
   weft get ippools,nodes,bgppeers
   weft get networkpolicies -A
@@ -60,6 +63,7 @@ of it is.`,
 		ValidArgsFunction: completeObjects(options, &where),
 	}
 	where.addFlags(cmd, options)
+	socket := addSocketFlag(cmd, env)
 	addOutputFlag(cmd, &output, formats...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		format, err := printer.Parse(output, formats...)
@@ -71,46 +75,62 @@ of it is.`,
 			return err
 		}
 		return options.with(cmd.Context(), func(ctx context.Context, s store.Store) error {
-			return get(ctx, env, s, selections, where, format)
+			return get(ctx, env, s, selections, where, format, socket())
 		})
 	}
 	return cmd
 }
 
-func get(ctx context.Context, env *Env, s store.Store, selections []selection, where scope, format printer.Format) error {
+func get(ctx context.Context, env *Env, s store.Store, selections []selection, where scope, format printer.Format, socket string) error {
 	var found []group
 	var missing error
-	asked, total := 0, 0
+	asked, total, unreadable := 0, 0, 0
 	for _, selected := range selections {
-		objects, absent, err := fetch(ctx, env, s, selected.kind, where, selected.names)
+		g, absent, err := fetch(ctx, s, selected.kind, where, selected.names)
 		if err != nil {
 			return err
 		}
-		found = append(found, group{selected.kind, objects})
+		found = append(found, g)
 		missing = errors.Join(missing, absent)
 		asked += len(selected.names)
-		total += len(objects)
+		total += len(g.objects)
+		unreadable += len(g.unreadable)
 	}
-	if total == 0 && missing != nil {
+	if total+unreadable == 0 && missing != nil {
 		return missing
 	}
+	against := standingOf(ctx, env, s, socket, found)
 	var err error
 	switch {
 	case format == printer.FormatTable || format == printer.FormatWide:
-		err = printTables(env, found, where, format == printer.FormatWide)
+		err = printTables(env, found, against, where, format == printer.FormatWide)
 	default:
+		against.warn(env, found)
 		err = printObjects(env, format, flatten(found), asked == 1)
 	}
-	if err == nil && missing != nil {
-		return &exitError{ExitPartial, missing}
+	missing = errors.Join(missing, unreadableValues(unreadable))
+	switch {
+	case err != nil || missing == nil:
+		return err
+	case total == 0:
+		return missing
 	}
-	return err
+	return &exitError{ExitPartial, missing}
 }
 
-// group is found objects of one kind.
+// unreadableValues is the error of n stored values that are no objects, nil if there are none.
+func unreadableValues(n int) error {
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s cannot be read; apply or delete what has the name", count(n, "stored value"))
+}
+
+// group is what was found of one kind.
 type group struct {
-	kind    *api.Kind
-	objects []api.Object
+	kind       *api.Kind
+	objects    []api.Object
+	unreadable []store.Invalid
 }
 
 func flatten(groups []group) []api.Object {
@@ -122,17 +142,17 @@ func flatten(groups []group) []api.Object {
 }
 
 // printTables writes a table for each kind; beside other kinds, names carry theirs, as KIND/NAME.
-func printTables(env *Env, groups []group, where scope, wide bool) error {
+func printTables(env *Env, groups []group, against standing, where scope, wide bool) error {
 	printed := 0
 	for _, g := range groups {
-		if len(g.objects) == 0 {
+		if len(g.objects)+len(g.unreadable) == 0 {
 			continue
 		}
 		if printed > 0 {
 			fmt.Fprintln(env.Out)
 		}
 		printed++
-		if err := objectTable(g.kind, g.objects, len(groups) > 1, time.Now()).Write(env.Out, wide); err != nil {
+		if err := objectTable(&g, against, len(groups) > 1, time.Now()).Write(env.Out, wide); err != nil {
 			return err
 		}
 	}

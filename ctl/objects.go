@@ -40,11 +40,14 @@ func (o *origin) stored(ctx context.Context) (c *cluster.Cluster, err error) {
 			if kind.Machine {
 				continue
 			}
-			found, err := list(ctx, o.env, s, kind, scope{all: true})
+			found, err := list(ctx, s, kind, scope{all: true})
 			if err != nil {
 				return err
 			}
-			objects = append(objects, found...)
+			for _, bad := range found.unreadable {
+				fmt.Fprintf(o.env.Err, "warning: %s cannot be read and is left out: %v\n", describeKey(bad.Key), bad.Err)
+			}
+			objects = append(objects, found.objects...)
 		}
 		c = cluster.New(objects)
 		return nil

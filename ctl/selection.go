@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weftnet/weft/api"
@@ -101,43 +102,68 @@ func keyFor(kind *api.Kind, namespace, name string) api.Key {
 }
 
 // fetch reads the named objects, or all. Names that do not exist are returned as one joined error beside what was found.
-func fetch(ctx context.Context, env *Env, s store.Store, kind *api.Kind, where scope, names []string) (objects []api.Object, missing, err error) {
+func fetch(ctx context.Context, s store.Store, kind *api.Kind, where scope, names []string) (g group, missing, err error) {
 	if len(names) == 0 || where.all {
-		objects, err = list(ctx, env, s, kind, where)
+		g, err = list(ctx, s, kind, where)
 		if err != nil || len(names) == 0 {
-			return objects, nil, err
+			return g, nil, err
 		}
-		return withNames(kind, objects, names)
+		g, missing = g.withNames(names)
+		return g, missing, nil
 	}
+	g = group{kind: kind}
 	for _, name := range names {
 		key := keyFor(kind, where.namespace, name)
 		obj, err := s.Get(ctx, key)
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			missing = errors.Join(missing, notFound(key))
-		case err != nil:
-			return nil, nil, err
+		case err == nil:
+			g.objects = append(g.objects, obj)
 		default:
-			objects = append(objects, obj)
+			bad, found := invalidAt(ctx, s, key)
+			if !found {
+				return g, nil, err
+			}
+			g.unreadable = append(g.unreadable, bad)
 		}
 	}
-	return objects, missing, nil
+	return g, missing, nil
 }
 
-// withNames keeps the objects of the given names, whatever their namespace.
-func withNames(kind *api.Kind, all []api.Object, names []string) (objects []api.Object, missing, err error) {
+// invalidAt returns what is stored under a key if that is no valid object.
+func invalidAt(ctx context.Context, s store.Store, key api.Key) (store.Invalid, bool) {
+	all, err := s.List(ctx, key.Resource, key.Namespace)
+	if err != nil {
+		return store.Invalid{}, false
+	}
+	at := slices.IndexFunc(all.Invalid, func(bad store.Invalid) bool { return bad.Key == key })
+	if at < 0 {
+		return store.Invalid{}, false
+	}
+	return all.Invalid[at], true
+}
+
+// withNames keeps what has the given names, whatever its namespace.
+func (g group) withNames(names []string) (out group, missing error) {
+	out.kind = g.kind
 	for _, name := range names {
-		before := len(objects)
-		for _, obj := range all {
+		before := len(out.objects) + len(out.unreadable)
+		for _, obj := range g.objects {
 			if name == obj.GetName() || name == obj.GetNamespace()+"/"+obj.GetName() {
-				objects = append(objects, obj)
+				out.objects = append(out.objects, obj)
 			}
 		}
-		if len(objects) == before {
-			missing = errors.Join(missing, fmt.Errorf("%s %s: %w in any namespace", kindName(kind), name, store.ErrNotFound))
+		for _, bad := range g.unreadable {
+			if name == bad.Key.Name || name == bad.Key.Namespace+"/"+bad.Key.Name {
+				out.unreadable = append(out.unreadable, bad)
+			}
+		}
+		if len(out.objects)+len(out.unreadable) == before {
+			missing = errors.Join(missing, fmt.Errorf("%s %s: %w in any namespace", kindName(g.kind), name, store.ErrNotFound))
 		}
 	}
-	return objects, missing, nil
+	return out, missing
 }
 
 // notFound names a missing object, and for a namespaced one how to look elsewhere.
@@ -148,19 +174,13 @@ func notFound(key api.Key) error {
 	return fmt.Errorf("%s: %w in namespace %s; -n NAMESPACE looks in another", describeKey(key), store.ErrNotFound, key.Namespace)
 }
 
-func list(ctx context.Context, env *Env, s store.Store, kind *api.Kind, where scope) ([]api.Object, error) {
+func list(ctx context.Context, s store.Store, kind *api.Kind, where scope) (group, error) {
 	namespace := where.namespace
 	if where.all || !kind.Namespaced {
 		namespace = ""
 	}
 	found, err := s.List(ctx, kind.Resource, namespace)
-	if err != nil {
-		return nil, err
-	}
-	for _, bad := range found.Invalid {
-		fmt.Fprintf(env.Err, "warning: %s cannot be read: %v\n", bad.Key, bad.Err)
-	}
-	return found.Items, nil
+	return group{kind, found.Items, found.Invalid}, err
 }
 
 // kindName is the singular name that [api.Lookup] finds the kind by: "ippool", "networkpolicy.networking.k8s.io".

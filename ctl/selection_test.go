@@ -74,7 +74,7 @@ func TestEveryKindHasATable(t *testing.T) {
 	bare := []api.Resource{api.Namespaces, api.ServiceAccounts} // labels and age are all there is to show
 	for kind := range api.Kinds() {
 		var out strings.Builder
-		if err := objectTable(kind, []api.Object{kind.New()}, false, time.Now()).Write(&out, true); err != nil {
+		if err := objectTable(&group{kind: kind, objects: []api.Object{kind.New()}}, nil, false, time.Now()).Write(&out, true); err != nil {
 			t.Errorf("%s: %v", kind.Kind, err)
 		}
 		if len(fields[kind.Resource]) == 0 && !slices.Contains(bare, kind.Resource) {

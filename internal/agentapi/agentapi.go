@@ -93,6 +93,8 @@ type Problem struct {
 	Object string `json:"object"`
 	Field  string `json:"field,omitempty"`
 	Reason string `json:"reason"`
+	// Refused: the object is invalid. The reason says whether an older version is in force.
+	Refused bool `json:"refused,omitempty"`
 }
 
 // Table is a dump of one table: of the calculation, or "kernel-routes".
