@@ -50,7 +50,8 @@ func Run(ctx context.Context, remotes ...int) ([]measure.Row, error) {
 	return rows, nil
 }
 
-// node is one network namespace with the graph's policy in it.
+// node is one network namespace with the graph's policy in it. That of the peers has a driver only while it is programmed: it would watch what
+// the peers do, and cost time of whoever is next.
 type node struct {
 	ns     *netns.NS
 	driver *nft.Driver
@@ -61,12 +62,22 @@ func newNode(name string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{ns: ns}
-	err = ns.Do(func() (err error) { n.driver, err = nft.New(nft.Options{}); return err })
-	if err != nil {
-		return nil, errors.Join(err, n.close())
+	return &node{ns: ns}, nil
+}
+
+// openDriver opens a driver that stays until close.
+func (n *node) openDriver() error {
+	return n.ns.Do(func() (err error) { n.driver, err = nft.New(nft.Options{}); return err })
+}
+
+// program brings the kernel to a view with a driver of its own.
+func (n *node) program(ctx context.Context, view desired.View) error {
+	other := node{ns: n.ns}
+	if err := other.openDriver(); err != nil {
+		return err
 	}
-	return n, nil
+	_, err := other.driver.Apply(ctx, view, nil)
+	return errors.Join(err, other.driver.Close())
 }
 
 func (n *node) close() error {
@@ -98,9 +109,12 @@ func scale(ctx context.Context, remotes int) (_ []measure.Row, err error) {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, (*n).close()) }()
-		if _, err := (*n).driver.Apply(ctx, w.graph.View(), nil); err != nil {
+		if err := (*n).program(ctx, w.graph.View()); err != nil {
 			return nil, err
 		}
+	}
+	if err := w.ours.openDriver(); err != nil {
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "weft-bench-policy")
 	if err != nil {
@@ -127,11 +141,11 @@ func (w *world) label(ctx context.Context, size calctest.Scale, dir string) ([]m
 	i := locals + size.Remotes/2
 	versions := [2]api.Object{size.Endpoint(i, calctest.Labels{"retired": "yes"}), size.Endpoint(i, nil)}
 	addr := netip.MustParsePrefix(size.Endpoint(i, nil).Spec.IPNetworks[0]).Addr()
-	delta, err := w.apply(ctx, w.ours, versions[0])
+	delta, err := w.apply(ctx, versions[0])
 	if err != nil {
 		return nil, err
 	}
-	if _, err := w.apply(ctx, w.ours, versions[1]); err != nil {
+	if _, err := w.apply(ctx, versions[1]); err != nil {
 		return nil, err
 	}
 	p, err := newElementPeer(w.peers, dir, delta, addr)
@@ -146,11 +160,10 @@ func (w *world) label(ctx context.Context, size calctest.Scale, dir string) ([]m
 func (w *world) policy(ctx context.Context, remotes int, dir string) ([]measure.Row, error) {
 	versions := [2]api.Object{clients(5433), clients(5432)}
 	p, err := newRulePeer(ctx, w.peers, dir, "/np/namespace-00/clients", func(version int) error {
-		delta, err := w.apply(ctx, w.ours, versions[version])
-		if err == nil {
-			_, err = w.peers.driver.Apply(ctx, w.graph.View(), delta)
+		if _, err := w.apply(ctx, versions[version]); err != nil {
+			return err
 		}
-		return err
+		return w.peers.program(ctx, w.graph.View())
 	})
 	if err != nil {
 		return nil, err
@@ -170,40 +183,46 @@ func clients(port int) api.Object {
 }
 
 // apply takes a change all the way from the store's event to the kernel's answer.
-func (w *world) apply(ctx context.Context, n *node, obj api.Object) (*desired.Delta, error) {
+func (w *world) apply(ctx context.Context, obj api.Object) (*desired.Delta, error) {
 	w.graph.Apply([]calc.Change{{Key: api.KeyOf(obj), Object: obj, Revision: 1}})
 	delta := w.graph.Flush()
 	if delta == nil {
 		return nil, errors.New("the change has no effect")
 	}
-	_, err := n.driver.Apply(ctx, w.graph.View(), delta)
+	_, err := w.ours.driver.Apply(ctx, w.graph.View(), delta)
 	return delta, err
 }
 
-// compare does and undoes a change with all contenders in turn.
+// compare does and undoes a change with all contenders. The two that take microseconds go in turn, each first every other time; the tool comes
+// after them, because starting a process slows down what follows it.
 func (w *world) compare(ctx context.Context, work string, versions [2]api.Object, p peer) ([]measure.Row, error) {
 	var ours, bare, tool measure.Samples
+	sides := []struct {
+		samples *measure.Samples
+		change  func(version int) (time.Duration, error)
+	}{
+		{&ours, func(version int) (time.Duration, error) {
+			start := time.Now()
+			_, err := w.apply(ctx, versions[version])
+			return time.Since(start), err
+		}},
+		{&bare, p.bare},
+		{&tool, func(version int) (time.Duration, error) { return w.peers.tool(ctx, p, version) }},
+	}
+	take := func(side, version int) error {
+		took, err := sides[side].change(version)
+		sides[side].samples.Add(took)
+		return err
+	}
 	for n := range rounds {
-		version := n % 2
-		start := time.Now()
-		if _, err := w.apply(ctx, w.ours, versions[version]); err != nil {
+		first := n / 2 % 2
+		if err := errors.Join(take(first, n%2), take(1-first, n%2)); err != nil {
 			return nil, err
 		}
-		ours.Add(time.Since(start))
-		took, err := p.bare(version)
-		if err != nil {
-			return nil, fmt.Errorf("bare transaction: %w", err)
-		}
-		bare.Add(took)
-		if n >= toolRounds {
-			continue
-		}
-		if took, err = w.peers.tool(ctx, p, 1-version); err != nil {
+	}
+	for n := range toolRounds {
+		if err := take(2, n%2); err != nil {
 			return nil, fmt.Errorf("nft -f: %w", err)
-		}
-		tool.Add(took)
-		if _, err := p.bare(version); err != nil { // back again
-			return nil, fmt.Errorf("bare transaction: %w", err)
 		}
 	}
 	return []measure.Row{

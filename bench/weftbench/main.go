@@ -19,6 +19,7 @@ import (
 
 	"github.com/weftnet/weft/bench/calcbench"
 	"github.com/weftnet/weft/bench/cnibench"
+	"github.com/weftnet/weft/bench/filterbench"
 	"github.com/weftnet/weft/bench/measure"
 	"github.com/weftnet/weft/bench/memorybench"
 	"github.com/weftnet/weft/bench/pathbench"
@@ -41,6 +42,9 @@ var sections = []section{
 	{"calc", func(ctx context.Context, _ string) ([]measure.Row, error) { return calcbench.Run(ctx) }},
 	{"path", func(ctx context.Context, bin string) ([]measure.Row, error) {
 		return pathbench.Run(ctx, pathbench.Config{Bin: bin, Rounds: 15, Each: 300 * time.Millisecond})
+	}},
+	{"filter", func(ctx context.Context, _ string) ([]measure.Row, error) {
+		return filterbench.Run(ctx, filterbench.Config{Rounds: 45, Each: 100 * time.Millisecond})
 	}},
 	{"memory", memorybench.Run},
 	{"demo", demo},

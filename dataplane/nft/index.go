@@ -25,8 +25,9 @@ import (
 const (
 	// indexFrom is the number of policies with named peers from which a tier is indexed. A lookup costs as much as a policy or two.
 	indexFrom = 4
-	// indexBudget bounds the peers of an index, roughly.
+	// indexBudget bounds the peers of an index, roughly; indexShare is what each policy of the tier adds to it.
 	indexBudget = 8000
+	indexShare  = 128
 	// indexChains bounds the chains of candidates of an index.
 	indexChains = 256
 )
@@ -81,12 +82,12 @@ func (r renderer) split(t desired.TierPolicies, dir rule.Direction, f *family) (
 		}
 		s.sets = append(s.sets, sets...)
 	}
-	r.economise(&s, f)
+	r.economise(&s, len(t.Policies), f)
 	return s, !r.options.Plain && len(s.keyed) >= cmp.Or(r.options.indexFrom, indexFrom)
 }
 
-// economise keeps the policies with fewest peers, as many as the budget allows.
-func (r renderer) economise(s *split, f *family) {
+// economise keeps the policies with fewest peers, as many as the budget of a tier with so many policies allows.
+func (r renderer) economise(s *split, policies int, f *family) {
 	peers := func(k keyed) int {
 		n := 0
 		for _, id := range k.sets {
@@ -97,7 +98,7 @@ func (r renderer) economise(s *split, f *family) {
 	}
 	slices.SortStableFunc(s.keyed, func(a, b keyed) int { return peers(a) - peers(b) })
 	fit := 0
-	for left := indexBudget; fit < len(s.keyed); fit++ {
+	for left := indexBudget + indexShare*policies; fit < len(s.keyed); fit++ {
 		if left -= peers(s.keyed[fit]); left < 0 {
 			break
 		}

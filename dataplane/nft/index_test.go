@@ -69,7 +69,7 @@ func TestIndexBudget(t *testing.T) {
 		}
 	}
 	var many []desired.Member
-	for i := range indexBudget {
+	for i := range indexBudget + n*indexShare {
 		many = append(many, host(i))
 	}
 	net := []desired.Member{{Prefix: prefix("192.0.2.0/24")}}

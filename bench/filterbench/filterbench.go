@@ -1,0 +1,92 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package filterbench measures what the number of policies and the way they are rendered cost the packets: Run sends the same traffic through
+// routers that differ in nothing but their policy, in turn.
+//
+// Each router is a namespace between a client and a server, as a node is between two of its workloads; a driver programs it from the
+// calculation's view of a made-up namespace of many applications. There policies select all workloads: policy i lets application i reach
+// them, and be reached by them, on three TCP ports, and its monitoring on a fourth. So both ends of a connection stand behind all
+// policies, with two rules each way in each. Client and server belong to the last application: where rules are tried one after the other, all
+// come before the one that matches. An application has ten workloads, all but those two on other nodes.
+package filterbench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/weftnet/weft/bench/measure"
+	"github.com/weftnet/weft/bench/traffic"
+	"github.com/weftnet/weft/dataplane/nft"
+)
+
+// Config says how long to measure.
+type Config struct {
+	Rounds int
+	Each   time.Duration // of one measurement
+}
+
+// routers are the contenders.
+var routers = []setup{
+	{name: "bare"},
+	{name: "1", policies: 1, open: openNFT(nft.Options{})},
+	{name: "100", policies: 100, open: openNFT(nft.Options{})},
+	{name: "1000", policies: 1000, open: openNFT(nft.Options{})},
+	{name: "100 plain", policies: 100, open: openNFT(nft.Options{Plain: true})},
+}
+
+func openNFT(o nft.Options) func() (driver, error) {
+	return func() (driver, error) { return nft.New(o) }
+}
+
+// comparisons are the rows: a measurement through one router beside that through another.
+var comparisons = []struct {
+	work, ours, beside, theirs string
+	measure                    traffic.Measure
+	format                     func(float64) string
+	target                     measure.Target
+}{
+	{"connect+request+close, 1,000 policies", "1000", "1 policy", "1", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.95)},
+	{"request/response, 1,000 policies", "1000", "1 policy", "1", traffic.RequestResponse, measure.Rate("req"), measure.AtLeast(0.95)},
+	{"connect+request+close, 100 policies", "100", "plain rendering", "100 plain", traffic.Connect, measure.Rate("conn"), measure.AtLeast(1.7)},
+	{"connect+request+close, 1 policy", "1", "bare routing", "bare", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.82)},
+	{"connect+request+close, 100 policies", "100", "bare routing", "bare", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.82)},
+	{"connect+request+close, 1,000 policies", "1000", "bare routing", "bare", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.82)},
+}
+
+// Run builds all routers and measures every row.
+func Run(ctx context.Context, c Config) (_ []measure.Row, err error) {
+	built := map[string]*router{}
+	for _, s := range routers {
+		r, err := s.build(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("router %q: %w", s.name, err)
+		}
+		defer func() { err = errors.Join(err, r.close()) }()
+		built[s.name] = r
+	}
+	ours, theirs := make([]measure.Samples, len(comparisons)), make([]measure.Samples, len(comparisons))
+	for n := range c.Rounds {
+		for i, row := range comparisons {
+			sides := []struct {
+				router  *router
+				samples *measure.Samples
+			}{{built[row.ours], &ours[i]}, {built[row.theirs], &theirs[i]}}
+			for turn := range sides { // each goes first every other time
+				s := sides[(turn+n)%len(sides)]
+				rate, err := row.measure(ctx, s.router.ends, c.Each)
+				if err != nil {
+					return nil, fmt.Errorf("%s beside %s: %w", row.work, row.beside, err)
+				}
+				*s.samples = append(*s.samples, rate)
+			}
+		}
+	}
+	var rows []measure.Row
+	for i, row := range comparisons {
+		rows = append(rows, measure.Compare("one router: "+row.work, ours[i], row.beside, theirs[i], row.format, row.target))
+	}
+	return rows, nil
+}
