@@ -12,7 +12,6 @@ import (
 
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
-	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/ipset"
 	"github.com/weftnet/weft/sys/xtables"
 )
@@ -22,45 +21,57 @@ func (d *Driver) applyDelta(ctx context.Context, view desired.View, delta *desir
 	old := d.plan
 	d.plan = nil // until all is well
 	if membersOnly(delta) {
-		if err := d.members(old, view, delta); err != nil {
+		if err := d.members(old.sets, view, delta); err != nil {
 			return dataplane.Report{}, err
 		}
 		d.plan = old
 		return dataplane.Report{Failed: d.closed(view)}, nil
 	}
-	closed := d.closed(view)
-	now, err := render(view, d.options, closed, d.failed)
-	if err != nil {
+	if err := old.change(view, delta); err != nil {
 		return dataplane.Report{}, err
 	}
-	after, err := d.growSets(old, now, view, delta)
+	after, err := d.growSets(old.sets, view, delta)
 	if err != nil {
 		return dataplane.Report{}, err
 	}
 	for _, key := range tableKeys() {
-		script, _ := d.prints.change(key.name, now.tables[key], asHeld(old.tables[key]))
-		if script.Empty() {
-			continue
-		}
-		if err := d.tables.Restore(ctx, key.fam.v6, script); err != nil {
-			return dataplane.Report{}, err
-		}
-		if err := d.readBack(ctx, key, now.tables[key]); err != nil {
+		if err := d.write(ctx, key, old.tables[key].tablePlan); err != nil {
 			return dataplane.Report{}, err
 		}
 	}
-	if err := errors.Join(d.sets.Commit(after), d.rememberSizes()); err != nil {
+	if err := d.sets.Commit(after); err != nil {
 		return dataplane.Report{}, err
 	}
-	d.plan = now
-	report := dataplane.Report{Failed: closed}
+	old.settle()
+	d.plan = old
+	var report dataplane.Report
 	for _, e := range delta.Endpoints {
-		report.Programmed = appendOpen(report.Programmed, e.ID, closed)
+		report.Programmed = append(report.Programmed, e.ID)
 	}
 	for _, e := range delta.HostEndpoints {
-		report.Programmed = appendOpen(report.Programmed, e.ID, closed)
+		report.Programmed = append(report.Programmed, e.ID)
 	}
 	return report, nil
+}
+
+// write brings a table from what it was last given to its plan.
+func (d *Driver) write(ctx context.Context, key tableKey, t *tablePlan) error {
+	now, held := t.changed()
+	script, _ := d.prints.change(key.name, now, held)
+	if script.Empty() {
+		return nil
+	}
+	if len(now.jumps) > 0 || len(now.chains) > len(t.chains)/2 {
+		if _, err := d.tables.Restore(ctx, key.fam.v6, script); err != nil {
+			return err
+		}
+		return d.readBack(ctx, key, now)
+	}
+	back, err := d.tables.Restore(ctx, key.fam.v6, script, slices.Sorted(maps.Keys(now.chains))...)
+	if err != nil {
+		return err
+	}
+	return d.confirm(key, now, &xtables.Table{Chains: back})
 }
 
 func appendOpen(ids []desired.EndpointID, id desired.EndpointID, closed map[desired.EndpointID]error) []desired.EndpointID {
@@ -79,9 +90,9 @@ func membersOnly(d *desired.Delta) bool {
 }
 
 // members changes the members of sets.
-func (d *Driver) members(p *plan, view desired.View, delta *desired.Delta) error {
+func (d *Driver) members(p *setPlans, view desired.View, delta *desired.Delta) error {
 	var add, del ipset.Batch
-	if err := changeMembers(view, p.bySource, delta, &add, &del, d.resize); err != nil {
+	if err := d.changeMembers(p, view, delta, &add, &del); err != nil {
 		return err
 	}
 	if err := d.sets.Commit(&add); err != nil {
@@ -90,14 +101,17 @@ func (d *Driver) members(p *plan, view desired.View, delta *desired.Delta) error
 	return d.sets.Commit(&del)
 }
 
-// changeMembers puts a delta's changes of members in batches: what comes, and what goes. It tells note of each.
-func changeMembers(view desired.View, bySource map[rule.SetID][]*setPlan, delta *desired.Delta, add, del *ipset.Batch, note func(s *setPlan, come, gone []ipset.Element)) error {
+// changeMembers puts a delta's changes of members in batches: what comes, and what goes. Sets that are created get theirs elsewhere.
+func (d *Driver) changeMembers(p *setPlans, view desired.View, delta *desired.Delta, add, del *ipset.Batch) error {
 	for i := range delta.IPSets {
 		c := &delta.IPSets[i]
 		if err := checkMembers(c.Kind, slices.Values(c.Added)); err != nil {
 			return &refusal{setUnit(c.ID), err}
 		}
-		for _, s := range bySource[c.ID] {
+		for _, s := range p.bySource[c.ID] {
+			if was, changed := p.before[s.set.Name]; changed && was == nil {
+				continue
+			}
 			var gone []ipset.Element
 			for _, m := range c.Removed {
 				for _, e := range s.of(m) {
@@ -114,49 +128,54 @@ func changeMembers(view desired.View, bySource map[rule.SetID][]*setPlan, delta 
 			add.Add(s.set, come...)
 			del.Tag(s.tag)
 			del.Delete(s.set, gone...)
-			note(s, come, gone)
+			d.resize(s, come, gone)
 		}
 	}
 	return nil
 }
 
 // growSets creates sets and adds elements, and returns what is to be done when no rule needs the rest any more.
-func (d *Driver) growSets(old, now *plan, view desired.View, delta *desired.Delta) (*ipset.Batch, error) {
-	kept := map[string]*setPlan{}
+func (d *Driver) growSets(p *setPlans, view desired.View, delta *desired.Delta) (*ipset.Batch, error) {
 	var before, after ipset.Batch
-	for _, name := range slices.Sorted(maps.Keys(now.sets)) {
-		s, was := now.sets[name], old.sets[name]
-		before.Tag(s.tag)
-		if was == nil {
-			if err := create(&before, s, view); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(p.before)) {
+		was, now := p.before[name], p.byName[name]
+		switch {
+		case now == nil && was == nil:
+		case now == nil:
+			after.Destroy(name)
+			delete(d.sizes, name)
+		case was == nil:
+			before.Tag(now.tag)
+			if err := create(&before, now, view); err != nil {
 				return nil, err
 			}
-			continue
+			d.sizes[name] = 0
+			d.resize(now, slices.Collect(now.elements(view)), nil)
+		case was.set != now.set:
+			return nil, fmt.Errorf("IP set %s becomes of another kind", name)
+		default:
+			before.Tag(now.tag)
+			come, gone := missing(now.own, was.own), missing(was.own, now.own)
+			before.Add(now.set, come...)
+			after.Delete(now.set, gone...)
+			d.resize(now, come, gone)
 		}
-		kept[name] = s
-		var come, gone []ipset.Element
-		for e := range s.own {
-			if _, ok := was.own[e]; !ok {
-				come = append(come, e)
-			}
-		}
-		for e := range was.own {
-			if _, ok := s.own[e]; !ok {
-				gone = append(gone, e)
-			}
-		}
-		before.Add(s.set, come...)
-		after.Delete(s.set, gone...)
 	}
-	if err := changeMembers(view, bySource(kept), delta, &before, &after, func(*setPlan, []ipset.Element, []ipset.Element) {}); err != nil {
+	if err := d.changeMembers(p, view, delta, &before, &after); err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(old.sets)) {
-		if now.sets[name] == nil {
-			after.Destroy(name)
+	return &after, d.sets.Commit(&before)
+}
+
+// missing lists what of one set is not in another.
+func missing(of, in map[ipset.Element]struct{}) []ipset.Element {
+	var out []ipset.Element
+	for e := range of {
+		if _, ok := in[e]; !ok {
+			out = append(out, e)
 		}
 	}
-	return &after, d.sets.Commit(&before)
+	return out
 }
 
 // create makes a set with its elements.
@@ -173,12 +192,17 @@ func create(b *ipset.Batch, s *setPlan, view desired.View) error {
 	return nil
 }
 
-// readBack confirms that a table holds its plan.
+// readBack confirms that a table holds its plan, or the changed part of it.
 func (d *Driver) readBack(ctx context.Context, key tableKey, want *tablePlan) error {
 	held, err := d.tables.Save(ctx, key.fam.v6, key.name)
 	if err != nil {
 		return err
 	}
+	return d.confirm(key, want, held)
+}
+
+// confirm compares what was written with what was read back.
+func (d *Driver) confirm(key tableKey, want *tablePlan, held *xtables.Table) error {
 	for name, c := range want.chains {
 		if rules, there := held.Chains[name]; !there || !d.prints.learn(c.rules, rules) {
 			return fmt.Errorf("table %s: chain %s does not hold what was just written", key.name, name)
@@ -228,12 +252,12 @@ func (d *Driver) tryReconcile(ctx context.Context, view desired.View, closed map
 	if err != nil {
 		return nil, 0, err
 	}
-	after, count, err := d.compareSets(p, view)
+	after, count, err := d.compareSets(p.sets, view)
 	if err != nil {
 		return p, 0, err
 	}
 	for _, key := range tableKeys() {
-		n, err := d.repair(ctx, key, p.tables[key])
+		n, err := d.repair(ctx, key, p.tables[key].tablePlan)
 		if err != nil {
 			return p, 0, err
 		}
@@ -247,7 +271,7 @@ func (d *Driver) tryReconcile(ctx context.Context, view desired.View, closed map
 			return p, 0, fmt.Errorf("rules left in the tables of iptables-%s: %w", otherFlavour(d.options.Flavour), err)
 		}
 	}
-	dropped, err := d.dropSets(p.sets)
+	dropped, err := d.dropSets(p.sets.byName)
 	return p, count + dropped, errors.Join(err, d.rememberSizes())
 }
 
@@ -261,7 +285,7 @@ func (d *Driver) repair(ctx context.Context, key tableKey, want *tablePlan) (int
 	if script.Empty() {
 		return 0, nil
 	}
-	if err := d.tables.Restore(ctx, key.fam.v6, script); err != nil {
+	if _, err := d.tables.Restore(ctx, key.fam.v6, script); err != nil {
 		return 0, &tableError{key, script, err}
 	}
 	return count, d.readBack(ctx, key, want)
@@ -281,15 +305,15 @@ func (e *tableError) Unwrap() error { return e.err }
 
 // compareSets creates what is missing and adds what is missing in it. It returns what to delete from sets once the rules are in place, and
 // how many sets differed.
-func (d *Driver) compareSets(p *plan, view desired.View) (*ipset.Batch, int, error) {
+func (d *Driver) compareSets(p *setPlans, view desired.View) (*ipset.Batch, int, error) {
 	headers, err := d.headers()
 	if err != nil {
 		return nil, 0, err
 	}
 	var before, after ipset.Batch
 	count := 0
-	for _, name := range slices.Sorted(maps.Keys(p.sets)) {
-		s := p.sets[name]
+	for _, name := range slices.Sorted(maps.Keys(p.byName)) {
+		s := p.byName[name]
 		before.Tag(s.tag)
 		after.Tag(s.tag)
 		have, there := headers[name]

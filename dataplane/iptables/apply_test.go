@@ -473,7 +473,7 @@ func TestDispatch(t *testing.T) {
 		for _, n := range names[:count] {
 			chains[n] = "chain-of-" + n
 		}
-		b := &builder{tablePlan: &tablePlan{chains: map[string]*chain{}}}
+		b := newBuilder(tableKey{ipv4, tableFilter}, newSetPlans(desired.NewState(), nil), 0)
 		root := b.dispatch("from", in, chains, false)
 		for n, want := range chains {
 			got, steps := follow(b, root, n)

@@ -39,7 +39,7 @@ func (d *Driver) blame(ctx context.Context, err error, view desired.View, p *pla
 		if u, ok := tool.Tag.(unit); ok && tool.Known && d.fail(ownerOf(tool.Line, u, owners), err) {
 			return true
 		}
-		return d.bisect(ctx, table, p.tables[table.key], owners)
+		return d.bisect(ctx, table, p.tables[table.key].tablePlan, owners)
 	}
 	return false
 }
@@ -113,7 +113,9 @@ func (d *Driver) try(ctx context.Context, key tableKey, list []suspect) error {
 	drop := xtables.NewScript(key.name)
 	drop.Chain(chainScratch)
 	drop.DeleteChain(chainScratch)
-	return errors.Join(d.tables.Restore(ctx, key.fam.v6, fill), d.tables.Restore(ctx, key.fam.v6, drop))
+	_, err := d.tables.Restore(ctx, key.fam.v6, fill)
+	_, errDrop := d.tables.Restore(ctx, key.fam.v6, drop)
+	return errors.Join(err, errDrop)
 }
 
 // withoutJump is a rule that returns where it leads to one of our chains.

@@ -99,19 +99,3 @@ func (p prints) changeJumps(s *xtables.Script, want map[string]string, held map[
 	}
 	return count
 }
-
-// asHeld is a table as the kernel holds it when its plan was carried out.
-func asHeld(t *tablePlan) *xtables.Table {
-	out := &xtables.Table{Chains: map[string][]xtables.Rule{}, Jumps: map[string][]xtables.Jump{}}
-	for name, c := range t.chains {
-		rules := make([]xtables.Rule, len(c.rules))
-		for i, text := range c.rules {
-			rules[i].Text = text
-		}
-		out.Chains[name] = rules
-	}
-	for name, text := range t.jumps {
-		out.Jumps[name] = []xtables.Jump{{Position: 1, Text: text}}
-	}
-	return out
-}

@@ -41,7 +41,7 @@ func (b *builder) dispatch(kind string, test func(string) branch, chains map[str
 		if back {
 			group = append(group, returnJudged)
 		}
-		b.put(name, append(group, unknown), unit{})
+		b.pin(name, append(group, unknown))
 		rules = append(rules, test(prefix+"+").rule("", goTo(name)))
 		start = end
 	}

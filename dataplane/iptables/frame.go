@@ -18,11 +18,10 @@ import (
 
 // Chains that are always there.
 const (
-	chainPrerouting = own.ChainPrefix + "PREROUTING"
-	chainFrom       = own.ChainPrefix + "from"
-	chainTo         = own.ChainPrefix + "to"
-	chainToHost     = own.ChainPrefix + "to-host"
-	chainJudged     = own.ChainPrefix + "judged"
+	chainFrom   = own.ChainPrefix + "from"
+	chainTo     = own.ChainPrefix + "to"
+	chainToHost = own.ChainPrefix + "to-host"
+	chainJudged = own.ChainPrefix + "judged"
 )
 
 // workloads stands for the interfaces of all workloads.
@@ -57,8 +56,7 @@ func checkEndpoint(e *desired.Endpoint) error {
 func (b *builder) frame(table string, endpoints []*desired.Endpoint) error {
 	switch table {
 	case tableRaw:
-		b.sources(endpoints)
-		return b.rawHosts()
+		return b.raw(endpoints)
 	case tableMangle:
 		return b.mangle()
 	}
@@ -69,14 +67,8 @@ func (b *builder) frame(table string, endpoints []*desired.Endpoint) error {
 // it back to the rules of others, back to the frame with own.JudgedMark on it, at the price of one test a policy.
 func (b *builder) back() bool { return b.settings.EndpointToHost == desired.HostReturn }
 
-// hook makes a chain of ours that a chain of the kernel leads to, in front of all else.
-func (b *builder) hook(name string, rules []string) {
-	b.put(own.ChainPrefix+name, rules, unit{})
-	b.jumps[name] = jump(own.ChainPrefix + name)
-}
-
 // sources drops what a workload sends under an address that is not its own.
-func (b *builder) sources(endpoints []*desired.Endpoint) {
+func (b *builder) sources(endpoints []*desired.Endpoint) []string {
 	var rules []string
 	if b.back() || !b.hosts.none() { // others may have set them
 		rules = append(rules, branch{}.rule("", unmark(own.AcceptMark|own.HostMark|own.JudgedMark)))
@@ -100,7 +92,7 @@ func (b *builder) sources(endpoints []*desired.Endpoint) {
 			}
 		}
 	}
-	b.hook("PREROUTING", append(rules, in(workloads).rule("source address is not the workload's", drop)))
+	return append(rules, in(workloads).rule("source address is not the workload's", drop))
 }
 
 func icmpType(f *family, typ int) criterion {
@@ -140,14 +132,14 @@ func (b *builder) filter(endpoints []*desired.Endpoint) error {
 	}
 	fromRules, toRules := b.dispatch("from", in, from, b.back()), b.dispatch("to", out, to, b.back())
 	if b.back() || b.forwards(rule.Ingress) || b.forwards(rule.Egress) {
-		b.put(chainJudged, []string{branch{}.rule("", mark(own.JudgedMark))}, unit{})
+		b.pin(chainJudged, []string{branch{}.rule("", mark(own.JudgedMark))})
 	}
 	if b.back() {
-		b.put(chainFrom, append(fromRules, returnJudged, unknown), unit{})
-		b.put(chainTo, append(toRules, returnJudged, unknown), unit{})
+		b.pin(chainFrom, append(fromRules, returnJudged, unknown))
+		b.pin(chainTo, append(toRules, returnJudged, unknown))
 		b.backward()
 	} else {
-		b.put(chainFrom, append(fromRules, unknown), unit{})
+		b.pin(chainFrom, append(fromRules, unknown))
 		b.onward(toRules)
 	}
 	return b.filterHosts()
@@ -194,8 +186,8 @@ func (b *builder) onward(toRules []string) {
 	} else {
 		toRules = append(toRules, toHost...) // most packets are forwarded
 	}
-	b.put(chainTo, append(toRules, in(workloads).rule("", accept)), unit{})
-	b.put(chainToHost, []string{branch{}.rule("", unmark(own.HostMark)), b.hostAction(nil)}, unit{})
+	b.pin(chainTo, append(toRules, in(workloads).rule("", accept)))
+	b.pin(chainToHost, []string{branch{}.rule("", unmark(own.HostMark)), b.hostAction(nil)})
 }
 
 // backward renders the frame where an allowed packet comes back with a mark.
@@ -260,16 +252,21 @@ func (b *builder) endpointChains(endpoints []*desired.Endpoint, dir rule.Directi
 		s.allow = goTo(chainTo)
 	}
 	chains := map[string]string{}
+	known := map[*desired.Endpoint]string{}
 	for _, e := range endpoints {
 		if !hasFamily(e, b.fam) {
 			continue
 		}
-		name, err := b.evaluate(evaluation{stage: s, tiers: e.Tiers[dir], profiles: e.Profiles, end: s.deny}, endpointUnit(e.ID))
-		if err != nil {
-			return nil, wrapRefusal(endpointUnit(e.ID), err)
+		name, ok := b.ofEndpoint[dir][e]
+		if !ok {
+			var err error
+			if name, err = b.evaluate(evaluation{stage: s, tiers: e.Tiers[dir], profiles: e.Profiles, end: s.deny}, endpointUnit(e.ID)); err != nil {
+				return nil, wrapRefusal(endpointUnit(e.ID), err)
+			}
 		}
-		chains[e.Interface] = name
+		chains[e.Interface], known[e] = name, name
 	}
+	b.ofEndpoint[dir] = known
 	return chains, nil
 }
 

@@ -119,7 +119,7 @@ func (b *builder) hostChain(name string, s hostSort) error {
 		}
 		rules = append(rules, branch{}.rule("", target))
 	}
-	b.put(name, rules, unit{})
+	b.pin(name, rules)
 	return nil
 }
 
@@ -226,28 +226,30 @@ func (b *builder) untrackedPolicy(dir rule.Direction, name string) error {
 	return b.hostChain(name, b.early(dir, untracked(dir), tiers, chainUntracked, failsafe))
 }
 
-// rawHosts renders untracked policy.
-func (b *builder) rawHosts() error {
+// raw renders the check of sources and untracked policy.
+func (b *builder) raw(endpoints []*desired.Endpoint) error {
+	arriving := b.sources(endpoints)
 	if !b.hosts.use(untracked(rule.Ingress)) && !b.hosts.use(untracked(rule.Egress)) {
+		b.hook("PREROUTING", arriving)
 		return nil
 	}
-	b.put(chainUntracked, []string{
+	b.hook("PREROUTING", append(arriving, branch{}.rule("", jump(chainHostIn))))
+	b.hook("OUTPUT", []string{branch{}.rule("", unmark(own.AcceptMark)), branch{}.rule("", jump(chainHostOut))})
+	b.pin(chainUntracked, []string{
 		branch{}.rule("", "-j CT --notrack"),
 		branch{}.rule("", mark(own.AcceptMark)),
 		branch{}.rule("", accept),
-	}, unit{})
+	})
 	if err := b.untrackedPolicy(rule.Ingress, chainHostIn); err != nil {
 		return err
 	}
-	b.chains[chainPrerouting].rules = append(b.chains[chainPrerouting].rules, branch{}.rule("", jump(chainHostIn)))
-	b.hook("OUTPUT", []string{branch{}.rule("", unmark(own.AcceptMark)), branch{}.rule("", jump(chainHostOut))})
 	return b.untrackedPolicy(rule.Egress, chainHostOut)
 }
 
 // mangle renders policy before destination NAT, and that for what processes of the host send behind it.
 func (b *builder) mangle() error {
 	if b.hosts.use(preDNAT) {
-		b.put(chainFinal, []string{branch{}.rule("", mark(own.AcceptMark)), branch{}.rule("", accept)}, unit{})
+		b.pin(chainFinal, []string{branch{}.rule("", mark(own.AcceptMark)), branch{}.rule("", accept)})
 		b.hook("PREROUTING", []string{
 			branch{marked(own.AcceptMark)}.rule("", returns),
 			branch{state("RELATED,ESTABLISHED")}.rule("", returns),

@@ -4,9 +4,9 @@
 // Package iptables is the iptables driver, in the flavours legacy and nft: New opens one for the current network namespace, Apply programs
 // policy into chains of its own and keeps it as desired.
 //
-// Rendering is pure: a plan of chains, jumps and IP sets is made of the view. Applying is separate: the plan, or its
-// difference from what the kernel really holds, becomes netlink messages for the sets and one iptables-restore a table. A change of members
-// touches no rule. Rules are compared as the tool prints them, so that any alteration shows. The cost of a packet of a known connection
+// Rendering is pure: a plan of chains, jumps and IP sets is made of the view, and changed along with it (see change in plan.go). Applying is
+// separate: what changed in the plan, or its difference from what the kernel really holds, becomes netlink messages for the sets and one
+// iptables-restore a table, which also prints the chains that it wrote, to be compared. A change of members touches no rule. Rules are compared as the tool prints them, so that any alteration shows. The cost of a packet of a known connection
 // does not depend on policy; a new one finds its endpoint by interface and passes long tiers group by group (see group.go). Why all this is so: docs/adr/0009.
 package iptables
 
@@ -153,7 +153,8 @@ func (d *Driver) clearTables(ctx context.Context, tables xtables.Tables) error {
 			continue
 		}
 		script, _ := d.prints.change(key.name, empty, held)
-		errs = append(errs, tables.Restore(ctx, key.fam.v6, script))
+		_, err = tables.Restore(ctx, key.fam.v6, script)
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -5,6 +5,7 @@ package iptables
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/weftnet/weft/desired"
@@ -46,40 +47,67 @@ func keyOf(tiers ...desired.TierPolicies) string {
 	return out
 }
 
-// evaluate renders the chain of an evaluation and returns its name. What follows a tier that never passes is left out: nothing gets there.
+// policies yields what an evaluation is about.
+func (e evaluation) policies() iter.Seq[rule.PolicyID] {
+	return func(yield func(rule.PolicyID) bool) {
+		for _, t := range e.tiers {
+			for _, id := range t.Policies {
+				if !yield(id) {
+					return
+				}
+			}
+		}
+		for _, id := range e.profiles {
+			if !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// evaluate renders the chain of an evaluation and returns its name.
 func (b *builder) evaluate(e evaluation, tag unit) (string, error) {
 	name := chainName("e", e.key())
 	if b.has(name) {
 		return name, nil
 	}
+	rules, err := b.evaluation(e)
+	if err != nil {
+		return "", err
+	}
+	b.put(name, rules, tag)
+	b.keep(name, e)
+	return name, nil
+}
+
+// evaluation renders the rules of an evaluation. What follows a tier that never passes is left out: nothing gets there.
+func (b *builder) evaluation(e evaluation) ([]string, error) {
 	rules := slices.Clone(e.before)
 	for _, t := range e.tiers {
 		passes, err := b.canPass(t, e.dir)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		more, err := b.tierIn(t, e.stage, passes)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		rules = append(rules, more...)
 		if t.DefaultAction != rule.Pass && !passes && !e.open {
-			b.put(name, rules, tag)
-			return name, nil
+			return rules, nil
 		}
 	}
 	for _, id := range e.profiles {
 		more, err := b.step(id, e.stage)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		rules = append(rules, b.renderStep(more, e.stage)...)
 	}
 	if e.end != "" {
 		rules = append(rules, branch{}.rule("no policy or profile allows it", e.end))
 	}
-	b.put(name, rules, tag)
-	return name, nil
+	return rules, nil
 }
 
 // canPass reports whether one of a tier's policies can leave it.
@@ -113,12 +141,13 @@ func (b *builder) tierIn(t desired.TierPolicies, s stage, own bool) ([]string, e
 		return b.tier(t, s, false)
 	}
 	name := chainName("t", s.key()+keyOf(t))
-	if !b.has(name) {
+	if _, fresh := b.fresh[name]; !fresh {
 		rules, err := b.tier(t, s, true)
 		if err != nil {
 			return nil, err
 		}
 		b.put(name, rules, unit{})
+		b.fresh[name] = struct{}{}
 	}
 	return b.renderStep(step{target: name, comment: "tier " + t.Tier}, s), nil
 }
@@ -177,7 +206,7 @@ func (b *builder) renderStep(st step, s stage) []string {
 // step renders the chain of a policy, which all endpoints share, and returns the jump to it. A policy without rules in the direction is no step.
 func (b *builder) step(id rule.PolicyID, s stage) (step, error) {
 	name := chainName("p", s.key()+fmt.Sprintf("%q", id))
-	if st, ok := b.steps[name]; ok {
+	if st, ok := b.steps[id][name]; ok && (st.target == "" || b.chains[name] != nil) {
 		return st, nil
 	}
 	p, err := b.policy(id)
@@ -192,7 +221,10 @@ func (b *builder) step(id rule.PolicyID, s stage) (step, error) {
 		b.put(name, st.inline, policyUnit(id))
 		st.target, st.inline, st.comment = name, nil, "policy "+policyName(id)
 	}
-	b.steps[name] = st
+	if b.steps[id] == nil {
+		b.steps[id] = map[string]step{}
+	}
+	b.steps[id][name] = st
 	return st, nil
 }
 

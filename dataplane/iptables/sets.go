@@ -23,32 +23,108 @@ type setPlan struct {
 	sources []rule.SetID
 	own     map[ipset.Element]struct{}
 	tag     unit
+	// derived: it is there for the rules that ask for it alone.
+	derived bool
 }
 
-// setPlans are all sets that shall exist, by name.
+// setPlans are all sets that shall exist.
 type setPlans struct {
-	view   desired.View
-	byName map[string]*setPlan
+	view     desired.View
+	byName   map[string]*setPlan
+	bySource map[rule.SetID][]*setPlan // those that hold an IP set's members, sorted by name
+
+	refs   map[string]int      // rules that ask for a set
+	loose  map[string]struct{} // sets that may be needed no more
+	before map[string]*setPlan // changed sets as they were; nil: were not there
 }
 
 func newSetPlans(view desired.View, failed map[unit]error) *setPlans {
-	p := &setPlans{view, map[string]*setPlan{}}
+	p := &setPlans{
+		view: view, byName: map[string]*setPlan{}, bySource: map[rule.SetID][]*setPlan{},
+		refs: map[string]int{}, loose: map[string]struct{}{}, before: map[string]*setPlan{},
+	}
 	for s := range view.IPSets() {
-		if failed[setUnit(s.ID)] != nil {
-			continue
-		}
-		for _, f := range families {
-			kind := ipset.Net
-			if s.Kind == rule.SetPort {
-				kind = ipset.Port
-			}
-			p.put(&setPlan{set: ipset.Set{Name: f.setName(s.ID), Kind: kind, IPv6: f.v6}, sources: []rule.SetID{s.ID}, tag: setUnit(s.ID)})
+		if failed[setUnit(s.ID)] == nil {
+			p.putSource(s.ID, s.Kind)
 		}
 	}
 	return p
 }
 
-func (p *setPlans) put(s *setPlan) { p.byName[s.set.Name] = s }
+// putSource plans the sets that hold the members of an IP set.
+func (p *setPlans) putSource(id rule.SetID, of rule.SetKind) {
+	kind := ipset.Net
+	if of == rule.SetPort {
+		kind = ipset.Port
+	}
+	for _, f := range families {
+		p.put(&setPlan{set: ipset.Set{Name: f.setName(id), Kind: kind, IPv6: f.v6}, sources: []rule.SetID{id}, tag: setUnit(id)})
+	}
+}
+
+// change takes on what a delta says of IP sets.
+func (p *setPlans) change(view desired.View, delta *desired.Delta) {
+	p.view = view
+	for i := range delta.IPSets {
+		if c := &delta.IPSets[i]; c.Created {
+			p.putSource(c.ID, c.Kind)
+		}
+	}
+	for _, id := range delta.IPSetsRemoved {
+		for _, f := range families {
+			p.drop(f.setName(id))
+		}
+	}
+}
+
+func (p *setPlans) put(s *setPlan) {
+	name := s.set.Name
+	p.drop(name)
+	p.byName[name] = s
+	for _, id := range s.sources {
+		p.bySource[id] = append(p.bySource[id], s)
+		slices.SortFunc(p.bySource[id], func(a, b *setPlan) int { return strings.Compare(a.set.Name, b.set.Name) })
+	}
+	if s.derived {
+		p.loose[name] = struct{}{}
+	}
+}
+
+// drop forgets a set.
+func (p *setPlans) drop(name string) {
+	was := p.byName[name]
+	if _, noted := p.before[name]; !noted {
+		p.before[name] = was
+	}
+	if was == nil {
+		return
+	}
+	delete(p.byName, name)
+	for _, id := range was.sources {
+		p.bySource[id] = slices.DeleteFunc(p.bySource[id], func(s *setPlan) bool { return s == was })
+		if len(p.bySource[id]) == 0 {
+			delete(p.bySource, id)
+		}
+	}
+}
+
+// refer counts rules that ask for a set.
+func (p *setPlans) refer(name string, n int) {
+	if p.refs[name] += n; p.refs[name] == 0 {
+		delete(p.refs, name)
+		p.loose[name] = struct{}{}
+	}
+}
+
+// sweep drops derived sets that no rule asks for.
+func (p *setPlans) sweep() {
+	for name := range p.loose {
+		if s := p.byName[name]; s != nil && s.derived && p.refs[name] == 0 {
+			p.drop(name)
+		}
+	}
+	clear(p.loose)
+}
 
 // constant returns the name of a set of prefixes that belongs to the rules that name it. Equal lists share one set.
 func (p *setPlans) constant(f *family, nets []netip.Prefix) string {
@@ -56,7 +132,7 @@ func (p *setPlans) constant(f *family, nets []netip.Prefix) string {
 	slices.SortFunc(sorted, desired.ComparePrefixes)
 	name := own.SetPrefix + f.tag + "-nets-" + hash(fmt.Sprint(slices.Compact(sorted)))
 	if p.byName[name] == nil {
-		s := &setPlan{set: ipset.Set{Name: name, IPv6: f.v6}, own: map[ipset.Element]struct{}{}}
+		s := &setPlan{set: ipset.Set{Name: name, IPv6: f.v6}, own: map[ipset.Element]struct{}{}, derived: true}
 		for _, n := range nets {
 			for _, half := range halves(n) {
 				s.own[ipset.Element{Prefix: half}] = struct{}{}
@@ -77,7 +153,7 @@ func (p *setPlans) union(f *family, parts []string) string {
 	if p.byName[name] != nil {
 		return name
 	}
-	u := &setPlan{set: ipset.Set{Name: name, IPv6: f.v6}, own: map[ipset.Element]struct{}{}}
+	u := &setPlan{set: ipset.Set{Name: name, IPv6: f.v6}, own: map[ipset.Element]struct{}{}, derived: true}
 	for _, part := range sorted {
 		if s := p.byName[part]; s != nil {
 			u.sources = append(u.sources, s.sources...)
@@ -193,18 +269,4 @@ func checkMembers(kind rule.SetKind, members iter.Seq[desired.Member]) error {
 		}
 	}
 	return nil
-}
-
-// bySource lists the sets that hold an IP set's members.
-func bySource(sets map[string]*setPlan) map[rule.SetID][]*setPlan {
-	out := map[rule.SetID][]*setPlan{}
-	for _, s := range sets {
-		for _, id := range s.sources {
-			out[id] = append(out[id], s)
-		}
-	}
-	for _, list := range out {
-		slices.SortFunc(list, func(a, b *setPlan) int { return strings.Compare(a.set.Name, b.set.Name) })
-	}
-	return out
 }

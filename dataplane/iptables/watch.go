@@ -130,7 +130,7 @@ func (d *Driver) sameTables(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if script, _ := d.prints.change(key.name, d.plan.tables[key], held); !script.Empty() {
+		if script, _ := d.prints.change(key.name, d.plan.tables[key].tablePlan, held); !script.Empty() {
 			return false, nil
 		}
 	}
@@ -150,7 +150,7 @@ func (d *Driver) sameSets() (bool, error) {
 	for name, size := range d.sizes {
 		h, there := headers[name]
 		switch {
-		case !there || h.Set != d.plan.sets[name].set:
+		case !there || h.Set != d.plan.sets.byName[name].set:
 			same = false
 		case size == sizeUnknown:
 			d.sizes[name] = h.Elements

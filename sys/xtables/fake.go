@@ -16,8 +16,11 @@ type Fake struct {
 	// Refuse, when it returns an error for a rule, makes the script that has it be refused; with Silent, without naming the line.
 	Refuse func(rule string) error
 	Silent bool
-	// Restores counts the scripts that changed something.
+	// Restores counts the scripts that changed something; Written are the chains of ours that they made or emptied.
 	Restores int
+	Written  []string
+	// Saves counts the whole tables that were read.
+	Saves int
 
 	tables map[string]fakeTable
 }
@@ -31,6 +34,7 @@ func key(v6 bool, table string) string { return program(v6, table) }
 
 // Save implements Tables.
 func (f *Fake) Save(ctx context.Context, v6 bool, table string) (*Table, error) {
+	f.Saves++
 	out := newTable()
 	for name, rules := range f.tables[key(v6, table)] {
 		if ours(name) {
@@ -49,10 +53,30 @@ func (f *Fake) Save(ctx context.Context, v6 bool, table string) (*Table, error) 
 }
 
 // Restore implements Tables.
-func (f *Fake) Restore(ctx context.Context, v6 bool, s *Script) error {
-	if s.Empty() || ctx.Err() != nil {
-		return ctx.Err()
+func (f *Fake) Restore(ctx context.Context, v6 bool, s *Script, back ...string) (map[string][]Rule, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
+	if !s.Empty() {
+		if err := f.restore(v6, s); err != nil {
+			return nil, err
+		}
+	}
+	held := map[string][]Rule{}
+	for _, name := range back {
+		rules, there := f.tables[key(v6, s.table)][name]
+		if !there {
+			return nil, fmt.Errorf("chain %s is not there any more", name)
+		}
+		held[name] = nil
+		for _, text := range rules {
+			held[name] = append(held[name], Rule{Text: text})
+		}
+	}
+	return held, nil
+}
+
+func (f *Fake) restore(v6 bool, s *Script) error {
 	next := fakeTable{}
 	for name, rules := range f.tables[key(v6, s.table)] {
 		next[name] = slices.Clone(rules)
@@ -60,6 +84,9 @@ func (f *Fake) Restore(ctx context.Context, v6 bool, s *Script) error {
 	for _, l := range s.lines[1:] {
 		if err := f.apply(next, l); err != nil {
 			return &RefusedError{Tag: l.tag, Known: !f.Silent, Line: l.text, Err: err}
+		}
+		if l.verb == declare {
+			f.Written = append(f.Written, l.chain)
 		}
 	}
 	if f.tables == nil {

@@ -77,6 +77,27 @@ func packetCount(counters string) (uint64, error) {
 	return n, nil
 }
 
+// parseListing reads what -S prints of chains: "-N CHAIN", then "-A CHAIN text" for each rule.
+func parseListing(out string, chains []string) (map[string][]Rule, error) {
+	held := map[string][]Rule{}
+	for line := range strings.Lines(out) {
+		verb, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		name, rule, _ := strings.Cut(rest, " ")
+		switch verb {
+		case "-N":
+			held[name] = nil
+		case "-A":
+			held[name] = append(held[name], Rule{Text: rule})
+		}
+	}
+	for _, name := range chains {
+		if _, there := held[name]; !there {
+			return nil, fmt.Errorf("chain %s is not there any more", name)
+		}
+	}
+	return held, nil
+}
+
 // target is the chain that a rule leads to: the word behind a last -j or -g. A jump to a chain has no options behind it; a last word with a
 // quote is the end of a comment.
 func target(rule string) string {

@@ -37,8 +37,9 @@ const ChainNameMax = 28
 type Tables interface {
 	// Save returns what a table holds of ours.
 	Save(ctx context.Context, v6 bool, table string) (*Table, error)
-	// Restore carries out a script: all of it, or nothing of it and a *RefusedError.
-	Restore(ctx context.Context, v6 bool, s *Script) error
+	// Restore carries out a script: all of it, or nothing of it and a *RefusedError. It returns what the kernel then holds in the chains of ours
+	// that back names, without counters.
+	Restore(ctx context.Context, v6 bool, s *Script, back ...string) (map[string][]Rule, error)
 	Close() error
 }
 
@@ -119,17 +120,35 @@ func (t *Tool) Save(ctx context.Context, v6 bool, table string) (*Table, error) 
 }
 
 // Restore implements Tables.
-func (t *Tool) Restore(ctx context.Context, v6 bool, s *Script) error {
-	if s.Empty() {
-		return nil
+func (t *Tool) Restore(ctx context.Context, v6 bool, s *Script, back ...string) (map[string][]Rule, error) {
+	if s.Empty() && len(back) == 0 {
+		return nil, nil
 	}
-	var stderr bytes.Buffer
+	var stdout, stderr bytes.Buffer
+	in := strings.NewReader(s.text() + listing(s.table, back))
 	args := []string{program(v6, "restore"), "--noflush", "--wait", strconv.Itoa(lockSeconds)}
-	err := proc.Run(ctx, proc.Spec{Path: t.path, Args: args, Env: []string{"LC_ALL=C"}, NS: t.ns}, proc.IO{In: strings.NewReader(s.text()), Err: &stderr})
-	if _, exited := proc.ExitCode(err); err == nil || !exited {
-		return err
+	err := proc.Run(ctx, proc.Spec{Path: t.path, Args: args, Env: []string{"LC_ALL=C"}, NS: t.ns}, proc.IO{In: in, Out: &stdout, Err: &stderr})
+	if _, exited := proc.ExitCode(err); exited {
+		return nil, refusal(s, strings.TrimSpace(stderr.String()), err)
 	}
-	return refusal(s, strings.TrimSpace(stderr.String()), err)
+	if err != nil {
+		return nil, err
+	}
+	return parseListing(stdout.String(), back)
+}
+
+// listing has the tool read the table from the kernel again, after the commit, and print chains: no second process is needed, nor the whole table.
+func listing(table string, chains []string) string {
+	if len(chains) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString("*" + table + "\n")
+	for _, name := range chains {
+		b.WriteString("-S " + name + "\n")
+	}
+	b.WriteString(commit + "\n")
+	return b.String()
 }
 
 func program(v6 bool, verb string) string {
@@ -159,13 +178,18 @@ func (e *RefusedError) Error() string {
 // Unwrap returns the cause.
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// refusal explains an exit status.
+// refusal explains an exit status. It is none of the script when it comes of reading back, or of a chain that the tool cannot read: one that is gone, or
+// that was written without it.
 func refusal(s *Script, words string, err error) error {
 	r := &RefusedError{Err: err}
 	if words != "" {
 		r.Err = errors.New(strings.Join(strings.Fields(words), " "))
 	}
-	if n, ok := lineNumber(words); ok && n <= len(s.lines) {
+	n, ok := lineNumber(words)
+	if ok && n > len(s.lines)+1 || strings.Contains(words, "is incompatible") { // one more line for the COMMIT
+		return fmt.Errorf("iptables-restore: %w", r.Err)
+	}
+	if ok && n <= len(s.lines) {
 		l := s.lines[n-1]
 		r.Tag, r.Known, r.Line = l.tag, l.text != commit, l.text
 	}

@@ -6,8 +6,10 @@ package xtables_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,21 +98,46 @@ func TestFakeIsLikeTheKernel(t *testing.T) {
 				}
 			}
 			v6 := false
-			got, want := tool.Restore(t.Context(), v6, s), fake.Restore(t.Context(), v6, s)
+			_, got := tool.Restore(t.Context(), v6, s)
+			_, want := fake.Restore(t.Context(), v6, s)
 			if (got == nil) != (want == nil) {
 				t.Fatalf("step %d: the kernel says %v, the fake %v to\n%s", step, got, want, s)
 			}
 			if got != nil {
 				refused++
 			}
-			if got, want := save(t, tool, v6).Dump(), save(t, fake, v6).Dump(); got != want {
+			held := save(t, tool, v6)
+			if got, want := held.Dump(), save(t, fake, v6).Dump(); got != want {
 				t.Fatalf("step %d: the kernel holds\n%s\nthe fake\n%s", step, got, want)
 			}
+			sameListing(t, tool, fake, slices.Sorted(maps.Keys(held.Chains)))
 		}
 		if refused < 20 || refused > 130 {
 			t.Errorf("%d of 150 scripts were refused: the generator hardly tries one of the two", refused)
 		}
 	})
+}
+
+// sameListing asks both for chains behind a script, for one more that is not there, and behind a script that is refused.
+func sameListing(t *testing.T, tool *xtables.Tool, fake *xtables.Fake, chains []string) {
+	t.Helper()
+	good := xtables.NewScript("filter")
+	good.Chain("weft-z")
+	good.Append("weft-z", "-s 10.0.0.0/8 -j DROP")
+	back := append(slices.Clone(chains), "weft-z")
+	got, err := tool.Restore(t.Context(), false, good, back...)
+	want, errFake := fake.Restore(t.Context(), false, good, back...)
+	if err != nil || errFake != nil || fmt.Sprint(got) != fmt.Sprint(want) || len(got["weft-z"]) != 1 {
+		t.Fatalf("the kernel lists %v, %v; the fake %v, %v", got, err, want, errFake)
+	}
+	drop := xtables.NewScript("filter")
+	drop.Chain("weft-z")
+	drop.DeleteChain("weft-z")
+	var refused *xtables.RefusedError
+	_, err = tool.Restore(t.Context(), false, drop, "weft-z")
+	if _, errFake = fake.Restore(t.Context(), false, drop, "weft-z"); err == nil || errFake == nil || errors.As(err, &refused) {
+		t.Fatalf("a chain that is not there: the kernel says %v, the fake %v; want errors that are no refusals", err, errFake)
+	}
 }
 
 func TestOthersAreLeftAlone(t *testing.T) {
@@ -123,7 +150,7 @@ func TestOthersAreLeftAlone(t *testing.T) {
 		s.Chain("weft-a")
 		s.Append("weft-a", "-j RETURN")
 		s.Insert("FORWARD", "-j weft-a")
-		if err := tool.Restore(t.Context(), false, s); err != nil {
+		if _, err := tool.Restore(t.Context(), false, s); err != nil {
 			t.Fatal(err)
 		}
 		run(t, ns, flavour, "-I FORWARD -p udp -j ACCEPT")
@@ -136,7 +163,7 @@ func TestOthersAreLeftAlone(t *testing.T) {
 		s.DeleteAt("FORWARD", 1)
 		s.Chain("weft-a")
 		s.DeleteChain("weft-a")
-		if err := tool.Restore(t.Context(), false, s); err != nil {
+		if _, err := tool.Restore(t.Context(), false, s); err != nil {
 			t.Fatal(err)
 		}
 		if after := run(t, ns, flavour, "-S"); after != before {
@@ -153,7 +180,7 @@ func TestRefusalNamesTheLine(t *testing.T) {
 		s.Append("weft-a", "-j DROP")
 		s.Tag("bad")
 		s.Append("weft-a", "-m set --match-set absent src -j DROP")
-		err := tool.Restore(t.Context(), true, s)
+		_, err := tool.Restore(t.Context(), true, s)
 		var refused *xtables.RefusedError
 		if !errors.As(err, &refused) || !refused.Known || refused.Tag != "bad" || !strings.Contains(err.Error(), "absent") {
 			t.Errorf("got %+v; want the line with the set that is not there", err)
