@@ -95,15 +95,19 @@ func storedObjects(ctx context.Context, options *datastoreOptions, resource api.
 	return objects
 }
 
-// completeTables completes the tables of the agent behind a socket.
-func completeTables(socket func() string) cobra.CompletionFunc {
+// completeTables completes the tables of an agent.
+func completeTables(agent func() (*agentapi.Client, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, noFiles
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 		defer cancel()
-		names, err := agentapi.NewClient(socket()).Tables(ctx)
+		client, err := agent()
+		if err != nil {
+			return nil, noFiles
+		}
+		names, err := client.Tables(ctx)
 		if err != nil {
 			return nil, noFiles
 		}

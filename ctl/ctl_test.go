@@ -241,6 +241,8 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"node", "statu"}, "did you mean status?"},
 		{[]string{"get", "ippol"}, "ippools"},
 		{[]string{"get", "ippools", "-o", "xml"}, "table, wide, yaml, json, name"},
+		{[]string{"node", "status", "--socket", "/lab/{node}/agent.sock"}, "--node"},
+		{[]string{"state", "policies", "--node", "n1"}, "{node}"},
 		{[]string{"gett"}, "did you mean get?"},
 		{[]string{"apply"}, "-f"},
 		{[]string{"delete", "ippool"}, "NAME"},

@@ -34,17 +34,21 @@ func newNodeStatus(env *Env) *cobra.Command {
 state, since when and how many routes they sent and got, the data plane, the local endpoints and inputs with problems.
 
 A dead peer is shown, but does not make the node unhealthy.`,
-		Example: "  weft node status\n  weft node status -o json\n  weft node status --socket /run/weft-lab/demo/n1/agent.sock",
+		Example: "  weft node status\n  weft node status -o json\n  eval \"$(weft lab env tour)\"; weft node status --node n1",
 		Args:    cobra.NoArgs,
 	}
-	socket := addSocketFlag(cmd, env)
+	agent := addAgentFlags(cmd, env)
 	addOutputFlag(cmd, &output, printer.FormatTable, printer.FormatWide, printer.FormatYAML, printer.FormatJSON)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		format, err := printer.Parse(output, printer.FormatTable, printer.FormatWide, printer.FormatYAML, printer.FormatJSON)
 		if err != nil {
 			return usagef("%w", err)
 		}
-		status, err := agentapi.NewClient(socket()).Status(cmd.Context())
+		client, err := agent()
+		if err != nil {
+			return err
+		}
+		status, err := client.Status(cmd.Context())
 		if err != nil {
 			return err
 		}
@@ -66,6 +70,22 @@ func addSocketFlag(cmd *cobra.Command, env *Env) func() string {
 			}
 		}
 		return DefaultAgentSocket
+	}
+}
+
+// addAgentFlags adds --socket and --node, which say the agent to ask.
+func addAgentFlags(cmd *cobra.Command, env *Env) func() (*agentapi.Client, error) {
+	socket := addSocketFlag(cmd, env)
+	node := cmd.Flags().String("node", "", "the node to ask, where the socket's path has "+nodeInSocket+" in place of its name, as in a lab")
+	return func() (*agentapi.Client, error) {
+		path := socket()
+		switch many := strings.Contains(path, nodeInSocket); {
+		case many && *node == "":
+			return nil, usagef("the socket %s is one of many: say which with --node", path)
+		case !many && *node != "":
+			return nil, usagef("--node %s: the socket %s is that of one node; ask there, or write %s in place of the node's name", *node, path, nodeInSocket)
+		}
+		return agentapi.NewClient(strings.ReplaceAll(path, nodeInSocket, *node)), nil
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/ctl/printer"
-	"github.com/weftnet/weft/internal/agentapi"
 )
 
 func joinComma(parts []string) string { return strings.Join(parts, ",") }
@@ -24,15 +23,18 @@ func newState(env *Env) *cobra.Command {
 		Example: "  weft state\n  weft state policies\n  weft state ipsets -o json",
 		Args:    cobra.MaximumNArgs(1),
 	}
-	socket := addSocketFlag(cmd, env)
-	cmd.ValidArgsFunction = completeTables(socket)
+	agent := addAgentFlags(cmd, env)
+	cmd.ValidArgsFunction = completeTables(agent)
 	addOutputFlag(cmd, &output, printer.FormatTable, printer.FormatYAML, printer.FormatJSON)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		format, err := printer.Parse(output, printer.FormatTable, printer.FormatYAML, printer.FormatJSON)
 		if err != nil {
 			return usagef("%w", err)
 		}
-		client := agentapi.NewClient(socket())
+		client, err := agent()
+		if err != nil {
+			return err
+		}
 		if len(args) == 0 {
 			names, err := client.Tables(cmd.Context())
 			if err != nil {

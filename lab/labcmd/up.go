@@ -6,6 +6,7 @@ package labcmd
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,7 @@ between them runs BIRD: it peers with every node, announces the network of an ex
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Lab %[1]s is up. To work with its datastore:\n  eval \"$(weft lab env %[1]s)\"\n", l.Name())
+			fmt.Fprintf(cmd.OutOrStdout(), "Lab %[1]s is up. To work with it:\n  eval \"$(weft lab env %[1]s)\"\n", l.Name())
 			return l.Close()
 		},
 	}
@@ -81,13 +82,14 @@ and labs that other runs left behind when they were killed. A lab that does not 
 func newEnv() *cobra.Command {
 	return &cobra.Command{
 		Use:               "env NAME",
-		Short:             "Print the environment that points weft at a lab's datastore",
-		Example:           "  eval \"$(weft lab env tour)\"\n  weft get nodes",
+		Short:             "Print the environment that points weft at a lab's datastore and agents",
+		Example:           "  eval \"$(weft lab env tour)\"\n  weft get nodes\n  weft node status --node n1",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeNames,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withLab(args[0], func(l *lab.Lab) error {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "export ETCD_ENDPOINTS=%s\n", l.StoreEndpoint())
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "export ETCD_ENDPOINTS=%s\nexport WEFT_AGENT_SOCKET='%s'\n", l.StoreEndpoint(),
+					filepath.Join(l.NodeDir("{node}"), "agent.sock"))
 				return err
 			})
 		},
