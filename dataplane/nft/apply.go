@@ -99,8 +99,8 @@ func (d *Driver) repair(whole *plan) (int, error) {
 		return 0, err
 	}
 	rulesOf := func(chain string) ([]nft.Rule, error) { return h.rules[chain], nil }
-	if !h.table || change.rebuild {
-		return change.count, d.create(h, &change.plan, rulesOf)
+	if change.rebuild {
+		return change.count, d.rebuild(&change.plan, rulesOf)
 	}
 	for _, step := range change.steps() {
 		if err := d.commit(step, rulesOf); err != nil {
@@ -110,13 +110,11 @@ func (d *Driver) repair(whole *plan) (int, error) {
 	return change.count, nil
 }
 
-// create writes the whole table, in place of one that is there, in one transaction.
-func (d *Driver) create(h *held, whole *plan, rulesOf func(string) ([]nft.Rule, error)) error {
+// rebuild writes the whole table in place of the one that is there, in one transaction. For a moment of it new connections are dropped (see
+// Remove), but none passes that policy denies.
+func (d *Driver) rebuild(whole *plan, rulesOf func(string) ([]nft.Rule, error)) error {
 	b := nft.NewBatch(tableName)
-	if h.table {
-		b.DelTable()
-	}
-	b.AddTable()
+	b.DelTable()
 	if err := (emitter{b, rulesOf}).emit(whole); err != nil {
 		return err
 	}

@@ -63,6 +63,7 @@ func diff(c *nft.Conn, whole *plan, h *held) (*difference, error) {
 	d := &difference{}
 	if !h.table {
 		d.plan, d.count = *whole, 1
+		d.addTable = true
 		return d, nil
 	}
 	d.rebuild = !h.plain
@@ -78,6 +79,7 @@ func diff(c *nft.Conn, whole *plan, h *held) (*difference, error) {
 	}
 	if d.rebuild {
 		d.plan, d.count = *whole, max(d.count, 1)
+		d.addTable = true
 	}
 	d.sort()
 	return d, nil

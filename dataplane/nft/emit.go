@@ -20,6 +20,9 @@ type emitter struct {
 // emit orders the messages so that each finds what it refers to, and nothing is deleted while it is referred to. For packets the order
 // does not matter: they see all or nothing.
 func (e emitter) emit(p *plan) error {
+	if p.addTable {
+		e.b.AddTable()
+	}
 	for _, s := range p.addSets {
 		e.b.Tag(s.tag)
 		e.b.AddSet(s.set)

@@ -77,6 +77,15 @@ func nftTool(t testing.TB, ns *netns.NS, args ...string) string {
 	return string(out)
 }
 
+// listing is our table as the tool prints it, without counts, its parts sorted: the kernel keeps them in the order in which they were made.
+func listing(t testing.TB, ns *netns.NS) string {
+	t.Helper()
+	text := strings.TrimPrefix(nftTool(t, ns, "-s", "list", "ruleset"), "table inet "+tableName+" {\n")
+	parts := strings.Split(strings.TrimSuffix(text, "\n}\n"), "\n\n")
+	slices.Sort(parts)
+	return strings.Join(parts, "\n\n")
+}
+
 func apply(t testing.TB, d *Driver, view desired.View, delta *desired.Delta) dataplane.Report {
 	t.Helper()
 	r, err := d.Apply(t.Context(), view, delta)

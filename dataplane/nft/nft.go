@@ -101,12 +101,26 @@ func (d *Driver) Close() error {
 	return errors.Join(err, d.conn.Close())
 }
 
-// Remove deletes the table, and nothing else.
+// Remove deletes the table, and nothing else, in two transactions. Where a table goes in one, its base chains see packets for a moment after
+// its verdict maps have lost their elements, and drop what those would have led on. So the base chains are emptied first.
 func (d *Driver) Remove(ctx context.Context) error {
 	d.ledger, d.synced = nil, false
 	return retry(ctx, func() error {
 		there, _, err := d.conn.Table(tableName)
 		if err != nil || !there {
+			return err
+		}
+		chains, err := d.conn.Chains(tableName)
+		if err != nil {
+			return err
+		}
+		open := nft.NewBatch(tableName)
+		for _, c := range chains {
+			if c.Hook != nil {
+				open.FlushChain(c.Name)
+			}
+		}
+		if err := d.conn.Commit(open); err != nil {
 			return err
 		}
 		b := nft.NewBatch(tableName)

@@ -12,6 +12,7 @@ import (
 
 // plan is what a change asks of the kernel. A plan from nothing is the whole table.
 type plan struct {
+	addTable   bool
 	addSets    []setAdd
 	keys       []keyChange
 	chains     []chainWrite
@@ -50,11 +51,12 @@ func (p *plan) sort() {
 	slices.Sort(p.dropSets)
 }
 
-// steps splits the change of a living table in three transactions, of which only the second shows: new sets and chains, to which nothing
+// steps splits a change in three transactions, of which only the second shows: new sets and chains, to which nothing
 // refers yet; then everything that is in use; then what nothing refers to any more. A packet chooses its generation of rules when it enters a
-// hook and that of sets at each lookup, so one in flight during a commit can mix them. This way both mixtures find complete chains and sets.
+// hook and that of sets at each lookup, so one in flight during a commit can mix them; and new sets of ranges of concatenated keys fill up after the
+// rules of their transaction are in force. This way all mixtures find complete chains and sets.
 func (p *plan) steps() []*plan {
-	before, change, after := &plan{addSets: p.addSets}, &plan{}, &plan{dropChains: p.dropChains, dropSets: p.dropSets}
+	before, change, after := &plan{addTable: p.addTable, addSets: p.addSets}, &plan{}, &plan{dropChains: p.dropChains, dropSets: p.dropSets}
 	created := map[string]bool{}
 	for _, s := range p.addSets {
 		created[s.set.Name] = true
@@ -84,5 +86,5 @@ func (p *plan) steps() []*plan {
 }
 
 func (p *plan) empty() bool {
-	return len(p.addSets)+len(p.keys)+len(p.chains)+len(p.verdicts)+len(p.dropChains)+len(p.dropSets) == 0
+	return !p.addTable && len(p.addSets)+len(p.keys)+len(p.chains)+len(p.verdicts)+len(p.dropChains)+len(p.dropSets) == 0
 }

@@ -62,7 +62,7 @@ func TestForeignDamageIsRepaired(t *testing.T) {
 	ns, view := newNS(t), sample(t)
 	d := openDriver(t, ns, Options{indexFrom: 2})
 	apply(t, d, view, nil)
-	want := nftTool(t, ns, "-s", "list", "ruleset")
+	want := listing(t, ns)
 	for _, damage := range damages {
 		t.Run(damage.name, func(t *testing.T) {
 			damage.do(t, ns)
@@ -71,7 +71,7 @@ func TestForeignDamageIsRepaired(t *testing.T) {
 			if r.Repaired == 0 || len(r.Programmed) != 7 {
 				t.Errorf("report %+v", r)
 			}
-			if got := nftTool(t, ns, "-s", "list", "ruleset"); got != want {
+			if got := listing(t, ns); got != want {
 				t.Errorf("after the repair:\n%s", got)
 			}
 			if r := apply(t, d, view, nil); r.Repaired != 0 {

@@ -83,7 +83,7 @@ func sameListing(t *testing.T, r rendering) {
 	peer, ours := newNS(t), newNS(t)
 	nftTool(t, peer, "-f", file)
 	apply(t, openDriver(t, ours, r.options), view, nil)
-	want, got := nftTool(t, peer, "-s", "list", "ruleset"), nftTool(t, ours, "-s", "list", "ruleset")
+	want, got := listing(t, peer), listing(t, ours)
 	if got != want {
 		t.Errorf("the kernel lists our table as\n%s\nand the tool's as\n%s", got, want)
 	}
