@@ -17,7 +17,7 @@ import (
 // statusReport gathers the agent's own account of itself; ok is false when the agent is stopping.
 func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 	s = agentapi.Status{Node: a.config.Node, Version: version.String(), Started: a.started, BGP: a.bgpReport(),
-		Endpoints: []agentapi.EndpointStatus{}, Problems: []agentapi.Problem{}}
+		Endpoints: []agentapi.EndpointStatus{}, Problems: []agentapi.Problem{}, Notices: []agentapi.Problem{}}
 	ok = a.loop.ask(ctx, func() {
 		l := a.loop
 		s.InSync, s.Revision = l.synced && l.storeErr == nil, l.storeRev
@@ -33,6 +33,9 @@ func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 		}
 		for _, p := range append(l.graph.Problems(), a.publish.problems()...) {
 			s.Problems = append(s.Problems, agentapi.Problem{Object: p.Key.String(), Field: p.Field, Reason: p.Text(), Refused: p.Refused})
+		}
+		for _, p := range l.graph.Notices() {
+			s.Notices = append(s.Notices, agentapi.Problem{Object: p.Key.String(), Field: p.Field, Reason: p.Text()})
 		}
 	})
 	if why := a.nameLost.Load(); why != nil {

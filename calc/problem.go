@@ -53,10 +53,12 @@ func (g *Graph) Problems() []Problem {
 	for _, node := range g.complaints() {
 		out = node.list(out)
 	}
-	slices.SortFunc(out, func(a, b Problem) int {
-		return cmp.Or(compareKeys(a.Key, b.Key), strings.Compare(a.Field, b.Field), strings.Compare(a.Reason, b.Reason))
-	})
+	slices.SortFunc(out, compareProblems)
 	return slices.Compact(out)
+}
+
+func compareProblems(a, b Problem) int {
+	return cmp.Or(compareKeys(a.Key, b.Key), strings.Compare(a.Field, b.Field), strings.Compare(a.Reason, b.Reason))
 }
 
 func compareKeys(a, b api.Key) int {

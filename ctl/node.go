@@ -127,13 +127,15 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 	} else if err := endpointTable(s.Endpoints).Write(env.Out, wide); err != nil {
 		return err
 	}
-	for _, p := range s.Problems {
-		fmt.Fprintf(env.Out, "\nProblem: %s %s: %s", p.Object, p.Field, p.Reason)
-	}
-	if len(s.Problems) > 0 {
-		fmt.Fprintln(env.Out)
-	}
+	writeProblems(env, "Problem", s.Problems)
+	writeProblems(env, "Notice", s.Notices)
 	return nil
+}
+
+func writeProblems(env *Env, title string, list []agentapi.Problem) {
+	for _, p := range list {
+		fmt.Fprintf(env.Out, "\n%s: %s: %s\n", title, p.Object, fieldText(p.Field, p.Reason))
+	}
 }
 
 func writeDataplane(env *Env, d agentapi.ComponentStatus) {

@@ -35,22 +35,8 @@ func addOriginFlags(cmd *cobra.Command, env *Env, options *datastoreOptions) *or
 // stored reads everything that policy can depend on from the datastore.
 func (o *origin) stored(ctx context.Context) (c *cluster.Cluster, err error) {
 	err = o.options.with(ctx, func(ctx context.Context, s store.Store) error {
-		var objects []api.Object
-		for kind := range api.Kinds() {
-			if kind.Machine {
-				continue
-			}
-			found, err := list(ctx, s, kind, scope{all: true})
-			if err != nil {
-				return err
-			}
-			for _, bad := range found.unreadable {
-				fmt.Fprintf(o.env.Err, "warning: %s cannot be read and is left out: %v\n", describeKey(bad.Key), bad.Err)
-			}
-			objects = append(objects, found.objects...)
-		}
-		c = cluster.New(objects)
-		return nil
+		c, err = everything(ctx, o.env, s)
+		return err
 	})
 	return c, err
 }

@@ -35,7 +35,7 @@ func parseSelections(args []string) ([]selection, error) {
 		if len(args) > 1 {
 			return nil, usagef("%q names kinds, not objects; leave out %q", allKinds, args[1])
 		}
-		return everything(), nil
+		return peoplesKinds(), nil
 	}
 	kinds := strings.Split(args[0], ",")
 	if len(kinds) > 1 && len(args) > 1 {
@@ -72,7 +72,7 @@ func parsePairs(args []string) ([]selection, error) {
 	return out, nil
 }
 
-func everything() []selection {
+func peoplesKinds() []selection {
 	var out []selection
 	for kind := range api.Kinds() {
 		if !kind.Machine {

@@ -15,7 +15,8 @@ import (
 	"github.com/weftnet/weft/store"
 )
 
-// standing says, by api.Key.String(), what keeps objects from being in force as they are written. Those that are have no entry.
+// standing says, by api.Key.String(), what keeps objects from being in force as they are written, and what else agents have to say of them. Where
+// all is well there is no entry.
 type standing map[string][]objection
 
 // objection is one thing against an object.
@@ -54,7 +55,7 @@ func standingOf(ctx context.Context, env *Env, s store.Store, socket string, fou
 		}
 	}
 	for _, status := range reachable(ctx, env, s, socket) {
-		for _, p := range status.Problems {
+		for _, p := range slices.Concat(status.Problems, status.Notices) {
 			out[p.Object] = append(out[p.Object], objection{status.Node, fieldText(p.Field, p.Reason), p.Refused})
 		}
 	}

@@ -84,6 +84,9 @@ func newWriter(env *Env, options *datastoreOptions, cmd *cobra.Command, write ve
 			if err := checkAgainstStore(ctx, env, s, objects); err != nil {
 				return err
 			}
+			if err := warnClosed(ctx, env, s, objects); err != nil {
+				return err
+			}
 			return writeAll(ctx, env, s, objects, format, dryRun, write)
 		})
 	}

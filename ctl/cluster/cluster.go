@@ -69,6 +69,9 @@ func (c *Cluster) Notes() []string { return c.notes }
 // View returns what the agent of a node would program.
 func (c *Cluster) View(node string) desired.View { return c.graph(node).View() }
 
+// Notices returns what is in force as it is written and still worth knowing, as the agent of a node sees it.
+func (c *Cluster) Notices(node string) []calc.Problem { return c.graph(node).Notices() }
+
 // Problems returns what keeps objects from being in force as they are written, as the agent of a node sees it.
 func (c *Cluster) Problems(node string) []calc.Problem { return c.graph(node).Problems() }
 
@@ -77,6 +80,7 @@ func (c *Cluster) graph(node string) *calc.Graph {
 		return g
 	}
 	g := calc.New(node)
+	g.SetLinks(c.links(node))
 	changes := make([]calc.Change, 0, len(c.order))
 	for _, key := range c.order {
 		changes = append(changes, calc.Change{Key: key, Object: c.objects[key], Revision: revision(c.objects[key])})

@@ -4,11 +4,13 @@
 package cluster
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
 )
 
 // Host is a node and its own addresses, IPv4 first.
@@ -56,4 +58,35 @@ func (c *Cluster) host(name string, texts []string) {
 		}
 	}
 	sortAddrs(h.Addrs)
+}
+
+// HostEndpointNodes returns the nodes that have host endpoints, sorted.
+func (c *Cluster) HostEndpointNodes() []string {
+	nodes := map[string]bool{}
+	for _, obj := range c.objects {
+		if h, ok := obj.(*v3.HostEndpoint); ok {
+			nodes[h.Spec.Node] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(nodes))
+}
+
+// links makes up the interfaces of a node that its host endpoints are found by: one with the addresses that each expects. The real ones are known
+// to the agent alone.
+func (c *Cluster) links(node string) []calc.Link {
+	var out []calc.Link
+	for _, key := range c.order {
+		h, ok := c.objects[key].(*v3.HostEndpoint)
+		if !ok || h.Spec.Node != node || h.Spec.InterfaceName != "" {
+			continue
+		}
+		l := calc.Link{Name: "of " + h.Name}
+		for _, text := range h.Spec.ExpectedIPs {
+			if addr, err := v3.ParseIP(text); err == nil {
+				l.Addrs = append(l.Addrs, addr)
+			}
+		}
+		out = append(out, l)
+	}
+	return out
 }

@@ -26,6 +26,8 @@ type Status struct {
 	BGP         BGPStatus         `json:"bgp"`
 	Endpoints   []EndpointStatus  `json:"endpoints"`
 	Problems    []Problem         `json:"problems"`
+	// Notices are about objects that are in force as they are written, such as policies that only failsafe ports keep from cutting the node off.
+	Notices []Problem `json:"notices"`
 }
 
 // Decision is a choice the agent made, with its reason and what it turned down.
