@@ -4,7 +4,6 @@
 package iptables
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -18,7 +17,7 @@ const groupFrom = 12
 // as many groups as steps in a group, a packet meets about twice the square root of the number of policies in place of that number.
 func (b *builder) grouped(steps []step, s stage) []step {
 	steps = slices.DeleteFunc(steps, func(st step) bool { return st.target == "" && len(st.inline) == 0 })
-	if len(steps) < cmp.Or(b.groupFrom, groupFrom) {
+	if len(steps) < b.groupFrom {
 		return steps
 	}
 	size := int(math.Ceil(math.Sqrt(float64(len(steps)))))

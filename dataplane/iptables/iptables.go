@@ -11,11 +11,13 @@
 package iptables
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
@@ -30,7 +32,9 @@ type Options struct {
 	// Log gets what was refused and tried again; nil discards it.
 	Log *slog.Logger
 
-	groupFrom int // for tests; 0: the constant
+	// For tests; 0: the constants.
+	groupFrom int
+	lookEvery time.Duration
 }
 
 // Driver is the iptables data plane of one network namespace. It implements [dataplane.Driver].
@@ -88,6 +92,7 @@ func newDriver(options Options, tables xtables.Tables, sets ipset.Sets) *Driver 
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
+	options.groupFrom, options.lookEvery = cmp.Or(options.groupFrom, groupFrom), cmp.Or(options.lookEvery, lookEvery)
 	return &Driver{options: options, events: make(chan struct{}, 1), tables: tables, sets: sets, prints: prints{}, failed: map[unit]error{}}
 }
 

@@ -14,9 +14,9 @@ import (
 	"github.com/weftnet/weft/sys/xtables"
 )
 
-// checkEvery is how often IP sets are looked at, of which the kernel tells nothing; and with legacy also the tables, as not every tool need take
+// lookEvery is how often IP sets are looked at, of which the kernel tells nothing; and with legacy also the tables, as not every tool need take
 // the same lock.
-const checkEvery = 10 * time.Second
+const lookEvery = 10 * time.Second
 
 // settle is how long signs of changes are collected before the kernel is looked at, at least; and lookShare times as long as a look takes, so that
 // others who never stop changing things do not keep us busy.
@@ -35,13 +35,13 @@ func (d *Driver) startWatch() error {
 		return err
 	}
 	if err != nil {
-		d.options.Log.Warn("iptables: foreign changes are noticed by looking from time to time only", "error", err, "every", checkEvery)
+		d.options.Log.Warn("iptables: foreign changes are noticed by looking from time to time only", "error", err, "every", d.options.lookEvery)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	d.watcher = watcher{w, stop}
-	signs := make(chan struct{}, 1)
+	signs := make(chan xtables.Sign, signsMax)
 	if w != nil {
-		d.done.Go(func() { d.readSigns(w, signs) })
+		d.done.Go(func() { d.readSigns(ctx, w, signs) })
 	}
 	d.done.Go(func() { d.lookAfter(ctx, signs) })
 	return nil
@@ -61,27 +61,32 @@ func (d *Driver) stopWatch() error {
 	return err
 }
 
+// signsMax is how many signs wait here while the kernel is looked at; more wait in the kernel.
+const signsMax = 64
+
 // readSigns passes signs on until there are no more.
-func (d *Driver) readSigns(w *xtables.Watch, signs chan<- struct{}) {
+func (d *Driver) readSigns(ctx context.Context, w *xtables.Watch, signs chan<- xtables.Sign) {
 	defer close(signs)
 	for {
-		if err := w.Next(); err != nil {
+		sign, err := w.Next()
+		if err != nil {
 			if !errors.Is(err, os.ErrClosed) {
-				d.options.Log.Warn("iptables: foreign changes are noticed by looking from time to time only", "error", err, "every", checkEvery)
+				d.options.Log.Warn("iptables: foreign changes are noticed by looking from time to time only", "error", err, "every", d.options.lookEvery)
 				d.signal() // what is in the kernel is not known
 			}
 			return
 		}
 		select {
-		case signs <- struct{}{}:
-		default:
+		case signs <- sign:
+		case <-ctx.Done():
+			return
 		}
 	}
 }
 
-// lookAfter looks at the kernel on signs and from time to time.
-func (d *Driver) lookAfter(ctx context.Context, signs <-chan struct{}) {
-	ticker := time.NewTicker(checkEvery)
+// lookAfter looks at the kernel on signs of others' changes, and from time to time.
+func (d *Driver) lookAfter(ctx context.Context, signs <-chan xtables.Sign) {
+	ticker := time.NewTicker(d.options.lookEvery)
 	defer ticker.Stop()
 	blind := d.options.Flavour == xtables.Legacy
 	pause := settle
@@ -90,14 +95,21 @@ func (d *Driver) lookAfter(ctx context.Context, signs <-chan struct{}) {
 		select {
 		case <-ctx.Done():
 			return
-		case _, more := <-signs:
+		case sign, more := <-signs:
 			if !more {
 				signs, blind = nil, true
+				continue
+			}
+			if d.mine(sign) {
+				continue
 			}
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(pause):
+			}
+			for range len(signs) { // what they are of is there to be seen
+				<-signs
 			}
 		case <-ticker.C:
 			tables = blind
@@ -106,6 +118,13 @@ func (d *Driver) lookAfter(ctx context.Context, signs <-chan struct{}) {
 		d.check(ctx, tables)
 		pause = max(settle, lookShare*time.Since(start))
 	}
+}
+
+// mine tells whether a sign is of the driver's own making. It waits for the end of an Apply, which knows its signs by then.
+func (d *Driver) mine(sign xtables.Sign) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.tables.Mine(sign)
 }
 
 // check looks whether the kernel holds what it was given, and signals Events if it does not. It looks at sets' sizes, not at their members.

@@ -94,6 +94,20 @@ func parseRule(b []byte) Rule {
 	return r
 }
 
+// Generation returns the number of the present rules of the namespace: each transaction that changes something makes it one more.
+func (c *Conn) Generation() (uint32, error) {
+	var generation uint32
+	err := c.request(unix.NFT_MSG_GETGEN, 0, nil, func(body []byte) {
+		if id := attr(body, unix.NFTA_GEN_ID); len(id) == 4 {
+			generation = binary.BigEndian.Uint32(id)
+		}
+	})
+	if err != nil {
+		return 0, fmt.Errorf("generation of nf_tables: %w", err)
+	}
+	return generation, nil
+}
+
 // request sends a query for one object and hands the answers to yield. The bodies are valid during the call.
 func (c *Conn) request(msg, flags uint16, body []byte, yield func([]byte)) error {
 	if err := c.drain(); err != nil {
@@ -128,7 +142,6 @@ type query struct {
 }
 
 func (q *query) take(m message) bool {
-	const nfgenmsg = 4
 	if m.seq != q.seq {
 		return true
 	}

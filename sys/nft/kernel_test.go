@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/sys/proc"
 )
 
 const table = "test"
@@ -302,6 +303,30 @@ func TestWatchSeesOthersOnly(t *testing.T) {
 	check(t, w.Close())
 	if err := <-closed; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// TestWatchTellsGenerations: a change of a watched table comes with the generation that the kernel has behind it, one of another table does not come.
+func TestWatchTellsGenerations(t *testing.T) {
+	c, ns := open(t)
+	var w *Watch
+	check(t, ns.Do(func() (err error) {
+		w, err = OpenWatchIP("filter")
+		return err
+	}))
+	defer func() { check(t, w.Close()) }()
+	commit(t, c, func(b *Batch) { b.AddTable() })
+	for range 3 {
+		before, err := c.Generation()
+		check(t, err)
+		if _, err := proc.Output(t.Context(), proc.Spec{Path: "iptables-nft", Args: []string{"-A", "FORWARD", "-j", "ACCEPT"}, NS: ns}); err != nil {
+			t.Fatal(err)
+		}
+		after, err := c.Generation()
+		check(t, err)
+		if got, err := w.NextGeneration(); err != nil || got != after || after != before+1 {
+			t.Errorf("told of generation %d, %v; the kernel went from %d to %d", got, err, before, after)
+		}
 	}
 }
 

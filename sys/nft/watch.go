@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"slices"
 
@@ -19,6 +20,8 @@ import (
 type Watch struct {
 	file     *os.File
 	concerns func(family byte, table string) bool
+	// underway: messages of a transaction that concern a watched table have come, its end has not.
+	underway bool
 }
 
 // ErrOverflow says that notifications were lost: look at the table itself.
@@ -48,7 +51,7 @@ func openWatch(port uint32, concerns func(byte, string) bool) (*Watch, error) {
 	if err := setupWatch(fd, port); err != nil {
 		return nil, errors.Join(fmt.Errorf("nf_tables event socket: %w", err), unix.Close(fd))
 	}
-	return &Watch{os.NewFile(uintptr(fd), "nf_tables events"), concerns}, nil
+	return &Watch{file: os.NewFile(uintptr(fd), "nf_tables events"), concerns: concerns}, nil
 }
 
 func setupWatch(fd int, port uint32) error {
@@ -82,17 +85,47 @@ func skipPort(port uint32) []unix.SockFilter {
 // Next waits for a change of a table by others. It returns nil for a change, ErrOverflow when notifications were lost (a change may
 // be among them), and an error wrapping os.ErrClosed after Close.
 func (w *Watch) Next() error {
+	return w.read(w.any)
+}
+
+// NextGeneration is like Next, and returns the generation of the rules that the change made (see [Conn.Generation]). Use one of the two on a Watch.
+func (w *Watch) NextGeneration() (generation uint32, err error) {
+	err = w.read(func(b []byte) bool {
+		w.underway = w.underway || w.any(b)
+		id, ended := endOf(b)
+		if !ended || !w.underway {
+			return false
+		}
+		generation, w.underway = id, false
+		return true
+	})
+	return generation, err
+}
+
+// endOf finds the message that ends a transaction.
+func endOf(b []byte) (generation uint32, ended bool) {
+	for msg, body := range messages(b) {
+		if id := attr(body[nfgenmsg:], unix.NFTA_GEN_ID); msg == unix.NFT_MSG_NEWGEN && len(id) == 4 {
+			return binary.BigEndian.Uint32(id), true
+		}
+	}
+	return 0, false
+}
+
+// read reads datagrams until yield wants no more.
+func (w *Watch) read(enough func([]byte) bool) error {
 	buf := make([]byte, recvSize)
 	for {
 		n, err := w.file.Read(buf)
 		switch {
 		case errors.Is(err, unix.ENOBUFS):
+			w.underway = false
 			return ErrOverflow
 		case errors.Is(err, io.EOF):
 			continue
 		case err != nil:
 			return fmt.Errorf("nf_tables events: %w", err)
-		case w.any(buf[:n]):
+		case enough(buf[:n]):
 			return nil
 		}
 	}
@@ -100,20 +133,29 @@ func (w *Watch) Next() error {
 
 // any reports whether one of the messages in b is about a watched table. Every object's first attribute is its table's name.
 func (w *Watch) any(b []byte) bool {
-	const headers = nlmsgHeader + 4
 	const nameAttr = 1
-	for len(b) >= headers {
-		length := int(binary.NativeEndian.Uint32(b))
-		if length < headers || length > len(b) {
-			return false
-		}
-		msg := binary.NativeEndian.Uint16(b[4:]) & 0xff
-		if msg != unix.NFT_MSG_NEWGEN && w.concerns(b[nlmsgHeader], text(attr(b[headers:length], nameAttr))) {
+	for msg, body := range messages(b) {
+		if msg != unix.NFT_MSG_NEWGEN && w.concerns(body[0], text(attr(body[nfgenmsg:], nameAttr))) {
 			return true
 		}
-		b = b[min(align(length), len(b)):]
 	}
 	return false
+}
+
+// nfgenmsg is the length of the header in front of the attributes; it begins with the family.
+const nfgenmsg = 4
+
+// messages yields the messages in b: type, and body from struct nfgenmsg on.
+func messages(b []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		for len(b) >= nlmsgHeader+nfgenmsg {
+			length := int(binary.NativeEndian.Uint32(b))
+			if length < nlmsgHeader+nfgenmsg || length > len(b) || !yield(binary.NativeEndian.Uint16(b[4:])&0xff, b[nlmsgHeader:length]) {
+				return
+			}
+			b = b[min(align(length), len(b)):]
+		}
+	}
 }
 
 // Close ends the watch; a Next that waits returns.

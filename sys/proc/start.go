@@ -26,6 +26,8 @@ type Spec struct {
 	Log string
 	// NS is the network namespace to run in; nil means the caller's.
 	NS *netns.NS
+	// Started, if not nil, is told the process's pid.
+	Started func(pid int)
 }
 
 // Process is a running or finished process.
@@ -100,6 +102,9 @@ func (s Spec) start(cmd *exec.Cmd) error {
 	}
 	if err := start(); err != nil {
 		return fmt.Errorf("start %s: %w", s.Path, err)
+	}
+	if s.Started != nil {
+		s.Started(cmd.Process.Pid)
 	}
 	return nil
 }

@@ -143,6 +143,9 @@ func (t fakeTable) referenced(chain string) bool {
 	return false
 }
 
+// Mine implements Tables: the fake gives no signs.
+func (f *Fake) Mine(Sign) bool { return false }
+
 // Close implements Tables.
 func (f *Fake) Close() error { return nil }
 

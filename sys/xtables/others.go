@@ -35,7 +35,7 @@ func LookAtOthers(ctx context.Context, f Flavour) (Others, error) {
 		return Others{}, err
 	}
 	defer func() { _ = ns.Close() }()
-	t := &Tool{f, path, ns}
+	t := &Tool{flavour: f, path: path, ns: ns}
 	var all Others
 	for _, v6 := range []bool{false, true} {
 		tables, err := t.present(v6)

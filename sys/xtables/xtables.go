@@ -9,6 +9,7 @@ package xtables
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/sys/nft"
 	"github.com/weftnet/weft/sys/own"
 	"github.com/weftnet/weft/sys/proc"
 )
@@ -40,6 +42,8 @@ type Tables interface {
 	// Restore carries out a script: all of it, or nothing of it and a *RefusedError. It returns what the kernel then holds in the chains of ours
 	// that back names, without counters.
 	Restore(ctx context.Context, v6 bool, s *Script, back ...string) (map[string][]Rule, error)
+	// Mine tells whether a sign is of a Restore that has returned.
+	Mine(s Sign) bool
 	Close() error
 }
 
@@ -70,10 +74,17 @@ type Tool struct {
 	flavour Flavour
 	path    string
 	ns      *netns.NS
+	conn    *nft.Conn // to ask for generations; nil with legacy
+	mine    recent
+
+	lockSeconds int
 }
 
 // lockSeconds is how long a tool waits for another one that works on the tables.
 const lockSeconds = 10
+
+// resourceProblem is the tools' exit status when the lock, memory or a right is lacking, which says nothing about the script (RESOURCE_PROBLEM).
+const resourceProblem = 4
 
 // Path finds the program of a flavour. The error says what to install.
 func Path(f Flavour) (string, error) {
@@ -94,11 +105,22 @@ func Open(f Flavour) (*Tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tool{f, path, ns}, nil
+	t := &Tool{flavour: f, path: path, ns: ns, lockSeconds: lockSeconds}
+	if f == NFT {
+		if t.conn, err = nft.Open(); err != nil {
+			return nil, errors.Join(err, ns.Close())
+		}
+	}
+	return t, nil
 }
 
 // Close implements Tables.
-func (t *Tool) Close() error { return t.ns.Close() }
+func (t *Tool) Close() error {
+	if t.conn != nil {
+		return errors.Join(t.conn.Close(), t.ns.Close())
+	}
+	return t.ns.Close()
+}
 
 // Save implements Tables.
 func (t *Tool) Save(ctx context.Context, v6 bool, table string) (*Table, error) {
@@ -108,7 +130,7 @@ func (t *Tool) Save(ctx context.Context, v6 bool, table string) (*Table, error) 
 			return newTable(), err
 		}
 	}
-	out, err := proc.Output(ctx, proc.Spec{Path: t.path, Args: []string{program(v6, "save"), "-c", "-t", table}, Env: []string{"LC_ALL=C"}, NS: t.ns})
+	out, err := proc.Output(ctx, t.spec(program(v6, "save"), "-c", "-t", table))
 	if err != nil {
 		return nil, fmt.Errorf("%s of table %s: %w", program(v6, "save"), table, err)
 	}
@@ -119,6 +141,15 @@ func (t *Tool) Save(ctx context.Context, v6 bool, table string) (*Table, error) 
 	return held, nil
 }
 
+// spec is a call of the tool. What the call does to the lock is known to be ours.
+func (t *Tool) spec(args ...string) proc.Spec {
+	spec := proc.Spec{Path: t.path, Args: args, Env: []string{"LC_ALL=C"}, NS: t.ns}
+	if t.flavour == Legacy {
+		spec.Started = func(pid int) { t.mine.add(Sign{uint32(pid)}) }
+	}
+	return spec
+}
+
 // Restore implements Tables.
 func (t *Tool) Restore(ctx context.Context, v6 bool, s *Script, back ...string) (map[string][]Rule, error) {
 	if s.Empty() && len(back) == 0 {
@@ -126,9 +157,12 @@ func (t *Tool) Restore(ctx context.Context, v6 bool, s *Script, back ...string) 
 	}
 	var stdout, stderr bytes.Buffer
 	in := strings.NewReader(s.text() + listing(s.table, back))
-	args := []string{program(v6, "restore"), "--noflush", "--wait", strconv.Itoa(lockSeconds)}
-	err := proc.Run(ctx, proc.Spec{Path: t.path, Args: args, Env: []string{"LC_ALL=C"}, NS: t.ns}, proc.IO{In: in, Out: &stdout, Err: &stderr})
-	if _, exited := proc.ExitCode(err); exited {
+	args := []string{program(v6, "restore"), "--noflush", "--wait", strconv.Itoa(t.lockSeconds)}
+	err := t.noted(func() error { return proc.Run(ctx, t.spec(args...), proc.IO{In: in, Out: &stdout, Err: &stderr}) })
+	if code, exited := proc.ExitCode(err); exited {
+		if words := strings.TrimSpace(stderr.String()); code == resourceProblem {
+			return nil, fmt.Errorf("iptables-restore: %s", cmp.Or(words, "no lock or no memory"))
+		}
 		return nil, refusal(s, strings.TrimSpace(stderr.String()), err)
 	}
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/internal/lockfile"
 	"github.com/weftnet/weft/sys/netns"
 	"github.com/weftnet/weft/sys/netns/netnstest"
 	"github.com/weftnet/weft/sys/proc"
@@ -209,8 +210,9 @@ func TestAbsentTableStaysAbsent(t *testing.T) {
 	})
 }
 
-func TestWatch(t *testing.T) {
-	each(t, func(t *testing.T, flavour xtables.Flavour, _ *xtables.Tool, ns *netns.NS) {
+// TestWatchTellsWhoseChangeItIs: one's own and others' changes give signs, in turn and at once, and are told apart.
+func TestWatchTellsWhoseChangeItIs(t *testing.T) {
+	each(t, func(t *testing.T, flavour xtables.Flavour, tool *xtables.Tool, ns *netns.NS) {
 		t.Setenv("XTABLES_LOCKFILE", t.TempDir()+"/lock")
 		var w *xtables.Watch
 		err := ns.Do(func() (err error) {
@@ -220,37 +222,102 @@ func TestWatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told := make(chan error, 1)
-		next := func() { go func() { told <- w.Next() }() }
-		wait := func() error {
+		signs, ended := make(chan xtables.Sign), make(chan error, 1)
+		go func() {
+			for {
+				sign, err := w.Next()
+				if err != nil {
+					ended <- err
+					return
+				}
+				signs <- sign
+			}
+		}()
+		// until waits for a sign by us or by others.
+		until := func(mine bool) {
 			t.Helper()
-			select {
-			case err := <-told:
-				return err
-			case <-time.After(5 * time.Second):
-				t.Fatal("no sign")
-				return nil
+			for {
+				select {
+				case s := <-signs:
+					if tool.Mine(s) == mine {
+						return
+					}
+				case err := <-ended:
+					t.Fatal(err)
+				case <-time.After(5 * time.Second):
+					t.Fatalf("no sign of a change with mine = %v", mine)
+				}
 			}
 		}
-		next()
-		run(t, ns, flavour, "-A INPUT -j ACCEPT")
-		if err := wait(); err != nil {
-			t.Error(err)
+		own := xtables.NewScript("filter")
+		own.Chain("weft-a")
+		own.Append("weft-a", "-j DROP")
+		change := func() {
+			t.Helper()
+			if _, err := tool.Restore(t.Context(), false, own, "weft-a"); err != nil {
+				t.Fatal(err)
+			}
 		}
-		// Events of the first change may still come; at the end nothing but the end does.
+		for range 3 {
+			run(t, ns, flavour, "-A INPUT -j ACCEPT")
+			until(false)
+			change()
+			until(true)
+			change()
+			run(t, ns, flavour, "-A INPUT -j ACCEPT")
+			change()
+			until(false)
+			until(true)
+		}
 		if err := w.Close(); err != nil {
 			t.Error(err)
 		}
 		for {
-			next()
-			if err := wait(); err != nil {
+			select {
+			case <-signs:
+				continue
+			case err := <-ended:
 				if !errors.Is(err, os.ErrClosed) {
 					t.Error(err)
 				}
-				return
+			case <-time.After(5 * time.Second):
+				t.Error("Next does not return after Close")
 			}
+			return
 		}
 	})
+}
+
+// TestHeldLock: a lock that stays taken is no refusal of the script, of which nothing happens; once it is free the script goes through.
+func TestHeldLock(t *testing.T) {
+	ns, path := netnstest.New(t), t.TempDir()+"/lock"
+	t.Setenv("XTABLES_LOCKFILE", path)
+	var tool *xtables.Tool
+	if err := ns.Do(func() (err error) { tool, err = xtables.Open(xtables.Legacy); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tool.Close() }()
+	tool.SetLockSeconds(1)
+	holder, err := lockfile.Acquire(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := xtables.NewScript("filter")
+	s.Chain("weft-a")
+	_, err = tool.Restore(t.Context(), false, s)
+	var refused *xtables.RefusedError
+	if err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), "lock") {
+		t.Errorf("with the lock taken: %v; want an error about the lock, not of the script", err)
+	}
+	if held := save(t, tool, false); len(held.Chains) != 0 {
+		t.Errorf("with the lock taken: the kernel holds %v", held.Chains)
+	}
+	if err := holder.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tool.Restore(t.Context(), false, s, "weft-a"); err != nil {
+		t.Errorf("with the lock free: %v", err)
+	}
 }
 
 func TestMissingProgram(t *testing.T) {
