@@ -292,3 +292,27 @@ func hostConnections(t *testing.T, open Open) {
 		}
 	}
 }
+
+// hostDiscovery: a host endpoint that is closed both ways lets pass what a host cannot do without on a link of IPv6, and no other ICMPv6.
+func hostDiscovery(t *testing.T, open Open) {
+	const queries, reports, done, solicitRouter, advertiseRouter, solicit, advertise, redirect, reportsV2, echo = 130, 131, 132, 133, 134, 135, 136, 137, 143, 128
+	b := newJudged(t, open)
+	for _, link := range []string{uplink, desired.AnyInterface} {
+		must(t, b.program(t, nil, hostState(t, desired.Settings{}, at(link, desired.HostEndpoint{Normal: bothWays(denyAll)}))))
+		for _, c := range []struct {
+			passes bool
+			types  []uint8
+		}{{true, []uint8{queries, reports, done, solicitRouter, advertiseRouter, solicit, advertise, reportsV2}}, {false, []uint8{echo, redirect}}} {
+			for _, typ := range c.types {
+				in := eval.Packet{Src: addressOf("world", true), Dst: addressOf("host", true), Protocol: protoICMPv6, ICMPType: typ}
+				out := in
+				out.Src, out.Dst = in.Dst, in.Src
+				must(t, packet.OnOneCPU(func() error {
+					b.expect(t, "in", uplink, in, outIf(c.passes, toHost))
+					b.expect(t, "out", fromHost, out, outIf(c.passes, uplink))
+					return nil
+				}))
+			}
+		}
+	}
+}

@@ -30,6 +30,9 @@ const workloads = own.InterfacePrefix + "+"
 // discoveryTypes are ICMPv6 types that a workload needs to talk to its router at all: MLD and neighbour discovery, accepted before policy as Calico does.
 var discoveryTypes = []int{130, 131, 132, 133, 135, 136}
 
+// hostDiscoveryTypes are those that the host needs on its own links: router advertisements (134) and MLDv2 reports (143) as well.
+var hostDiscoveryTypes = append(slices.Clone(discoveryTypes), 134, 143)
+
 // unconfigured are the sources of packets that a workload sends before it has an address, or about its link.
 var unconfigured = []string{"::/128", "fe80::/10"}
 

@@ -150,7 +150,7 @@ func (b *builder) normal(dir rule.Direction, deny string) hostSort {
 		branch{ended(true)}.rule("connection ended by policy", drop),
 	}
 	if b.fam.v6 {
-		for _, typ := range discoveryTypes {
+		for _, typ := range hostDiscoveryTypes {
 			before = append(before, branch{protocol(false, protoICMPv6), icmpType(b.fam, typ)}.rule("", accept))
 		}
 	}

@@ -62,12 +62,17 @@ type frameChain struct {
 // them the host's failsafe ports were of no use either.
 var discoveryTypes = [][]byte{{130}, {131}, {132}, {133}, {135}, {136}}
 
+// hostDiscoveryTypes are those that the host needs on its own links: router advertisements (134) and MLDv2 reports (143) as well.
+var hostDiscoveryTypes = append(slices.Clone(discoveryTypes), []byte{134}, []byte{143})
+
 // Statements that occur often.
 var (
 	isIPv4    = is{f: nfproto, value: []byte{ipv4.nfproto}}
 	isIPv6    = is{f: nfproto, value: []byte{ipv6.nfproto}}
 	isICMPv6  = is{f: l4proto, value: []byte{protoICMPv6}}
 	discovery = inConst(icmp6, false, hostSet(icmp6.kind, discoveryTypes))
+
+	hostDiscovery = inConst(icmp6, false, hostSet(icmp6.kind, hostDiscoveryTypes))
 
 	fromWorkload    = named{iifname, false, own.InterfacePrefix}
 	notFromWorkload = named{iifname, true, own.InterfacePrefix}

@@ -144,7 +144,7 @@ func (f frame) acceptedBefore() []ruleSpec {
 	if f.marks() {
 		rules = append(rules, ruleOf(marked{bits: own.AcceptMark}, accept))
 	}
-	return append(rules, ruleOf(isICMPv6, discovery, accept))
+	return append(rules, ruleOf(isICMPv6, hostDiscovery, accept))
 }
 
 // output judges what comes from processes of the host. They may always talk to workloads. Where an address was translated the output interface

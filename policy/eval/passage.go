@@ -199,10 +199,10 @@ func (w *walk) early(t Traffic, link string, dir rule.Direction) bool {
 	return true
 }
 
-// normal asks the policy for processes of the node, and tells whether the packet goes on. Neighbour discovery passes: without it there is no
-// IPv6 on the link, and so no failsafe port.
+// normal asks the policy for processes of the node, and tells whether the packet goes on. Neighbour discovery passes, with what routers advertise: without it
+// there is no IPv6 on the link, and so no failsafe port.
 func (w *walk) normal(link string, dir rule.Direction) bool {
-	if w.hostEndpoint(link) != nil && w.discovery() {
+	if w.hostEndpoint(link) != nil && w.hostDiscovery() {
 		return w.guard(link, dir, rule.Allow, "neighbour discovery is not judged")
 	}
 	return w.host(Normal, link, dir)
@@ -295,6 +295,14 @@ func (w *walk) discovery() bool {
 	const icmpv6 = 58
 	p := w.passage.Packet
 	return p.Protocol == icmpv6 && slices.Contains([]uint8{130, 131, 132, 133, 135, 136}, p.ICMPType)
+}
+
+// hostDiscovery tells whether the packet is one that a host cannot do without on its own links: besides discovery, router advertisements, from which it
+// has its default route, and MLDv2 reports, without which switches keep neighbour discovery from it. From workloads these two are judged like others.
+func (w *walk) hostDiscovery() bool {
+	const icmpv6, routerAdvertisement, reportV2 = 58, 134, 143
+	p := w.passage.Packet
+	return w.discovery() || p.Protocol == icmpv6 && (p.ICMPType == routerAdvertisement || p.ICMPType == reportV2)
 }
 
 // autoconfigured tells whether an address is one that a link gets without anyone's assigning it, or none.

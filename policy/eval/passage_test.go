@@ -144,7 +144,10 @@ func TestPassage(t *testing.T) {
 			ep.Untracked, ep.PreDNAT, ep.Normal = both(allPolicies(name)), allPolicies("deny"), both(allPolicies("deny"))
 		}
 	}
-	solicitation := eval.Packet{Src: addr("fe80::1"), Dst: own, Protocol: 58, ICMPType: 135}
+	icmpv6 := func(typ uint8) eval.Packet {
+		return eval.Packet{Src: addr("fe80::1"), Dst: own, Protocol: 58, ICMPType: typ}
+	}
+	solicitation := icmpv6(135)
 	nothing := hosts()
 
 	for _, c := range []struct {
@@ -193,6 +196,10 @@ func TestPassage(t *testing.T) {
 		{"closed host endpoint, out", hosts(hep("eth0", closed)), "", syn(own, world0), "egress:normal@eth0/eth0=Deny denied"},
 		{"closed host endpoint, forwarded", hosts(hep("eth0", closed)), "eth0", syn(world0, world1), "ingress:forward@eth0/eth0=Allow eth1"},
 		{"closed host endpoint, neighbour discovery", hosts(hep("eth0", closed)), "eth0", solicitation, "ingress:eth0=Allow host"},
+		{"closed host endpoint, router advertisement", hosts(hep("eth0", closed)), "eth0", icmpv6(134), "ingress:eth0=Allow host"},
+		{"closed host endpoint, MLDv2 report", hosts(hep("eth0", closed)), "eth0", icmpv6(143), "ingress:eth0=Allow host"},
+		{"closed host endpoint, redirect", hosts(hep("eth0", closed)), "eth0", icmpv6(137), "ingress:normal@eth0/eth0=Deny denied"},
+		{"router advertisement of a pod", nothing, "cali1", icmpv6(134), "egress:cali1=Deny denied"},
 		{"another interface", hosts(hep("eth0", closed)), "eth1", syn(world1, own), "host"},
 		{"closed anywhere", hosts(hep("*", closed)), "eth1", syn(world1, own), "ingress:normal@any/eth1=Deny denied"},
 		{"closed anywhere, loopback", hosts(hep("*", closed)), "", syn(own, own), "egress:normal@any/lo=Deny denied"},
