@@ -11,7 +11,8 @@
 // packet of either side brings them back, by an answer turned round and judged by the wrong policies.
 //
 // What a change may concern is read off the Delta: connections of changed endpoints, of endpoints with a changed policy, and with addresses
-// that came to an IP set or left it. All this happens beside the programming of policy, in bounded portions, a moment after the change.
+// that came to an IP set or left it. All this happens beside the programming of policy, in bounded portions, a moment after the change. Those
+// that are known to carry the mark are judged at once, without a look into the kernel's table: what is allowed again goes on promptly.
 package connections
 
 import (
@@ -47,7 +48,7 @@ const (
 	// settle passes between a change and the review: packets that the old rules have let through become connections meanwhile, and changes
 	// that come together are reviewed together.
 	settle = 50 * time.Millisecond
-	// share is the part of the time that reviews may take at most: one in so many.
+	// share bounds the time that reviews take: after each one, so many times as long as it took passes without.
 	share = 4
 	// retry is the pause after a review that failed.
 	retry = time.Second
@@ -61,6 +62,7 @@ type Reviewer struct {
 	mu     sync.Mutex
 	due    scope
 	locals locals
+	ended  map[uint32]conntrack.Flow // by ID: those that carry the mark, rememberMost of them at most
 	status Status
 }
 
@@ -72,7 +74,7 @@ type Status struct {
 
 // New returns a Reviewer that has nothing to do yet.
 func New(config Config) *Reviewer {
-	return &Reviewer{config: config, wake: make(chan struct{}, 1), locals: newLocals(), due: newScope()}
+	return &Reviewer{config: config, wake: make(chan struct{}, 1), locals: newLocals(), due: newScope(), ended: map[uint32]conntrack.Flow{}}
 }
 
 // Note tells of a change that has been programmed. It only takes notes.
@@ -117,27 +119,43 @@ func (r *Reviewer) Status() Status {
 
 // Run reviews until ctx ends.
 func (r *Reviewer) Run(ctx context.Context) {
+	relent, review := &task{run: r.relent}, &task{run: r.Review, settle: settle}
 	for {
 		select {
 		case <-r.wake:
+			relent.plan()
+			review.plan()
+		case <-relent.at:
+			relent.do(ctx)
+		case <-review.at:
+			review.do(ctx)
 		case <-ctx.Done():
 			return
 		}
-		pause(ctx, settle)
-		begun := time.Now()
-		rest := retry
-		if err := r.Review(ctx); err == nil {
-			rest = share * time.Since(begun)
-		}
-		pause(ctx, rest)
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
+// task is something that changes ask for, and that takes a bounded share of the time.
+type task struct {
+	run    func(context.Context) error
+	settle time.Duration    // from a change on
+	at     <-chan time.Time // nil: not asked for
+	rested time.Time        // not before
+}
+
+// plan has the task done as soon as it may be.
+func (t *task) plan() {
+	if t.at == nil {
+		t.at = time.After(max(t.settle, time.Until(t.rested)))
 	}
+}
+
+func (t *task) do(ctx context.Context) {
+	begun, rest := time.Now(), retry
+	if err := t.run(ctx); err == nil {
+		rest = share * time.Since(begun)
+	}
+	t.at, t.rested = nil, time.Now().Add(rest)
 }
 
 // Review does what is due now. What could not be done stays due.

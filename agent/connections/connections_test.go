@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,6 +35,7 @@ const (
 // bench is a reviewer between a state and a table.
 type bench struct {
 	t     *testing.T
+	mu    sync.Mutex // state and asked
 	state *desired.State
 	table *conntracktest.Table
 	r     *connections.Reviewer
@@ -42,11 +44,21 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	b := &bench{t: t, state: desired.NewState(), table: &conntracktest.Table{}}
-	b.r = connections.New(connections.Config{
-		Table: b.table, Links: links, Log: slog.New(slog.DiscardHandler),
-		Ask: func(_ context.Context, f func(desired.View)) bool { b.asked++; f(b.state); return true },
-	})
+	b.r = connections.New(b.config(b.table))
 	return b
+}
+
+func (b *bench) config(table connections.Table) connections.Config {
+	return connections.Config{
+		Table: table, Links: links, Log: slog.New(slog.DiscardHandler),
+		Ask: func(_ context.Context, f func(desired.View)) bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.asked++
+			f(b.state)
+			return true
+		},
+	}
 }
 
 func links(addrs []netip.Addr) ([]string, error) {
@@ -63,7 +75,10 @@ func links(addrs []netip.Addr) ([]string, error) {
 
 func (b *bench) change(d *desired.Delta) {
 	b.t.Helper()
-	if err := b.state.Apply(d); err != nil {
+	b.mu.Lock()
+	err := b.state.Apply(d)
+	b.mu.Unlock()
+	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.r.Note(d)
@@ -302,12 +317,13 @@ func TestWhatFailedStaysDue(t *testing.T) {
 	b := newBench(t)
 	b.start(rule.Match{})
 	b.table.Put(flow(tcp, other, 1, db, 80))
-	b.table.Err = errors.New("no memory")
+	full := errors.New("no memory")
+	b.table.Fail(full)
 	b.change(&desired.Delta{Policies: []*desired.Policy{guard()}})
-	if err := b.r.Review(t.Context()); !errors.Is(err, b.table.Err) || b.r.Status().Err == nil {
+	if err := b.r.Review(t.Context()); !errors.Is(err, full) || b.r.Status().Err == nil {
 		t.Errorf("review: %v, status %+v", err, b.r.Status())
 	}
-	b.table.Err = nil
+	b.table.Fail(nil)
 	b.review()
 	b.ended("the second time", 1)
 	if b.r.Status().Err != nil {
@@ -334,12 +350,88 @@ func TestRunCoalesces(t *testing.T) {
 		if got := len(b.table.Lists()) - lists; got > 4 {
 			t.Errorf("%d looks into the table for changes that came together", got)
 		}
-		b.table.Err = errors.New("no memory")
+		b.table.Fail(errors.New("no memory"))
 		b.change(&desired.Delta{Policies: []*desired.Policy{guard(rule.Match{})}})
-		time.Sleep(time.Second)
-		b.table.Err = nil
+		time.Sleep(900 * time.Millisecond) // less than until it is tried again
+		b.table.Fail(nil)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		b.ended("after the fault")
+	})
+}
+
+// slowTable takes its time to list connections, and counts what that comes to.
+type slowTable struct {
+	connections.Table
+	takes, spent time.Duration
+}
+
+func (s *slowTable) List(f conntrack.Filter, yield func(conntrack.Flow)) error {
+	time.Sleep(s.takes)
+	s.spent += s.takes
+	return s.Table.List(f, yield)
+}
+
+// runSlow runs a reviewer on a table in which every look takes some time, in a bubble of a test.
+func runSlow(t *testing.T, takes time.Duration) (*bench, *slowTable) {
+	b := &bench{t: t, state: desired.NewState(), table: &conntracktest.Table{}}
+	slow := &slowTable{Table: b.table}
+	b.r = connections.New(b.config(slow))
+	b.start(rule.Match{})
+	slow.takes = takes
+	go b.r.Run(t.Context())
+	return b, slow
+}
+
+// TestAllowedAgainAtOnce: while a long review rests, or another one is to come, a connection that policy allows again has not to wait for it.
+func TestAllowedAgainAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _ := runSlow(t, time.Second)
+		b.table.Put(flow(tcp, other, 1, db, 5432), flow(tcp, other, 2, db, 80), flow(tcp, other, 3, web, 5432))
+		b.change(&desired.Delta{Policies: []*desired.Policy{guard()}})
+		time.Sleep(6 * time.Second) // four looks, on the fake clock
+		synctest.Wait()
+		b.ended("nothing comes in", 1, 2, 3)
+		lists := len(b.table.Lists())
+		b.change(&desired.Delta{Policies: []*desired.Policy{guard(port(5432))}})
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		b.ended("a port is open again", 2)
+		if len(b.table.Lists()) != lists {
+			t.Error("the table was looked through for it")
+		}
+		b.change(&desired.Delta{Policies: []*desired.Policy{guard()}})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		b.ended("nothing comes in any more", 1, 2, 3)
+		b.change(&desired.Delta{Policies: []*desired.Policy{guard(rule.Match{})}})
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		b.ended("all is open")
+	})
+}
+
+// TestFlappingPolicyIsCheap: reviews take a small part of the time, however often policy changes, and in the end the last change counts.
+func TestFlappingPolicyIsCheap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, slow := runSlow(t, 20*time.Millisecond)
+		b.table.Put(flow(tcp, other, 1, db, 5432), flow(tcp, other, 2, web, 5432))
+		const flips, period = 100, 30 * time.Millisecond
+		for i := range flips {
+			b.change(&desired.Delta{Policies: []*desired.Policy{guard([]rule.Match{port(5432)}[:i%2]...)}})
+			time.Sleep(period)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if spent := slow.spent; spent == 0 || spent > flips*period/4 {
+			t.Errorf("of %s, %s were spent on looks into the table", flips*period, spent)
+		}
+		if most := 6 * flips; b.asked > most {
+			t.Errorf("the agent was asked %d times for %d flips", b.asked, flips)
+		}
+		b.change(&desired.Delta{Policies: []*desired.Policy{guard()}})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		b.ended("in the end", 1, 2)
 	})
 }

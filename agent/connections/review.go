@@ -41,9 +41,16 @@ func (r *Reviewer) review(ctx context.Context, due *scope) (ended int, err error
 	if err != nil {
 		return 0, err
 	}
-	errs := []error{r.forget(orphans)}
+	r.remember(due, suspects)
+	forgotten := r.forget(orphans)
+	ended, err = r.decide(ctx, suspects)
+	return ended, errors.Join(forgotten, err)
+}
+
+// decide judges connections, sets and clears their marks, and returns how many it ended.
+func (r *Reviewer) decide(ctx context.Context, suspects []suspect) (ended int, err error) {
 	if err := r.locate(suspects); err != nil {
-		return 0, errors.Join(append(errs, err)...)
+		return 0, err
 	}
 	verdicts := make([]verdict, 0, len(suspects))
 	for some := range slices.Chunk(suspects, portion) {
@@ -51,8 +58,7 @@ func (r *Reviewer) review(ctx context.Context, due *scope) (ended int, err error
 			return 0, ctx.Err()
 		}
 	}
-	ended, err = r.carryOut(followMasters(verdicts))
-	return ended, errors.Join(append(errs, err)...)
+	return r.carryOut(followMasters(verdicts))
 }
 
 // find lists the connections to be judged, and those of addresses that nobody has any more.
@@ -148,6 +154,7 @@ func (r *Reviewer) carryOut(verdicts []verdict) (ended int, err error) {
 	for i := range verdicts {
 		v := &verdicts[i]
 		err := r.config.Table.SetMark(v.Flow, v.mark(), own.EndedMark)
+		r.note(v, err)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // it has ended by itself
 		case err != nil:

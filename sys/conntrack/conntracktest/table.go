@@ -15,13 +15,18 @@ import (
 
 // Table behaves like the kernel's table. The zero value is empty and ready for use, by several goroutines.
 type Table struct {
-	// Err, when set, is returned by every call, which then does nothing.
-	Err error
-
 	mu     sync.Mutex
+	err    error
 	flows  []conntrack.Flow
 	lastID uint32
 	lists  []conntrack.Filter
+}
+
+// Fail has every call return an error and do nothing; nil ends that.
+func (t *Table) Fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.err = err
 }
 
 // Put adds flows as if their packets had passed. Without a Reply, that is Orig turned round.
@@ -62,7 +67,7 @@ func (t *Table) Lists() []conntrack.Filter {
 func (t *Table) List(f conntrack.Filter, yield func(conntrack.Flow)) error {
 	t.mu.Lock()
 	t.lists = append(t.lists, f)
-	flows, err := slices.Clone(t.flows), t.Err
+	flows, err := slices.Clone(t.flows), t.err
 	t.mu.Unlock()
 	if err != nil {
 		return err
@@ -92,8 +97,8 @@ func (t *Table) Delete(flow conntrack.Flow) error {
 func (t *Table) change(what string, flow conntrack.Flow, do func(i int)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.Err != nil {
-		return t.Err
+	if t.err != nil {
+		return t.err
 	}
 	i := slices.IndexFunc(t.flows, func(f conntrack.Flow) bool { return f.Orig == flow.Orig && f.Zone == flow.Zone })
 	if i < 0 {
