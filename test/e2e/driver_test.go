@@ -31,21 +31,12 @@ func useDriver(name string) *v3.FelixConfiguration {
 // drivers is the way through all of them, from nftables and back.
 var drivers = []string{driver.IPTablesNFT, driver.IPTablesLegacy, driver.NFTables}
 
-// exchange is the usual traffic while drivers change. A SYN is lost in some exchanges, about one in eight, and sent again; the long form does not
-// forgive it.
-func exchange(tr *traffic) {
-	if !long() {
-		tr.handshake = 4 * time.Second
-	}
-	usual(tr)
-}
-
 // TestDriversAreExchangedUnderTraffic changes the data plane of running nodes: no allowed connection fails, no denied packet passes, established
 // connections live on, and of the old driver nothing is left.
 func TestDriversAreExchangedUnderTraffic(t *testing.T) {
 	c := up(t, "drivers", 2)
 	c.shop()
-	c.during("exchanges", exchange, func() {
+	c.during("exchanges", usual, func() {
 		for range rounds(1, 10) {
 			for _, name := range drivers {
 				c.apply(useDriver(name))
@@ -65,12 +56,9 @@ func TestDriversAreExchangedUnderTraffic(t *testing.T) {
 
 // TestKilledDuringAnExchange kills an agent with -9 while it changes its driver: policy holds, and the next one finishes the change.
 func TestKilledDuringAnExchange(t *testing.T) {
-	if !long() {
-		t.Skip("connections stall for over a second in some runs, which is not understood yet; `make e2e` runs it")
-	}
 	c := up(t, "xkill", 2)
 	c.shop()
-	c.during("kills", exchange, func() {
+	c.during("kills", usual, func() {
 		for i := range rounds(6, 60) {
 			name := drivers[i%len(drivers)]
 			c.apply(useDriver(name))
