@@ -114,16 +114,16 @@ func appendTuple(a *nfnetlink.Attrs, t *Tuple) {
 		a.Addr(attrIPv6Dst, t.Dst)
 	})
 	a.Nest(attrTupleProto, func(a *nfnetlink.Attrs) {
-		a.Bytes(attrProtoNum, t.Protocol)
+		a.Uint8(attrProtoNum, t.Protocol)
 		switch t.Protocol {
 		case unix.IPPROTO_ICMP:
 			a.Uint16(attrICMPID, t.ICMPID)
-			a.Bytes(attrICMPType, t.ICMPType)
-			a.Bytes(attrICMPCode, t.ICMPCode)
+			a.Uint8(attrICMPType, t.ICMPType)
+			a.Uint8(attrICMPCode, t.ICMPCode)
 		case unix.IPPROTO_ICMPV6:
 			a.Uint16(attrICMPv6ID, t.ICMPID)
-			a.Bytes(attrICMPv6Type, t.ICMPType)
-			a.Bytes(attrICMPv6Code, t.ICMPCode)
+			a.Uint8(attrICMPv6Type, t.ICMPType)
+			a.Uint8(attrICMPv6Code, t.ICMPCode)
 		case unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_SCTP, unix.IPPROTO_UDPLITE, unix.IPPROTO_DCCP:
 			a.Uint16(attrSrcPort, t.SrcPort)
 			a.Uint16(attrDstPort, t.DstPort)

@@ -4,69 +4,39 @@
 package ipset
 
 import (
-	"errors"
 	"fmt"
 	"math/bits"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/nfnetlink"
 )
 
-// Conn is a netlink socket bound to the network namespace of the thread that opened it. One caller at a time.
-//
-// The kernel handles a request within the send call, so every answer is in the socket when send returns: nothing here waits.
-type Conn struct {
-	fd     int
-	recv   []byte
-	seq    uint32
-	closed bool
-}
+// Conn is a connection to the IP sets of the network namespace of the thread that opened it. One caller at a time.
+type Conn struct{ nl *nfnetlink.Conn }
 
 const (
-	recvSize   = 64 << 10
-	recvBuffer = 8 << 20
-	sendBuffer = 4 << 20
 	// datagram bounds one send.
 	datagram = 1 << 20
-	// chunk bounds the elements of one message; the length of the attribute around them has 16 bits.
-	chunk = 60 << 10
+	// chunk bounds the elements of one message, and of the attribute around them.
+	chunk = nfnetlink.MaxAttr - 4<<10
 )
 
 // Open opens a connection in the network namespace of the calling thread. It needs CAP_NET_ADMIN there.
 func Open() (*Conn, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_NETFILTER)
+	nl, err := nfnetlink.Open()
 	if err != nil {
-		return nil, fmt.Errorf("IP set socket: %w", err)
+		return nil, fmt.Errorf("IP sets: %w", err)
 	}
-	if err := setup(fd); err != nil {
-		return nil, errors.Join(fmt.Errorf("IP set socket: %w", err), unix.Close(fd))
-	}
-	return &Conn{fd: fd, recv: make([]byte, recvSize)}, nil
+	return &Conn{nl}, nil
 }
 
-func setup(fd int) error {
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return err
-	}
-	// Errors come without a copy of the request.
-	return errors.Join(
-		unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1),
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, recvBuffer),
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer),
-	)
-}
-
-// Close closes the socket.
-func (c *Conn) Close() error {
-	if c.closed {
-		return nil
-	}
-	c.closed = true
-	return unix.Close(c.fd)
-}
+// Close closes the connection. A second call does nothing.
+func (c *Conn) Close() error { return c.nl.Close() }
 
 // Commit carries out a batch. The error is a [*RefusedError] when the kernel refused some of it.
 func (c *Conn) Commit(b *Batch) error {
-	s := sender{conn: c, first: c.seq + 1}
+	s := sender{nl: c.nl, ops: map[uint32]*op{}}
 	for i := range b.ops {
 		if err := s.op(&b.ops[i]); err != nil {
 			return err
@@ -83,23 +53,23 @@ func (c *Conn) Commit(b *Batch) error {
 
 // sender turns operations into datagrams.
 type sender struct {
-	conn     *Conn
-	wire     wire
-	first    uint32 // sequence number of the first message of the batch
-	ops      []*op  // by message
+	nl       *nfnetlink.Conn
+	request  request
+	ops      map[uint32]*op // by the sequence number of the message, of those in request
 	refusals []Refusal
 }
 
 func (s *sender) op(o *op) error {
+	r := &s.request
 	switch o.verb {
 	case create:
 		s.create(o)
 	case destroy:
-		s.message(o, cmdDestroy, unix.NLM_F_EXCL, func(w *wire) { w.str(attrName, o.set.Name) })
+		s.message(o, cmdDestroy, unix.NLM_F_EXCL, func() { r.String(attrName, o.set.Name) })
 	case swap:
-		s.message(o, cmdSwap, 0, func(w *wire) {
-			w.str(attrName, o.set.Name)
-			w.str(attrType, o.other)
+		s.message(o, cmdSwap, 0, func() {
+			r.String(attrName, o.set.Name)
+			r.String(attrType, o.other)
 		})
 	default:
 		return s.elements(o)
@@ -111,19 +81,20 @@ func (s *sender) op(o *op) error {
 const maxElements = 1<<32 - 1
 
 func (s *sender) create(o *op) {
-	s.message(o, cmdCreate, unix.NLM_F_CREATE|unix.NLM_F_EXCL, func(w *wire) {
+	r := &s.request
+	s.message(o, cmdCreate, unix.NLM_F_CREATE|unix.NLM_F_EXCL, func() {
 		family := uint8(unix.AF_INET)
 		if o.set.IPv6 {
 			family = unix.AF_INET6
 		}
-		w.str(attrName, o.set.Name)
-		w.str(attrType, kinds[o.set.Kind].name)
-		w.u8(attrRevision, kinds[o.set.Kind].revision)
-		w.u8(attrFamily, family)
-		data := w.open(attrData)
-		w.u32(dataHashSize, hashSize(o.size))
-		w.u32(dataMaxElem, maxElements)
-		w.shut(data)
+		r.String(attrName, o.set.Name)
+		r.String(attrType, kinds[o.set.Kind].name)
+		r.Uint8(attrRevision, kinds[o.set.Kind].revision)
+		r.Uint8(attrFamily, family)
+		r.Nest(attrData, func(a *nfnetlink.Attrs) {
+			a.Uint32(dataHashSize|byteorder, hashSize(o.size))
+			a.Uint32(dataMaxElem|byteorder, maxElements)
+		})
 	})
 }
 
@@ -136,23 +107,24 @@ func hashSize(elements int) uint32 {
 
 // elements sends elements in chunks.
 func (s *sender) elements(o *op) error {
-	cmd := uint16(cmdAdd)
+	cmd := uint8(cmdAdd)
 	if o.verb == del {
 		cmd = cmdDel
 	}
+	r := &s.request
 	for rest := o.elements; len(rest) > 0; {
 		var err error
-		s.message(o, cmd, 0, func(w *wire) {
-			w.str(attrName, o.set.Name)
-			w.u32(attrLine, 0) // demanded with a list of elements
-			list := w.open(attrElements)
-			for len(rest) > 0 && len(w.buf)-list < chunk && err == nil {
+		s.message(o, cmd, 0, func() {
+			r.String(attrName, o.set.Name)
+			r.Uint32(attrLine|byteorder, 0) // demanded with a list of elements
+			list := r.Open(attrElements | nested)
+			for len(rest) > 0 && len(r.Attrs)-list < chunk && err == nil {
 				if err = o.set.check(rest[0]); err == nil {
-					w.element(o.set, rest[0])
+					r.element(o.set, rest[0])
 					rest = rest[1:]
 				}
 			}
-			w.shut(list)
+			r.Close(list)
 		})
 		if err != nil {
 			return err
@@ -164,16 +136,14 @@ func (s *sender) elements(o *op) error {
 	return nil
 }
 
-func (s *sender) message(o *op, cmd, flags uint16, body func(*wire)) {
-	s.conn.seq++
-	at := s.wire.begin(cmd, flags, s.conn.seq)
-	body(&s.wire)
-	s.wire.end(at)
-	s.ops = append(s.ops, o)
+func (s *sender) message(o *op, cmd uint8, flags uint16, body func()) {
+	seq := s.nl.NextSeq()
+	s.request.message(cmd, flags, seq, body)
+	s.ops[seq] = o
 }
 
 func (s *sender) flushFull() error {
-	if len(s.wire.buf) < datagram {
+	if len(s.request.Attrs) < datagram {
 		return nil
 	}
 	return s.flush()
@@ -181,70 +151,21 @@ func (s *sender) flushFull() error {
 
 // flush sends what was collected and notes what is refused. Success is silent: no acknowledgement is asked for.
 func (s *sender) flush() error {
-	if len(s.wire.buf) == 0 {
+	if len(s.request.Attrs) == 0 {
 		return nil
 	}
-	if err := s.conn.send(s.wire.buf); err != nil {
+	if err := s.nl.Send(s.request.Attrs); err != nil {
 		return fmt.Errorf("IP sets: %w", err)
 	}
-	s.wire.buf = s.wire.buf[:0]
-	return s.conn.receive(func(m message) bool {
-		if i := int(m.seq - s.first); m.typ == unix.NLMSG_ERROR && i >= 0 && i < len(s.ops) {
-			o := s.ops[i]
-			s.refusals = append(s.refusals, Refusal{Tag: o.tag, Op: verbs[o.verb] + " IP set " + o.set.Name, Err: m.error()})
+	err := s.nl.Receive(func(m nfnetlink.Message) {
+		if o := s.ops[m.Seq]; o != nil && m.Kind == unix.NLMSG_ERROR {
+			s.refusals = append(s.refusals, Refusal{Tag: o.tag, Op: verbs[o.verb] + " IP set " + o.set.Name, Err: explain(m.Result())})
 		}
-		return true
 	})
-}
-
-func (c *Conn) send(b []byte) error {
-	for {
-		err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
+	if err != nil {
+		return fmt.Errorf("IP sets: %w", err)
 	}
-}
-
-// message is one received netlink message.
-type message struct {
-	typ  uint16
-	seq  uint32
-	body []byte // behind the netlink header; valid until the next receive
-}
-
-// error decodes struct nlmsgerr: nil for an acknowledgement.
-func (m message) error() error {
-	if len(m.body) < 4 {
-		return errors.New("short netlink error")
-	}
-	if code := -int(int32(native.Uint32(m.body))); code != 0 {
-		return errorOf(code)
-	}
+	s.request.Attrs = s.request.Attrs[:0]
+	clear(s.ops)
 	return nil
-}
-
-// receive calls yield for each message that is waiting, until none is left or yield returns false.
-func (c *Conn) receive(yield func(message) bool) error {
-	for {
-		n, _, err := unix.Recvfrom(c.fd, c.recv, 0)
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.EAGAIN):
-			return nil
-		case err != nil:
-			return fmt.Errorf("IP sets: %w", err)
-		}
-		for b := c.recv[:n]; len(b) >= unix.SizeofNlMsghdr; {
-			length := int(native.Uint32(b))
-			if length < unix.SizeofNlMsghdr || length > len(b) {
-				return fmt.Errorf("IP sets: netlink message of %d bytes in a datagram of %d", length, len(b))
-			}
-			if !yield(message{native.Uint16(b[4:]), native.Uint32(b[8:]), b[unix.SizeofNlMsghdr:length]}) {
-				return nil
-			}
-			b = b[min((length+3)&^3, len(b)):]
-		}
-	}
 }

@@ -4,10 +4,11 @@
 package ipset
 
 import (
-	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/nfnetlink"
 )
 
 // Headers lists all sets of the namespace without their elements.
@@ -23,11 +24,11 @@ func (c *Conn) Headers() ([]Header, error) {
 func (c *Conn) Elements(name string) ([]Element, error) {
 	var out []Element
 	err := c.dump(name, 0, func(body []byte) {
-		for typ, v := range attrs(body) {
+		for typ, v := range nfnetlink.Each(body) {
 			if typ != attrElements {
 				continue
 			}
-			for typ, data := range attrs(v) {
+			for typ, data := range nfnetlink.Each(v) {
 				if typ == attrData {
 					out = append(out, decodeElement(data))
 				}
@@ -40,76 +41,56 @@ func (c *Conn) Elements(name string) ([]Element, error) {
 // Version returns the newest protocol version that the kernel's IP sets speak.
 func (c *Conn) Version() (uint8, error) {
 	var version uint8
-	var w wire
-	c.seq++
-	w.end(w.begin(cmdProtocol, 0, c.seq))
-	err := c.ask(w.buf, func(body []byte) {
-		for typ, v := range attrs(body) {
-			if typ == attrProtocol && len(v) > 0 {
-				version = v[0]
-			}
-		}
+	r := nfnetlink.Request{Message: cmdProtocol}
+	r.Body.Uint8(attrProtocol, protocol)
+	err := c.ask(r, func(attrs []byte) {
+		version = nfnetlink.Uint8(nfnetlink.Attr(attrs, attrProtocol))
 	})
 	return version, err
 }
 
-// dump asks for a list and hands its messages to yield.
-func (c *Conn) dump(name string, flags uint32, yield func([]byte)) error {
-	var w wire
-	c.seq++
-	at := w.begin(cmdList, unix.NLM_F_DUMP, c.seq)
+// dump asks for a list and hands the attributes of its messages to yield.
+func (c *Conn) dump(name string, flags uint32, yield func(attrs []byte)) error {
+	r := nfnetlink.Request{Message: cmdList, Dump: true}
+	r.Body.Uint8(attrProtocol, protocol)
 	if name != "" {
-		w.str(attrName, name)
+		r.Body.String(attrName, name)
 	}
 	if flags != 0 {
-		w.u32(attrFlags, flags)
+		r.Body.Uint32(attrFlags|byteorder, flags)
 	}
-	w.end(at)
-	return c.ask(w.buf, yield)
+	return c.ask(r, yield)
 }
 
-// ask sends a request and hands the bodies of its answers to yield.
-func (c *Conn) ask(request []byte, yield func([]byte)) error {
-	if err := c.send(request); err != nil {
-		return fmt.Errorf("IP sets: %w", err)
+func (c *Conn) ask(r nfnetlink.Request, yield func(attrs []byte)) error {
+	r.Subsystem, r.Family = unix.NFNL_SUBSYS_IPSET, unix.AF_INET
+	if err := c.nl.Do(r, yield); err != nil {
+		return fmt.Errorf("list IP sets: %w", explain(err))
 	}
-	var refused error
-	err := c.receive(func(m message) bool {
-		switch {
-		case m.seq != c.seq:
-		case m.typ == unix.NLMSG_ERROR || m.typ == unix.NLMSG_DONE:
-			if e := m.error(); e != nil && refused == nil {
-				refused = fmt.Errorf("list IP sets: %w", e)
-			}
-		case len(m.body) > 4:
-			yield(m.body[4:]) // behind struct nfgenmsg
-		}
-		return true
-	})
-	return errors.Join(err, refused)
+	return nil
 }
 
 func decodeHeader(body []byte) Header {
 	h := Header{Foreign: true}
-	for typ, v := range attrs(body) {
+	for typ, v := range nfnetlink.Each(body) {
 		switch {
 		case typ == attrName:
-			h.Name = text(v)
+			h.Name = nfnetlink.String(v)
 		case typ == attrType:
 			for k := range kinds {
-				if kinds[k].name == text(v) {
+				if kinds[k].name == nfnetlink.String(v) {
 					h.Kind, h.Foreign = Kind(k), false
 				}
 			}
 		case typ == attrFamily && len(v) > 0:
 			h.IPv6 = v[0] == unix.AF_INET6
 		case typ == attrData:
-			for typ, v := range attrs(v) {
+			for typ, v := range nfnetlink.Each(v) {
 				switch typ {
 				case dataCount:
-					h.Elements = number(v)
+					h.Elements = int(nfnetlink.Uint32(v))
 				case dataRefs:
-					h.References = number(v)
+					h.References = int(nfnetlink.Uint32(v))
 				}
 			}
 		}

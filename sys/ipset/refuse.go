@@ -60,8 +60,13 @@ const (
 	errHashFull     = 4352
 )
 
-func errorOf(code int) error {
-	switch code {
+// explain puts the subsystem's private error numbers into words.
+func explain(err error) error {
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		return err
+	}
+	switch errno {
 	case errFindType:
 		return ErrKind
 	case errMaxSets:
@@ -75,10 +80,10 @@ func errorOf(code int) error {
 	case errHashFull:
 		return ErrFull
 	}
-	if code >= errPrivate {
-		return fmt.Errorf("IP set error %d", code)
+	if errno >= errPrivate {
+		return fmt.Errorf("IP set error %d", uint(errno))
 	}
-	return unix.Errno(code)
+	return err
 }
 
 const errPrivate = 4096

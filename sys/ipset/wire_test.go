@@ -9,9 +9,9 @@ import (
 )
 
 func FuzzDecode(f *testing.F) {
-	var w wire
-	w.element(Set{Kind: NetIface}, Element{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Interface: "x"})
-	f.Add(w.buf)
+	var r request
+	r.element(Set{Kind: NetIface}, Element{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Interface: "x"})
+	f.Add([]byte(r.Attrs))
 	f.Add([]byte{8, 0, 2, 0, 'a', 0, 0, 0, 8, 0, 7, 0x80, 4, 0, 24, 0x40})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		decodeHeader(b)

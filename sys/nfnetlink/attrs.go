@@ -7,54 +7,106 @@ import (
 	"encoding/binary"
 	"iter"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	// attrHeader is struct nlattr: length (header included) and type, two bytes each.
 	attrHeader = 4
-	// nested is NLA_F_NESTED, typeMask NLA_TYPE_MASK.
-	nested   = 0x8000
-	typeMask = 0x3fff
+	// flagBits of a type say "nested" and "network byte order".
+	flagBits = unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
 )
 
-// Attrs is a list of netlink attributes: type and value, padded to four bytes.
+// MaxAttr is the length in bytes of the longest attribute, its header included: the length has 16 bits.
+const MaxAttr = 0xffff
+
+// Attrs is a list of netlink attributes: type and value, padded to four bytes. The zero value is an empty list.
 type Attrs []byte
 
-// Bytes appends an attribute.
-func (a *Attrs) Bytes(kind uint16, value ...byte) {
-	*a = binary.NativeEndian.AppendUint16(*a, uint16(attrHeader+len(value)))
+func (a *Attrs) header(kind uint16, length int) {
+	*a = binary.NativeEndian.AppendUint16(*a, uint16(attrHeader+length))
 	*a = binary.NativeEndian.AppendUint16(*a, kind)
-	*a = append(*a, value...)
+}
+
+func (a *Attrs) pad() {
 	for len(*a)%4 != 0 {
 		*a = append(*a, 0)
 	}
 }
 
+// Bytes appends an attribute.
+func (a *Attrs) Bytes(kind uint16, value []byte) {
+	a.header(kind, len(value))
+	*a = append(*a, value...)
+	a.pad()
+}
+
+// String appends a text that ends with a zero byte.
+func (a *Attrs) String(kind uint16, value string) {
+	a.header(kind, len(value)+1)
+	*a = append(append(*a, value...), 0)
+	a.pad()
+}
+
+// Uint8 appends a number.
+func (a *Attrs) Uint8(kind uint16, value uint8) {
+	a.header(kind, 1)
+	*a = append(*a, value, 0, 0, 0)
+}
+
 // Uint16 appends a number in network byte order.
 func (a *Attrs) Uint16(kind, value uint16) {
-	a.Bytes(kind, binary.BigEndian.AppendUint16(nil, value)...)
+	a.header(kind, 2)
+	*a = append(binary.BigEndian.AppendUint16(*a, value), 0, 0)
 }
 
 // Uint32 appends a number in network byte order.
 func (a *Attrs) Uint32(kind uint16, value uint32) {
-	a.Bytes(kind, binary.BigEndian.AppendUint32(nil, value)...)
+	a.header(kind, 4)
+	*a = binary.BigEndian.AppendUint32(*a, value)
+}
+
+// Uint64 appends a number in network byte order.
+func (a *Attrs) Uint64(kind uint16, value uint64) {
+	a.header(kind, 8)
+	*a = binary.BigEndian.AppendUint64(*a, value)
 }
 
 // HostUint32 appends a number in the machine's byte order.
 func (a *Attrs) HostUint32(kind uint16, value uint32) {
-	a.Bytes(kind, binary.NativeEndian.AppendUint32(nil, value)...)
+	a.header(kind, 4)
+	*a = binary.NativeEndian.AppendUint32(*a, value)
 }
 
 // Addr appends an address of 4 or 16 bytes.
-func (a *Attrs) Addr(kind uint16, addr netip.Addr) { a.Bytes(kind, addr.AsSlice()...) }
-
-// Nest appends an attribute whose value is what fill appends.
-func (a *Attrs) Nest(kind uint16, fill func(a *Attrs)) {
-	at := len(*a)
-	a.Bytes(kind | nested)
-	fill(a)
-	binary.NativeEndian.PutUint16((*a)[at:], uint16(len(*a)-at))
+func (a *Attrs) Addr(kind uint16, addr netip.Addr) {
+	if addr.Is4() {
+		raw := addr.As4()
+		a.Bytes(kind, raw[:])
+		return
+	}
+	raw := addr.As16()
+	a.Bytes(kind, raw[:])
 }
+
+// Nest appends a nested attribute whose value is what fill appends.
+func (a *Attrs) Nest(kind uint16, fill func(a *Attrs)) {
+	at := a.Open(kind | unix.NLA_F_NESTED)
+	fill(a)
+	a.Close(at)
+}
+
+// Open begins an attribute whose value is what is appended until [Attrs.Close], which wants what Open returns. It does not say that it is
+// nested: where the kernel does not ask for that, old kernels do not know it.
+func (a *Attrs) Open(kind uint16) int {
+	at := len(*a)
+	a.header(kind, 0)
+	return at
+}
+
+// Close ends an attribute.
+func (a *Attrs) Close(at int) { binary.NativeEndian.PutUint16((*a)[at:], uint16(len(*a)-at)) }
 
 // Each yields type and value of the attributes in b. It stops at the first malformed one.
 func Each(b []byte) iter.Seq2[uint16, []byte] {
@@ -64,7 +116,7 @@ func Each(b []byte) iter.Seq2[uint16, []byte] {
 			if length < attrHeader || length > len(b) {
 				return
 			}
-			if !yield(binary.NativeEndian.Uint16(b[2:])&typeMask, b[attrHeader:length:length]) {
+			if !yield(binary.NativeEndian.Uint16(b[2:])&^flagBits, b[attrHeader:length:length]) {
 				return
 			}
 			b = b[min(align(length), len(b)):]
@@ -81,6 +133,9 @@ func Attr(b []byte, kind uint16) []byte {
 	}
 	return nil
 }
+
+// String decodes a text, which ends with a zero byte or with the value.
+func String(v []byte) string { return unix.ByteSliceToString(v) }
 
 // Uint8 decodes a number; one that is too short is 0.
 func Uint8(v []byte) uint8 {
@@ -104,6 +159,14 @@ func Uint32(v []byte) uint32 {
 		return 0
 	}
 	return binary.BigEndian.Uint32(v)
+}
+
+// Uint64 decodes a number in network byte order; one that is too short is 0.
+func Uint64(v []byte) uint64 {
+	if len(v) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(v)
 }
 
 // Addr decodes an address; one that is none is the zero value.

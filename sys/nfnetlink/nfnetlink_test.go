@@ -4,6 +4,7 @@
 package nfnetlink
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 
@@ -13,20 +14,48 @@ import (
 func TestAttributesRoundTrip(t *testing.T) {
 	addr := netip.MustParseAddr("2001:db8::1")
 	var a Attrs
-	a.Bytes(1, 7)
+	a.Uint8(1, 7)
 	a.Nest(2, func(a *Attrs) {
-		a.Uint16(3, 0x1234)
+		a.Uint16(3|unix.NLA_F_NET_BYTEORDER, 0x1234)
 		a.Addr(4, addr)
 	})
 	a.Uint32(5, 77)
-	if len(a)%4 != 0 || Uint8(Attr(a, 1)) != 7 || Uint32(Attr(a, 5)) != 77 || Attr(a, 9) != nil {
+	a.Uint64(6, 1<<40)
+	a.String(7, "name")
+	if len(a)%4 != 0 || Uint8(Attr(a, 1)) != 7 || Uint32(Attr(a, 5)) != 77 || Uint64(Attr(a, 6)) != 1<<40 || String(Attr(a, 7)) != "name" || Attr(a, 9) != nil {
 		t.Errorf("decoded wrongly: % x", []byte(a))
 	}
 	if inner := Attr(a, 2); Uint16(Attr(inner, 3)) != 0x1234 || Addr(Attr(inner, 4)) != addr {
 		t.Errorf("nested: % x", inner)
 	}
-	if Uint8(nil) != 0 || Uint16([]byte{1}) != 0 || Uint32([]byte{1, 2}) != 0 || Addr([]byte{1}).IsValid() {
+	if Uint8(nil) != 0 || Uint16([]byte{1}) != 0 || Uint32([]byte{1, 2}) != 0 || Uint64([]byte{1}) != 0 || Addr([]byte{1}).IsValid() {
 		t.Error("a short value is not read as nothing")
+	}
+}
+
+// TestAnswers reads what the kernel may answer to a dump.
+func TestAnswers(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		got  []Message
+		want error
+	}{
+		{"complete", []Message{{Seq: 1, body: make([]byte, 8)}, {Seq: 1, Kind: unix.NLMSG_DONE, body: make([]byte, 4)}}, nil},
+		{"changed meanwhile", []Message{{Seq: 1, Flags: unix.NLM_F_DUMP_INTR}, {Seq: 1, Kind: unix.NLMSG_DONE, body: make([]byte, 4)}}, ErrChanged},
+		{"refused", []Message{{Seq: 1, Kind: unix.NLMSG_ERROR, body: []byte{0xff, 0xff, 0xff, 0xff}}}, unix.EPERM},
+	} {
+		a := answer{seq: 1}
+		for _, m := range tc.got {
+			a.take(m)
+		}
+		if err := a.result(); !errors.Is(err, tc.want) {
+			t.Errorf("%s: %v, want %v", tc.name, err, tc.want)
+		}
+	}
+	a := answer{seq: 2}
+	a.take(Message{Seq: 1, Kind: unix.NLMSG_DONE, body: make([]byte, 4)})
+	if a.result() == nil {
+		t.Error("the end of another answer is taken for that of this")
 	}
 }
 
@@ -38,7 +67,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(_ *testing.T, data []byte) {
 		a := answer{seq: 1, yield: func(b []byte) { Attr(b, 1) }}
-		_ = split(data, a.take)
-		_ = message{kind: unix.NLMSG_ERROR, flags: 0xffff, body: data}.result()
+		_ = Split(data, func(m Message) bool { a.take(m); return true })
+		_ = Message{Kind: unix.NLMSG_ERROR, Flags: 0xffff, body: data}.Result()
 	})
 }

@@ -4,18 +4,18 @@
 package nft
 
 import (
-	"encoding/binary"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/nfnetlink"
 )
 
 // chunk bounds the elements of one message; the length of the attribute around them has 16 bits.
-const chunk = attrMax - 2048
+const chunk = nfnetlink.MaxAttr - 2048
 
 // Batch collects the messages of one transaction on one table of family inet. The zero value is not usable: call [NewBatch].
 type Batch struct {
 	table string
-	a     attrs
+	a     nfnetlink.Attrs
 	ops   []op
 	tag   any
 }
@@ -41,35 +41,35 @@ func (b *Batch) Tag(tag any) { b.tag = tag }
 func (b *Batch) Len() int { return len(b.ops) }
 
 // Size is the number of bytes.
-func (b *Batch) Size() int { return len(b.a.buf) }
+func (b *Batch) Size() int { return len(b.a) }
 
 // AddTable creates the table unless it exists.
 func (b *Batch) AddTable() {
 	at := b.start(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE, "create table", b.table)
-	b.a.str(unix.NFTA_TABLE_NAME, b.table)
-	b.a.be32(unix.NFTA_TABLE_FLAGS, 0)
+	b.a.String(unix.NFTA_TABLE_NAME, b.table)
+	b.a.Uint32(unix.NFTA_TABLE_FLAGS, 0)
 	b.finish(at)
 }
 
 // DelTable deletes the table with all it holds.
 func (b *Batch) DelTable() {
 	at := b.start(unix.NFT_MSG_DELTABLE, 0, "delete table", b.table)
-	b.a.str(unix.NFTA_TABLE_NAME, b.table)
+	b.a.String(unix.NFTA_TABLE_NAME, b.table)
 	b.finish(at)
 }
 
 // AddChain creates a chain.
 func (b *Batch) AddChain(c Chain) {
 	at := b.start(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE|unix.NLM_F_EXCL, "create chain", c.Name)
-	b.a.str(unix.NFTA_CHAIN_TABLE, b.table)
-	b.a.str(unix.NFTA_CHAIN_NAME, c.Name)
+	b.a.String(unix.NFTA_CHAIN_TABLE, b.table)
+	b.a.String(unix.NFTA_CHAIN_NAME, c.Name)
 	if c.Hook != nil {
-		hook := b.a.begin(unix.NFTA_CHAIN_HOOK)
-		b.a.be32(unix.NFTA_HOOK_HOOKNUM, c.Hook.Num)
-		b.a.be32(unix.NFTA_HOOK_PRIORITY, uint32(c.Hook.Priority))
-		b.a.end(hook)
-		b.a.be32(unix.NFTA_CHAIN_POLICY, uint32(VerdictAccept))
-		b.a.str(unix.NFTA_CHAIN_TYPE, chainType)
+		hook := b.a.Open(unix.NFTA_CHAIN_HOOK)
+		b.a.Uint32(unix.NFTA_HOOK_HOOKNUM, c.Hook.Num)
+		b.a.Uint32(unix.NFTA_HOOK_PRIORITY, uint32(c.Hook.Priority))
+		b.a.Close(hook)
+		b.a.Uint32(unix.NFTA_CHAIN_POLICY, uint32(VerdictAccept))
+		b.a.String(unix.NFTA_CHAIN_TYPE, chainType)
 	}
 	b.finish(at)
 }
@@ -77,16 +77,16 @@ func (b *Batch) AddChain(c Chain) {
 // DelChain deletes a chain that has no rules and that nothing refers to.
 func (b *Batch) DelChain(name string) {
 	at := b.start(unix.NFT_MSG_DELCHAIN, 0, "delete chain", name)
-	b.a.str(unix.NFTA_CHAIN_TABLE, b.table)
-	b.a.str(unix.NFTA_CHAIN_NAME, name)
+	b.a.String(unix.NFTA_CHAIN_TABLE, b.table)
+	b.a.String(unix.NFTA_CHAIN_NAME, name)
 	b.finish(at)
 }
 
 // FlushChain deletes all rules of a chain.
 func (b *Batch) FlushChain(name string) {
 	at := b.start(unix.NFT_MSG_DELRULE, 0, "flush chain", name)
-	b.a.str(unix.NFTA_RULE_TABLE, b.table)
-	b.a.str(unix.NFTA_RULE_CHAIN, name)
+	b.a.String(unix.NFTA_RULE_TABLE, b.table)
+	b.a.String(unix.NFTA_RULE_CHAIN, name)
 	b.finish(at)
 }
 
@@ -106,14 +106,14 @@ func (b *Batch) AddRuleAfter(chain string, handle uint64, exprs, userData []byte
 
 func (b *Batch) addRule(flags uint16, chain string, position uint64, exprs, userData []byte) {
 	at := b.start(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|flags, "add rule to chain", chain)
-	b.a.str(unix.NFTA_RULE_TABLE, b.table)
-	b.a.str(unix.NFTA_RULE_CHAIN, chain)
-	b.a.bytes(unix.NFTA_RULE_EXPRESSIONS, exprs)
+	b.a.String(unix.NFTA_RULE_TABLE, b.table)
+	b.a.String(unix.NFTA_RULE_CHAIN, chain)
+	b.a.Bytes(unix.NFTA_RULE_EXPRESSIONS, exprs)
 	if position != 0 {
-		b.a.be64(unix.NFTA_RULE_POSITION, position)
+		b.a.Uint64(unix.NFTA_RULE_POSITION, position)
 	}
 	if len(userData) > 0 {
-		b.a.bytes(unix.NFTA_RULE_USERDATA, userData)
+		b.a.Bytes(unix.NFTA_RULE_USERDATA, userData)
 	}
 	b.finish(at)
 }
@@ -121,33 +121,26 @@ func (b *Batch) addRule(flags uint16, chain string, position uint64, exprs, user
 // DelRule deletes one rule.
 func (b *Batch) DelRule(chain string, handle uint64) {
 	at := b.start(unix.NFT_MSG_DELRULE, 0, "delete rule of chain", chain)
-	b.a.str(unix.NFTA_RULE_TABLE, b.table)
-	b.a.str(unix.NFTA_RULE_CHAIN, chain)
-	b.a.be64(unix.NFTA_RULE_HANDLE, handle)
+	b.a.String(unix.NFTA_RULE_TABLE, b.table)
+	b.a.String(unix.NFTA_RULE_CHAIN, chain)
+	b.a.Uint64(unix.NFTA_RULE_HANDLE, handle)
 	b.finish(at)
 }
 
 // start opens a message; finish closes it.
 func (b *Batch) start(msg, flags uint16, what, name string) int {
-	at := b.message(unix.NFNL_SUBSYS_NFTABLES<<8|msg, unix.NLM_F_REQUEST|flags, len(b.ops)+firstSeq, unix.NFPROTO_INET, 0)
+	at := b.a.Begin(nfnetlink.Header{
+		Kind: unix.NFNL_SUBSYS_NFTABLES<<8 | msg, Flags: flags, Seq: uint32(len(b.ops) + firstSeq), Family: unix.NFPROTO_INET,
+	})
 	b.ops = append(b.ops, op{what, name, b.tag, at})
 	return at
 }
 
-func (b *Batch) finish(at int) {
-	binary.NativeEndian.PutUint32(b.a.buf[at:], uint32(len(b.a.buf)-at))
-}
+func (b *Batch) finish(at int) { b.a.End(at) }
 
 // control appends a batch begin or end.
-func (b *Batch) control(typ uint16) {
-	at := b.message(typ, unix.NLM_F_REQUEST, controlSeq, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES)
-	b.finish(at)
-}
-
-func (b *Batch) message(typ, flags uint16, seq int, family byte, resID uint16) int {
-	at := len(b.a.buf)
-	b.a.buf = appendHeader(b.a.buf, typ, flags, uint32(seq), family, resID)
-	return at
+func (b *Batch) control(kind uint16) {
+	b.finish(b.a.Begin(nfnetlink.Header{Kind: kind, Seq: controlSeq, Resource: unix.NFNL_SUBSYS_NFTABLES}))
 }
 
 // Operations are numbered in sequence, so that an error names its operation; errors about the batch come with the number of its begin.
@@ -156,24 +149,11 @@ const (
 	firstSeq   = 1
 )
 
-// appendHeader appends struct nlmsghdr with length 0 and struct nfgenmsg.
-func appendHeader(buf []byte, typ, flags uint16, seq uint32, family byte, resID uint16) []byte {
-	buf = binary.NativeEndian.AppendUint32(buf, 0)
-	buf = binary.NativeEndian.AppendUint16(buf, typ)
-	buf = binary.NativeEndian.AppendUint16(buf, flags)
-	buf = binary.NativeEndian.AppendUint32(buf, seq)
-	buf = binary.NativeEndian.AppendUint32(buf, 0) // the kernel
-	buf = append(buf, family, unix.NFNETLINK_V0)
-	return binary.BigEndian.AppendUint16(buf, resID)
-}
-
 // seal requests an acknowledgement of the last operation and ends the batch.
 func (b *Batch) seal() []byte {
-	last := b.ops[len(b.ops)-1].at
-	flags := binary.NativeEndian.Uint16(b.a.buf[last+6:])
-	binary.NativeEndian.PutUint16(b.a.buf[last+6:], flags|unix.NLM_F_ACK)
+	b.a.AddFlags(b.ops[len(b.ops)-1].at, unix.NLM_F_ACK)
 	b.control(unix.NFNL_MSG_BATCH_END)
-	return b.a.buf
+	return b.a
 }
 
 const chainType = "filter"

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/nfnetlink"
 )
 
 // Refusal is one operation that the kernel refused.
@@ -60,14 +62,11 @@ func (c *Conn) Commit(b *Batch) error {
 	if len(b.ops) == 0 {
 		return nil
 	}
-	if err := c.drain(); err != nil {
-		return fmt.Errorf("nf_tables socket: %w", err)
-	}
-	if err := c.send(b.seal()); err != nil {
+	if err := c.nl.Send(b.seal()); err != nil {
 		return fmt.Errorf("sending an nf_tables transaction of %d bytes: %w", b.Size(), err)
 	}
 	answer := verdictOf{batch: b}
-	if err := c.receive(answer.take); err != nil {
+	if err := c.nl.Receive(answer.take); err != nil {
 		return fmt.Errorf("reading the answer to an nf_tables transaction: %w", err)
 	}
 	return answer.err()
@@ -82,12 +81,12 @@ type verdictOf struct {
 	acked    bool
 }
 
-func (v *verdictOf) take(m message) bool {
-	if m.typ != unix.NLMSG_ERROR {
-		return true
+func (v *verdictOf) take(m nfnetlink.Message) {
+	if m.Kind != unix.NLMSG_ERROR {
+		return
 	}
-	err := ackError(m)
-	switch i := int(m.seq) - firstSeq; {
+	err := m.Result()
+	switch i := int(m.Seq) - firstSeq; {
 	case err == nil:
 		v.acked = true
 	case i >= 0 && i < len(v.batch.ops):
@@ -96,7 +95,6 @@ func (v *verdictOf) take(m message) bool {
 	default: // about the batch: out of memory, or its result does not validate
 		v.whole = err
 	}
-	return true
 }
 
 func (v *verdictOf) err() error {
@@ -113,7 +111,7 @@ func (v *verdictOf) err() error {
 
 // Temporary reports whether an error may pass if the same is tried again: lost races and full buffers.
 func Temporary(err error) bool {
-	for _, t := range []error{ErrChanged, unix.EAGAIN, unix.EINTR, unix.ENOBUFS, unix.EBUSY} {
+	for _, t := range []error{nfnetlink.ErrChanged, unix.EAGAIN, unix.EINTR, unix.ENOBUFS, unix.EBUSY} {
 		if errors.Is(err, t) {
 			return true
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/nfnetlink"
 )
 
 // SetInfo is a set as the kernel describes it.
@@ -21,22 +23,22 @@ func (i SetInfo) Is(s *Set) bool { return i.Name == s.Name && i.shape == s.shape
 
 // Sets lists the named sets of a table. Anonymous ones come and go with their rules.
 func (c *Conn) Sets(table string) ([]SetInfo, error) {
-	var a attrs
-	a.str(unix.NFTA_SET_TABLE, table)
+	var a nfnetlink.Attrs
+	a.String(unix.NFTA_SET_TABLE, table)
 	var out []SetInfo
-	err := c.dump(unix.NFT_MSG_GETSET, a.buf, func(b []byte) {
-		if text(attr(b, unix.NFTA_SET_TABLE)) != table {
+	err := c.dump(unix.NFT_MSG_GETSET, a, func(b []byte) {
+		if nfnetlink.String(nfnetlink.Attr(b, unix.NFTA_SET_TABLE)) != table {
 			return
 		}
-		flags := number32(attr(b, unix.NFTA_SET_FLAGS))
+		flags := nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_SET_FLAGS))
 		if flags&unix.NFT_SET_ANONYMOUS != 0 {
 			return
 		}
-		out = append(out, SetInfo{text(attr(b, unix.NFTA_SET_NAME)), setShape{
-			keyType: number32(attr(b, unix.NFTA_SET_KEY_TYPE)),
-			keyLen:  number32(attr(b, unix.NFTA_SET_KEY_LEN)),
+		out = append(out, SetInfo{nfnetlink.String(nfnetlink.Attr(b, unix.NFTA_SET_NAME)), setShape{
+			keyType: nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_SET_KEY_TYPE)),
+			keyLen:  nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_SET_KEY_LEN)),
 			flags:   flags,
-			size:    number32(attr(attr(b, unix.NFTA_SET_DESC), unix.NFTA_SET_DESC_SIZE)),
+			size:    nfnetlink.Uint32(nfnetlink.Attr(nfnetlink.Attr(b, unix.NFTA_SET_DESC), unix.NFTA_SET_DESC_SIZE)),
 		}})
 	})
 	return out, wrap("sets of table", table, err)
@@ -48,15 +50,15 @@ func (c *Conn) Keys(table string, s *Set) ([]byte, error) {
 	var bounds []bound
 	plainRange := s.Interval && len(s.Key) == 1
 	err := c.elements(table, s, func(e []byte) {
-		key := attr(attr(e, unix.NFTA_SET_ELEM_KEY), unix.NFTA_DATA_VALUE)
+		key := nfnetlink.Attr(nfnetlink.Attr(e, unix.NFTA_SET_ELEM_KEY), unix.NFTA_DATA_VALUE)
 		if plainRange {
-			end := number32(attr(e, unix.NFTA_SET_ELEM_FLAGS))&unix.NFT_SET_ELEM_INTERVAL_END != 0
+			end := nfnetlink.Uint32(nfnetlink.Attr(e, unix.NFTA_SET_ELEM_FLAGS))&unix.NFT_SET_ELEM_INTERVAL_END != 0
 			bounds = append(bounds, bound{bytes.Clone(key), end})
 			return
 		}
 		out = append(out, key...)
 		if s.Interval {
-			out = append(out, attr(attr(e, nftaSetElemEnd), unix.NFTA_DATA_VALUE)...)
+			out = append(out, nfnetlink.Attr(nfnetlink.Attr(e, nftaSetElemEnd), unix.NFTA_DATA_VALUE)...)
 		}
 	})
 	if plainRange {
@@ -69,8 +71,8 @@ func (c *Conn) Keys(table string, s *Set) ([]byte, error) {
 func (c *Conn) Verdicts(table string, s *Set) (map[string]Verdict, error) {
 	out := map[string]Verdict{}
 	err := c.elements(table, s, func(e []byte) {
-		key := attr(attr(e, unix.NFTA_SET_ELEM_KEY), unix.NFTA_DATA_VALUE)
-		out[string(key)] = parseVerdict(attr(e, unix.NFTA_SET_ELEM_DATA))
+		key := nfnetlink.Attr(nfnetlink.Attr(e, unix.NFTA_SET_ELEM_KEY), unix.NFTA_DATA_VALUE)
+		out[string(key)] = parseVerdict(nfnetlink.Attr(e, unix.NFTA_SET_ELEM_DATA))
 	})
 	return out, err
 }
@@ -79,16 +81,16 @@ func (c *Conn) Verdicts(table string, s *Set) (map[string]Verdict, error) {
 func (c *Conn) Lookup(table string, s *Set, keys ...[]byte) (map[string]Verdict, error) {
 	out := make(map[string]Verdict, len(keys))
 	for _, key := range keys {
-		var a attrs
-		a.str(unix.NFTA_SET_ELEM_LIST_TABLE, table)
-		a.str(unix.NFTA_SET_ELEM_LIST_SET, s.Name)
-		list := a.begin(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
-		elem := a.begin(unix.NFTA_LIST_ELEM)
-		a.value(unix.NFTA_SET_ELEM_KEY, key)
-		a.end(elem)
-		a.end(list)
-		err := c.request(unix.NFT_MSG_GETSETELEM, 0, a.buf, eachElement(func(e []byte) {
-			out[string(key)] = parseVerdict(attr(e, unix.NFTA_SET_ELEM_DATA))
+		var a nfnetlink.Attrs
+		a.String(unix.NFTA_SET_ELEM_LIST_TABLE, table)
+		a.String(unix.NFTA_SET_ELEM_LIST_SET, s.Name)
+		list := a.Open(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
+		elem := a.Open(unix.NFTA_LIST_ELEM)
+		appendValue(&a, unix.NFTA_SET_ELEM_KEY, key)
+		a.Close(elem)
+		a.Close(list)
+		err := c.request(unix.NFT_MSG_GETSETELEM, 0, a, eachElement(func(e []byte) {
+			out[string(key)] = parseVerdict(nfnetlink.Attr(e, unix.NFTA_SET_ELEM_DATA))
 		}))
 		if err != nil && !isNotFound(err) {
 			return nil, wrap("map", s.Name, err)
@@ -98,15 +100,15 @@ func (c *Conn) Lookup(table string, s *Set, keys ...[]byte) (map[string]Verdict,
 }
 
 func (c *Conn) elements(table string, s *Set, yield func([]byte)) error {
-	var a attrs
-	a.str(unix.NFTA_SET_ELEM_LIST_TABLE, table)
-	a.str(unix.NFTA_SET_ELEM_LIST_SET, s.Name)
-	return wrap("elements of set", s.Name, c.dump(unix.NFT_MSG_GETSETELEM, a.buf, eachElement(yield)))
+	var a nfnetlink.Attrs
+	a.String(unix.NFTA_SET_ELEM_LIST_TABLE, table)
+	a.String(unix.NFTA_SET_ELEM_LIST_SET, s.Name)
+	return wrap("elements of set", s.Name, c.dump(unix.NFT_MSG_GETSETELEM, a, eachElement(yield)))
 }
 
 func eachElement(yield func([]byte)) func([]byte) {
 	return func(b []byte) {
-		for _, e := range eachAttr(attr(b, unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
+		for _, e := range nfnetlink.Each(nfnetlink.Attr(b, unix.NFTA_SET_ELEM_LIST_ELEMENTS)) {
 			yield(e)
 		}
 	}

@@ -12,40 +12,40 @@ import (
 // AddSet creates a set.
 func (b *Batch) AddSet(s *Set) {
 	at := b.start(unix.NFT_MSG_NEWSET, unix.NLM_F_CREATE|unix.NLM_F_EXCL, "create set", s.Name)
-	b.a.str(unix.NFTA_SET_TABLE, b.table)
-	b.a.str(unix.NFTA_SET_NAME, s.Name)
-	b.a.be32(unix.NFTA_SET_FLAGS, s.flags())
-	b.a.be32(unix.NFTA_SET_KEY_TYPE, s.keyType())
-	b.a.be32(unix.NFTA_SET_KEY_LEN, uint32(s.KeyLen()))
+	b.a.String(unix.NFTA_SET_TABLE, b.table)
+	b.a.String(unix.NFTA_SET_NAME, s.Name)
+	b.a.Uint32(unix.NFTA_SET_FLAGS, s.flags())
+	b.a.Uint32(unix.NFTA_SET_KEY_TYPE, s.keyType())
+	b.a.Uint32(unix.NFTA_SET_KEY_LEN, uint32(s.KeyLen()))
 	if s.Verdicts {
-		b.a.be32(unix.NFTA_SET_DATA_TYPE, nftDataVerdict)
+		b.a.Uint32(unix.NFTA_SET_DATA_TYPE, nftDataVerdict)
 	}
 	if len(s.Key) > 1 || s.Size > 0 {
 		b.describe(s)
 	}
-	b.a.be32(unix.NFTA_SET_ID, uint32(len(b.ops)))
+	b.a.Uint32(unix.NFTA_SET_ID, uint32(len(b.ops)))
 	if s.Key[0].hostOrder() && len(s.Key) == 1 {
-		b.a.bytes(unix.NFTA_SET_USERDATA, hostOrderKey())
+		b.a.Bytes(unix.NFTA_SET_USERDATA, hostOrderKey())
 	}
 	b.finish(at)
 }
 
 // describe tells the size and the parts of a concatenated key.
 func (b *Batch) describe(s *Set) {
-	desc := b.a.begin(unix.NFTA_SET_DESC)
+	desc := b.a.Open(unix.NFTA_SET_DESC)
 	if s.Size > 0 {
-		b.a.be32(unix.NFTA_SET_DESC_SIZE, uint32(s.Size))
+		b.a.Uint32(unix.NFTA_SET_DESC_SIZE, uint32(s.Size))
 	}
 	if len(s.Key) > 1 {
-		concat := b.a.begin(nftaSetDescField)
+		concat := b.a.Open(nftaSetDescField)
 		for _, f := range s.Key {
-			elem := b.a.begin(unix.NFTA_LIST_ELEM)
-			b.a.be32(nftaSetFieldLen, uint32(f.Len))
-			b.a.end(elem)
+			elem := b.a.Open(unix.NFTA_LIST_ELEM)
+			b.a.Uint32(nftaSetFieldLen, uint32(f.Len))
+			b.a.Close(elem)
 		}
-		b.a.end(concat)
+		b.a.Close(concat)
 	}
-	b.a.end(desc)
+	b.a.Close(desc)
 }
 
 // hostOrderKey is the note of the nft tool that keys are in host byte order, for its listings.
@@ -62,8 +62,8 @@ func (s *Set) flags() uint32 {
 // DelSet deletes a set that no rule refers to.
 func (b *Batch) DelSet(name string) {
 	at := b.start(unix.NFT_MSG_DELSET, 0, "delete set", name)
-	b.a.str(unix.NFTA_SET_TABLE, b.table)
-	b.a.str(unix.NFTA_SET_NAME, name)
+	b.a.String(unix.NFTA_SET_TABLE, b.table)
+	b.a.String(unix.NFTA_SET_NAME, name)
 	b.finish(at)
 }
 
@@ -80,20 +80,20 @@ func (b *Batch) DelKeys(s *Set, packed []byte) {
 func (b *Batch) keys(msg, flags uint16, what string, s *Set, packed []byte) {
 	for width := s.Width(); len(packed) > 0; {
 		at, list := b.startElements(msg, flags, what, s.Name)
-		for len(packed) > 0 && len(b.a.buf)-list < chunk {
+		for len(packed) > 0 && len(b.a)-list < chunk {
 			b.key(s, packed[:width])
 			packed = packed[width:]
 		}
-		b.a.end(list)
+		b.a.Close(list)
 		b.finish(at)
 	}
 }
 
 func (b *Batch) startElements(msg, flags uint16, what, set string) (at, list int) {
 	at = b.start(msg, flags, what, set)
-	b.a.str(unix.NFTA_SET_ELEM_LIST_TABLE, b.table)
-	b.a.str(unix.NFTA_SET_ELEM_LIST_SET, set)
-	return at, b.a.begin(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
+	b.a.String(unix.NFTA_SET_ELEM_LIST_TABLE, b.table)
+	b.a.String(unix.NFTA_SET_ELEM_LIST_SET, set)
+	return at, b.a.Open(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
 }
 
 // key appends one packed element: a key; a range of concatenated keys; or a plain range, which is two elements: its first key and,
@@ -115,15 +115,15 @@ func (b *Batch) key(s *Set, packed []byte) {
 }
 
 func (b *Batch) element(key, end []byte, flags uint32) {
-	elem := b.a.begin(unix.NFTA_LIST_ELEM)
+	elem := b.a.Open(unix.NFTA_LIST_ELEM)
 	if flags != 0 {
-		b.a.be32(unix.NFTA_SET_ELEM_FLAGS, flags)
+		b.a.Uint32(unix.NFTA_SET_ELEM_FLAGS, flags)
 	}
-	b.a.value(unix.NFTA_SET_ELEM_KEY, key)
+	appendValue(&b.a, unix.NFTA_SET_ELEM_KEY, key)
 	if end != nil {
-		b.a.value(nftaSetElemEnd, end)
+		appendValue(&b.a, nftaSetElemEnd, end)
 	}
-	b.a.end(elem)
+	b.a.Close(elem)
 }
 
 // VerdictKey is an element of a verdict map.
@@ -136,22 +136,22 @@ type VerdictKey struct {
 func (b *Batch) AddVerdicts(s *Set, elems ...VerdictKey) {
 	for len(elems) > 0 {
 		at, list := b.startElements(unix.NFT_MSG_NEWSETELEM, unix.NLM_F_CREATE, "add to map", s.Name)
-		for len(elems) > 0 && len(b.a.buf)-list < chunk {
+		for len(elems) > 0 && len(b.a)-list < chunk {
 			b.verdictKey(elems[0])
 			elems = elems[1:]
 		}
-		b.a.end(list)
+		b.a.Close(list)
 		b.finish(at)
 	}
 }
 
 func (b *Batch) verdictKey(e VerdictKey) {
-	elem := b.a.begin(unix.NFTA_LIST_ELEM)
-	b.a.value(unix.NFTA_SET_ELEM_KEY, e.Key)
-	data := b.a.begin(unix.NFTA_SET_ELEM_DATA)
-	b.a.verdict(e.Verdict)
-	b.a.end(data)
-	b.a.end(elem)
+	elem := b.a.Open(unix.NFTA_LIST_ELEM)
+	appendValue(&b.a, unix.NFTA_SET_ELEM_KEY, e.Key)
+	data := b.a.Open(unix.NFTA_SET_ELEM_DATA)
+	appendVerdict(&b.a, e.Verdict)
+	b.a.Close(data)
+	b.a.Close(elem)
 }
 
 // next returns key + 1 as a big-endian number, false on overflow.

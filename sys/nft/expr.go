@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/nfnetlink"
 )
 
 // Reg is the byte-quad index (0 to 15) of nf_tables' 64 bytes of registers. A value of n bytes takes (n+3)/4 registers.
@@ -54,75 +56,75 @@ const (
 
 // Exprs encodes the expressions of one rule. The bytes are those that the kernel gives back in a dump (same attributes, same
 // order, same register numbers), so that a rule can be compared with the kernel's by comparing bytes.
-type Exprs struct{ a attrs }
+type Exprs struct{ a nfnetlink.Attrs }
 
 // Bytes returns the list, the value of NFTA_RULE_EXPRESSIONS.
-func (e *Exprs) Bytes() []byte { return e.a.buf }
+func (e *Exprs) Bytes() []byte { return e.a }
 
 // expr wraps one expression.
-func (e *Exprs) expr(name string, body func(a *attrs)) {
-	elem := e.a.begin(unix.NFTA_LIST_ELEM)
-	e.a.str(unix.NFTA_EXPR_NAME, name)
-	data := e.a.begin(unix.NFTA_EXPR_DATA)
+func (e *Exprs) expr(name string, body func(a *nfnetlink.Attrs)) {
+	elem := e.a.Open(unix.NFTA_LIST_ELEM)
+	e.a.String(unix.NFTA_EXPR_NAME, name)
+	data := e.a.Open(unix.NFTA_EXPR_DATA)
 	body(&e.a)
-	e.a.end(data)
-	e.a.end(elem)
+	e.a.Close(data)
+	e.a.Close(elem)
 }
 
 // Meta loads packet meta data.
 func (e *Exprs) Meta(key MetaKey, dst Reg) {
-	e.expr("meta", func(a *attrs) {
-		a.be32(unix.NFTA_META_KEY, uint32(key))
-		a.be32(unix.NFTA_META_DREG, dst.number())
+	e.expr("meta", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_META_KEY, uint32(key))
+		a.Uint32(unix.NFTA_META_DREG, dst.number())
 	})
 }
 
 // SetMeta stores a register as packet meta data.
 func (e *Exprs) SetMeta(key MetaKey, src Reg) {
-	e.expr("meta", func(a *attrs) {
-		a.be32(unix.NFTA_META_KEY, uint32(key))
-		a.be32(unix.NFTA_META_SREG, src.number())
+	e.expr("meta", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_META_KEY, uint32(key))
+		a.Uint32(unix.NFTA_META_SREG, src.number())
 	})
 }
 
 // CtStatus loads the status bits of the packet's connection (enum ip_conntrack_status); without one the rule breaks.
 func (e *Exprs) CtStatus(dst Reg) {
-	e.expr("ct", func(a *attrs) {
-		a.be32(unix.NFTA_CT_DREG, dst.number())
-		a.be32(unix.NFTA_CT_KEY, unix.NFT_CT_STATUS)
+	e.expr("ct", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_CT_DREG, dst.number())
+		a.Uint32(unix.NFTA_CT_KEY, unix.NFT_CT_STATUS)
 	})
 }
 
 // Notrack makes connection tracking leave the packet alone. It belongs before it: into chains of priority raw.
 func (e *Exprs) Notrack() {
-	elem := e.a.begin(unix.NFTA_LIST_ELEM)
-	e.a.str(unix.NFTA_EXPR_NAME, "notrack")
-	e.a.end(elem)
+	elem := e.a.Open(unix.NFTA_LIST_ELEM)
+	e.a.String(unix.NFTA_EXPR_NAME, "notrack")
+	e.a.Close(elem)
 }
 
 // CtState loads the conntrack state bits of the packet.
 func (e *Exprs) CtState(dst Reg) {
-	e.expr("ct", func(a *attrs) {
-		a.be32(unix.NFTA_CT_DREG, dst.number())
-		a.be32(unix.NFTA_CT_KEY, unix.NFT_CT_STATE)
+	e.expr("ct", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_CT_DREG, dst.number())
+		a.Uint32(unix.NFTA_CT_KEY, unix.NFT_CT_STATE)
 	})
 }
 
 // CtMark loads the mark of the packet's connection.
 func (e *Exprs) CtMark(dst Reg) {
-	e.expr("ct", func(a *attrs) {
-		a.be32(unix.NFTA_CT_DREG, dst.number())
-		a.be32(unix.NFTA_CT_KEY, unix.NFT_CT_MARK)
+	e.expr("ct", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_CT_DREG, dst.number())
+		a.Uint32(unix.NFTA_CT_KEY, unix.NFT_CT_MARK)
 	})
 }
 
 // Payload loads length bytes of the packet.
 func (e *Exprs) Payload(base PayloadBase, offset, length uint32, dst Reg) {
-	e.expr("payload", func(a *attrs) {
-		a.be32(unix.NFTA_PAYLOAD_DREG, dst.number())
-		a.be32(unix.NFTA_PAYLOAD_BASE, uint32(base))
-		a.be32(unix.NFTA_PAYLOAD_OFFSET, offset)
-		a.be32(unix.NFTA_PAYLOAD_LEN, length)
+	e.expr("payload", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_PAYLOAD_DREG, dst.number())
+		a.Uint32(unix.NFTA_PAYLOAD_BASE, uint32(base))
+		a.Uint32(unix.NFTA_PAYLOAD_OFFSET, offset)
+		a.Uint32(unix.NFTA_PAYLOAD_LEN, length)
 	})
 }
 
@@ -131,90 +133,90 @@ func (e *Exprs) Mask(reg Reg, mask []byte) { e.Bits(reg, mask, make([]byte, len(
 
 // Bits keeps the bits of a register that are set in mask, and then inverts those that are set in invert.
 func (e *Exprs) Bits(reg Reg, mask, invert []byte) {
-	e.expr("bitwise", func(a *attrs) {
-		a.be32(unix.NFTA_BITWISE_SREG, reg.number())
-		a.be32(unix.NFTA_BITWISE_DREG, reg.number())
-		a.be32(unix.NFTA_BITWISE_LEN, uint32(len(mask)))
-		a.be32(nftaBitwiseOp, 0) // NFT_BITWISE_BOOL
-		a.value(unix.NFTA_BITWISE_MASK, mask)
-		a.value(unix.NFTA_BITWISE_XOR, invert)
+	e.expr("bitwise", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_BITWISE_SREG, reg.number())
+		a.Uint32(unix.NFTA_BITWISE_DREG, reg.number())
+		a.Uint32(unix.NFTA_BITWISE_LEN, uint32(len(mask)))
+		a.Uint32(nftaBitwiseOp, 0) // NFT_BITWISE_BOOL
+		appendValue(a, unix.NFTA_BITWISE_MASK, mask)
+		appendValue(a, unix.NFTA_BITWISE_XOR, invert)
 	})
 }
 
 // Cmp breaks the rule unless register and value compare; a value shorter than what was loaded compares a prefix.
 func (e *Exprs) Cmp(op CmpOp, src Reg, value []byte) {
-	e.expr("cmp", func(a *attrs) {
-		a.be32(unix.NFTA_CMP_SREG, src.number())
-		a.be32(unix.NFTA_CMP_OP, uint32(op))
-		a.value(unix.NFTA_CMP_DATA, value)
+	e.expr("cmp", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_CMP_SREG, src.number())
+		a.Uint32(unix.NFTA_CMP_OP, uint32(op))
+		appendValue(a, unix.NFTA_CMP_DATA, value)
 	})
 }
 
 // Range breaks the rule unless from <= register <= to, or with not, unless it is outside.
 func (e *Exprs) Range(not bool, src Reg, from, to []byte) {
-	e.expr("range", func(a *attrs) {
-		a.be32(unix.NFTA_RANGE_SREG, src.number())
-		a.be32(unix.NFTA_RANGE_OP, flag(not, unix.NFT_RANGE_NEQ))
-		a.value(unix.NFTA_RANGE_FROM_DATA, from)
-		a.value(unix.NFTA_RANGE_TO_DATA, to)
+	e.expr("range", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_RANGE_SREG, src.number())
+		a.Uint32(unix.NFTA_RANGE_OP, flag(not, unix.NFT_RANGE_NEQ))
+		appendValue(a, unix.NFTA_RANGE_FROM_DATA, from)
+		appendValue(a, unix.NFTA_RANGE_TO_DATA, to)
 	})
 }
 
 // Lookup breaks the rule unless the key in src is in the set, or with not, unless it is absent.
 func (e *Exprs) Lookup(not bool, src Reg, set string) {
-	e.expr("lookup", func(a *attrs) {
-		a.str(unix.NFTA_LOOKUP_SET, set)
-		a.be32(unix.NFTA_LOOKUP_SREG, src.number())
-		a.be32(unix.NFTA_LOOKUP_FLAGS, flag(not, nftLookupInvert))
+	e.expr("lookup", func(a *nfnetlink.Attrs) {
+		a.String(unix.NFTA_LOOKUP_SET, set)
+		a.Uint32(unix.NFTA_LOOKUP_SREG, src.number())
+		a.Uint32(unix.NFTA_LOOKUP_FLAGS, flag(not, nftLookupInvert))
 	})
 }
 
 // LookupVerdict follows the verdict that the map holds for the key in src; a key that is absent breaks the rule.
 func (e *Exprs) LookupVerdict(src Reg, verdicts string) {
-	e.expr("lookup", func(a *attrs) {
-		a.str(unix.NFTA_LOOKUP_SET, verdicts)
-		a.be32(unix.NFTA_LOOKUP_SREG, src.number())
-		a.be32(unix.NFTA_LOOKUP_DREG, unix.NFT_REG_VERDICT)
-		a.be32(unix.NFTA_LOOKUP_FLAGS, 0)
+	e.expr("lookup", func(a *nfnetlink.Attrs) {
+		a.String(unix.NFTA_LOOKUP_SET, verdicts)
+		a.Uint32(unix.NFTA_LOOKUP_SREG, src.number())
+		a.Uint32(unix.NFTA_LOOKUP_DREG, unix.NFT_REG_VERDICT)
+		a.Uint32(unix.NFTA_LOOKUP_FLAGS, 0)
 	})
 }
 
 // Counter counts packets and bytes that come this far.
 func (e *Exprs) Counter() {
-	e.expr("counter", func(a *attrs) {
-		a.be64(unix.NFTA_COUNTER_BYTES, 0)
-		a.be64(unix.NFTA_COUNTER_PACKETS, 0)
+	e.expr("counter", func(a *nfnetlink.Attrs) {
+		a.Uint64(unix.NFTA_COUNTER_BYTES, 0)
+		a.Uint64(unix.NFTA_COUNTER_PACKETS, 0)
 	})
 }
 
 // Log writes the packet to the kernel log with a prefix of at most 127 bytes, at level warning.
 func (e *Exprs) Log(prefix string) {
-	e.expr("log", func(a *attrs) {
-		a.str(unix.NFTA_LOG_PREFIX, prefix)
-		a.be32(unix.NFTA_LOG_LEVEL, logWarning)
+	e.expr("log", func(a *nfnetlink.Attrs) {
+		a.String(unix.NFTA_LOG_PREFIX, prefix)
+		a.Uint32(unix.NFTA_LOG_LEVEL, logWarning)
 	})
 }
 
 // RejectTCP drops the packet, which must be TCP, and answers with a reset.
 func (e *Exprs) RejectTCP() {
-	e.expr("reject", func(a *attrs) { a.be32(unix.NFTA_REJECT_TYPE, unix.NFT_REJECT_TCP_RST) })
+	e.expr("reject", func(a *nfnetlink.Attrs) { a.Uint32(unix.NFTA_REJECT_TYPE, unix.NFT_REJECT_TCP_RST) })
 }
 
 // RejectProhibited drops the packet and answers that it is administratively prohibited, with the ICMP of the packet's family.
 func (e *Exprs) RejectProhibited() {
-	e.expr("reject", func(a *attrs) {
-		a.be32(unix.NFTA_REJECT_TYPE, unix.NFT_REJECT_ICMPX_UNREACH)
-		a.bytes(unix.NFTA_REJECT_ICMP_CODE, []byte{unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED})
+	e.expr("reject", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_REJECT_TYPE, unix.NFT_REJECT_ICMPX_UNREACH)
+		a.Bytes(unix.NFTA_REJECT_ICMP_CODE, []byte{unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED})
 	})
 }
 
 // Verdict ends the rule.
 func (e *Exprs) Verdict(v Verdict) {
-	e.expr("immediate", func(a *attrs) {
-		a.be32(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT)
-		data := a.begin(unix.NFTA_IMMEDIATE_DATA)
-		a.verdict(v)
-		a.end(data)
+	e.expr("immediate", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT)
+		data := a.Open(unix.NFTA_IMMEDIATE_DATA)
+		appendVerdict(a, v)
+		a.Close(data)
 	})
 }
 
@@ -236,46 +238,46 @@ const (
 	VerdictReturn VerdictCode = unix.NFT_RETURN
 )
 
-func (a *attrs) verdict(v Verdict) {
-	at := a.begin(unix.NFTA_DATA_VERDICT)
-	a.be32(unix.NFTA_VERDICT_CODE, uint32(v.Code))
+func appendVerdict(a *nfnetlink.Attrs, v Verdict) {
+	at := a.Open(unix.NFTA_DATA_VERDICT)
+	a.Uint32(unix.NFTA_VERDICT_CODE, uint32(v.Code))
 	if v.Chain != "" {
-		a.str(unix.NFTA_VERDICT_CHAIN, v.Chain)
+		a.String(unix.NFTA_VERDICT_CHAIN, v.Chain)
 	}
-	a.end(at)
+	a.Close(at)
 }
 
 func parseVerdict(b []byte) Verdict {
-	b = attr(b, unix.NFTA_DATA_VERDICT)
+	b = nfnetlink.Attr(b, unix.NFTA_DATA_VERDICT)
 	return Verdict{
-		Code:  VerdictCode(number32(attr(b, unix.NFTA_VERDICT_CODE))),
-		Chain: text(attr(b, unix.NFTA_VERDICT_CHAIN)),
+		Code:  VerdictCode(nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_VERDICT_CODE))),
+		Chain: nfnetlink.String(nfnetlink.Attr(b, unix.NFTA_VERDICT_CHAIN)),
 	}
 }
 
-// value appends a data value, nested as nf_tables wants it.
-func (a *attrs) value(typ uint16, v []byte) {
-	at := a.begin(typ)
-	a.bytes(unix.NFTA_DATA_VALUE, v)
-	a.end(at)
+// appendValue appends a data value, nested as nf_tables wants it.
+func appendValue(a *nfnetlink.Attrs, typ uint16, v []byte) {
+	at := a.Open(typ)
+	a.Bytes(unix.NFTA_DATA_VALUE, v)
+	a.Close(at)
 }
 
 // zeroCounters clears the counts in a dumped expression list and returns their sum.
 func zeroCounters(exprs []byte) (packets, bytes uint64) {
-	for _, e := range eachAttr(exprs) {
-		if text(attr(e, unix.NFTA_EXPR_NAME)) != "counter" {
+	for _, e := range nfnetlink.Each(exprs) {
+		if nfnetlink.String(nfnetlink.Attr(e, unix.NFTA_EXPR_NAME)) != "counter" {
 			continue
 		}
-		data := attr(e, unix.NFTA_EXPR_DATA)
-		for typ, v := range eachAttr(data) {
+		data := nfnetlink.Attr(e, unix.NFTA_EXPR_DATA)
+		for typ, v := range nfnetlink.Each(data) {
 			if len(v) != 8 {
 				continue
 			}
 			switch typ {
 			case unix.NFTA_COUNTER_PACKETS:
-				packets += number64(v)
+				packets += nfnetlink.Uint64(v)
 			case unix.NFTA_COUNTER_BYTES:
-				bytes += number64(v)
+				bytes += nfnetlink.Uint64(v)
 			}
 			binary.BigEndian.PutUint64(v, 0)
 		}

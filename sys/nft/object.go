@@ -3,7 +3,11 @@
 
 package nft
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/weftnet/weft/sys/nfnetlink"
+)
 
 // Chain is a chain of a table. Hook makes it a base chain.
 type Chain struct {
@@ -61,7 +65,7 @@ func ParseComment(userData []byte) string {
 			return ""
 		}
 		if userData[0] == 0 {
-			return text(userData[2 : 2+length])
+			return nfnetlink.String(userData[2 : 2+length])
 		}
 		userData = userData[2+length:]
 	}
@@ -104,7 +108,7 @@ func (s *Set) KeyLen() int {
 	}
 	n := 0
 	for _, f := range s.Key {
-		n += align(f.Len)
+		n += (f.Len + 3) &^ 3
 	}
 	return n
 }

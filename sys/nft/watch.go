@@ -8,11 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/nfnetlink"
 )
 
 // Watch reports changes of tables. It is a netlink socket in the multicast group of nf_tables; a filter in the kernel keeps out what carries
@@ -31,7 +32,7 @@ const watchBuffer = 2 << 20
 
 // OpenWatch starts watching a table of the calling thread's network namespace. Changes made through the connection own are left out.
 func OpenWatch(table string, own *Conn) (*Watch, error) {
-	return openWatch(own.port, func(_ byte, name string) bool { return name == table })
+	return openWatch(own.Port(), func(_ byte, name string) bool { return name == table })
 }
 
 // OpenWatchIP starts watching tables of the families ip and ip6 in the calling thread's network namespace, whoever changes them: those that
@@ -104,17 +105,18 @@ func (w *Watch) NextGeneration() (generation uint32, err error) {
 
 // endOf finds the message that ends a transaction.
 func endOf(b []byte) (generation uint32, ended bool) {
-	for msg, body := range messages(b) {
-		if id := attr(body[nfgenmsg:], unix.NFTA_GEN_ID); msg == unix.NFT_MSG_NEWGEN && len(id) == 4 {
-			return binary.BigEndian.Uint32(id), true
+	err := nfnetlink.Split(b, func(m nfnetlink.Message) bool {
+		if id := nfnetlink.Attr(m.Attrs(), unix.NFTA_GEN_ID); m.Kind&0xff == unix.NFT_MSG_NEWGEN && len(id) == 4 {
+			generation, ended = nfnetlink.Uint32(id), true
 		}
-	}
-	return 0, false
+		return !ended
+	})
+	return generation, ended && err == nil
 }
 
-// read reads datagrams until yield wants no more.
+// read reads datagrams until enough.
 func (w *Watch) read(enough func([]byte) bool) error {
-	buf := make([]byte, recvSize)
+	buf := make([]byte, nfnetlink.ReadBuffer)
 	for {
 		n, err := w.file.Read(buf)
 		switch {
@@ -134,28 +136,12 @@ func (w *Watch) read(enough func([]byte) bool) error {
 // any reports whether one of the messages in b is about a watched table. Every object's first attribute is its table's name.
 func (w *Watch) any(b []byte) bool {
 	const nameAttr = 1
-	for msg, body := range messages(b) {
-		if msg != unix.NFT_MSG_NEWGEN && w.concerns(body[0], text(attr(body[nfgenmsg:], nameAttr))) {
-			return true
-		}
-	}
-	return false
-}
-
-// nfgenmsg is the length of the header in front of the attributes; it begins with the family.
-const nfgenmsg = 4
-
-// messages yields the messages in b: type, and body from struct nfgenmsg on.
-func messages(b []byte) iter.Seq2[uint16, []byte] {
-	return func(yield func(uint16, []byte) bool) {
-		for len(b) >= nlmsgHeader+nfgenmsg {
-			length := int(binary.NativeEndian.Uint32(b))
-			if length < nlmsgHeader+nfgenmsg || length > len(b) || !yield(binary.NativeEndian.Uint16(b[4:])&0xff, b[nlmsgHeader:length]) {
-				return
-			}
-			b = b[min(align(length), len(b)):]
-		}
-	}
+	found := false
+	err := nfnetlink.Split(b, func(m nfnetlink.Message) bool {
+		found = m.Kind&0xff != unix.NFT_MSG_NEWGEN && w.concerns(m.Family(), nfnetlink.String(nfnetlink.Attr(m.Attrs(), nameAttr)))
+		return !found
+	})
+	return found || err != nil // what cannot be read may be about anything
 }
 
 // Close ends the watch; a Next that waits returns.
