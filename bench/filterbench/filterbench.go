@@ -19,7 +19,9 @@ import (
 
 	"github.com/weftnet/weft/bench/measure"
 	"github.com/weftnet/weft/bench/traffic"
+	"github.com/weftnet/weft/dataplane/iptables"
 	"github.com/weftnet/weft/dataplane/nft"
+	"github.com/weftnet/weft/sys/xtables"
 )
 
 // Config says how long to measure.
@@ -35,10 +37,16 @@ var routers = []setup{
 	{name: "100", policies: 100, open: openNFT(nft.Options{})},
 	{name: "1000", policies: 1000, open: openNFT(nft.Options{})},
 	{name: "100 plain", policies: 100, open: openNFT(nft.Options{Plain: true})},
+	{name: "100 iptables-nft", policies: 100, open: openIPTables(xtables.NFT)},
+	{name: "100 iptables-legacy", policies: 100, open: openIPTables(xtables.Legacy)},
 }
 
 func openNFT(o nft.Options) func() (driver, error) {
 	return func() (driver, error) { return nft.New(o) }
+}
+
+func openIPTables(f xtables.Flavour) func() (driver, error) {
+	return func() (driver, error) { return iptables.New(iptables.Options{Flavour: f}) }
 }
 
 // comparisons are the rows: a measurement through one router beside that through another.
@@ -54,6 +62,8 @@ var comparisons = []struct {
 	{"connect+request+close, 1 policy", "1", "bare routing", "bare", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.82)},
 	{"connect+request+close, 100 policies", "100", "bare routing", "bare", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.82)},
 	{"connect+request+close, 1,000 policies", "1000", "bare routing", "bare", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.82)},
+	{"connect+request+close, 100 policies, iptables-nft", "100 iptables-nft", "bare routing", "bare", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.6)},
+	{"connect+request+close, 100 policies, iptables-legacy", "100 iptables-legacy", "bare routing", "bare", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.6)},
 }
 
 // Run builds all routers and measures every row.

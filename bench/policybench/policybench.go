@@ -9,6 +9,8 @@
 // from the object as the store delivers it to the answer of the kernel, read-back included. Beside it run a bare
 // netlink transaction of the same elements or rules, and the same change through `nft -f`. Before that, the first programming of an empty
 // kernel is compared with loading the same table with `nft -f`.
+//
+// RunIPTables does the same with the iptables driver, beside a bare netlink message, `ipset restore` and `iptables-restore`.
 package policybench
 
 import (
@@ -27,6 +29,7 @@ import (
 	"github.com/weftnet/weft/bench/measure"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/calc/calctest"
+	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/dataplane/nft"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/netns"
@@ -54,25 +57,32 @@ func Run(ctx context.Context, remotes ...int) ([]measure.Row, error) {
 // the peers do, and cost time of whoever is next.
 type node struct {
 	ns     *netns.NS
-	driver *nft.Driver
+	opener func() (driver, error)
+	driver driver
 }
 
-func newNode(name string) (*node, error) {
+// driver is a data plane of the namespace that it was opened in.
+type driver interface {
+	dataplane.Driver
+	Close() error
+}
+
+func newNode(name string, open func() (driver, error)) (*node, error) {
 	ns, err := netns.Create(fmt.Sprintf("weft-bench%d-%s", os.Getpid(), name))
 	if err != nil {
 		return nil, err
 	}
-	return &node{ns: ns}, nil
+	return &node{ns: ns, opener: open}, nil
 }
 
 // openDriver opens a driver that stays until close.
 func (n *node) openDriver() error {
-	return n.ns.Do(func() (err error) { n.driver, err = nft.New(nft.Options{}); return err })
+	return n.ns.Do(func() (err error) { n.driver, err = n.opener(); return err })
 }
 
 // program brings the kernel to a view with a driver of its own.
 func (n *node) program(ctx context.Context, view desired.View) error {
-	other := node{ns: n.ns}
+	other := node{ns: n.ns, opener: n.opener}
 	if err := other.openDriver(); err != nil {
 		return err
 	}
@@ -95,32 +105,51 @@ type world struct {
 	peers *node
 }
 
-func scale(ctx context.Context, remotes int) (_ []measure.Row, err error) {
-	size := calctest.Scale{Locals: locals, Remotes: remotes, Policies: policies}
+// newWorld calculates a cluster and programs both nodes. The directory is for files.
+func newWorld(ctx context.Context, size calctest.Scale, open func() (driver, error)) (_ *world, dir string, err error) {
 	w := &world{graph: calc.New(calctest.Me)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
 	for c := range size.Changes() {
 		w.graph.Apply([]calc.Change{c})
 	}
 	w.graph.Apply([]calc.Change{{Key: api.KeyOf(clients(5432)), Object: clients(5432), Revision: 1}})
 	w.graph.Flush()
-	nodes := map[string]**node{"ours": &w.ours, "peers": &w.peers}
-	for name, n := range nodes {
-		if *n, err = newNode(name); err != nil {
-			return nil, err
+	for name, n := range map[string]**node{"ours": &w.ours, "peers": &w.peers} {
+		if *n, err = newNode(name, open); err != nil {
+			return nil, "", err
 		}
-		defer func() { err = errors.Join(err, (*n).close()) }()
 		if err := (*n).program(ctx, w.graph.View()); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	if err := w.ours.openDriver(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	dir, err := os.MkdirTemp("", "weft-bench-policy")
+	dir, err = os.MkdirTemp("", "weft-bench-policy")
+	return w, dir, err
+}
+
+func (w *world) close() error {
+	var err error
+	for _, n := range []*node{w.ours, w.peers} {
+		if n != nil {
+			err = errors.Join(err, n.close())
+		}
+	}
+	return err
+}
+
+func scale(ctx context.Context, remotes int) (_ []measure.Row, err error) {
+	size := calctest.Scale{Locals: locals, Remotes: remotes, Policies: policies}
+	w, dir, err := newWorld(ctx, size, func() (driver, error) { return nft.New(nft.Options{}) })
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, w.close(), os.RemoveAll(dir)) }()
 	first, err := w.first(ctx, remotes, dir)
 	if err != nil {
 		return nil, fmt.Errorf("first programming: %w", err)
@@ -184,13 +213,21 @@ func clients(port int) api.Object {
 
 // apply takes a change all the way from the store's event to the kernel's answer.
 func (w *world) apply(ctx context.Context, obj api.Object) (*desired.Delta, error) {
-	w.graph.Apply([]calc.Change{{Key: api.KeyOf(obj), Object: obj, Revision: 1}})
-	delta := w.graph.Flush()
-	if delta == nil {
-		return nil, errors.New("the change has no effect")
+	delta, err := w.flush(obj)
+	if err != nil {
+		return nil, err
 	}
-	_, err := w.ours.driver.Apply(ctx, w.graph.View(), delta)
+	_, err = w.ours.driver.Apply(ctx, w.graph.View(), delta)
 	return delta, err
+}
+
+// flush calculates what a change makes of the desired state.
+func (w *world) flush(obj api.Object) (*desired.Delta, error) {
+	w.graph.Apply([]calc.Change{{Key: api.KeyOf(obj), Object: obj, Revision: 1}})
+	if delta := w.graph.Flush(); delta != nil {
+		return delta, nil
+	}
+	return nil, errors.New("the change has no effect")
 }
 
 // compare does and undoes a change with all contenders. The two that take microseconds go in turn, each first every other time; the tool comes

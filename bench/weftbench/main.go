@@ -39,6 +39,9 @@ var sections = []section{
 	{"policy", func(ctx context.Context, _ string) ([]measure.Row, error) {
 		return policybench.Run(ctx, 10_000, 100_000)
 	}},
+	{"iptables", func(ctx context.Context, _ string) ([]measure.Row, error) {
+		return policybench.RunIPTables(ctx, 10_000, 100_000)
+	}},
 	{"calc", func(ctx context.Context, _ string) ([]measure.Row, error) { return calcbench.Run(ctx) }},
 	{"path", func(ctx context.Context, bin string) ([]measure.Row, error) {
 		return pathbench.Run(ctx, pathbench.Config{Bin: bin, Rounds: 15, Each: 300 * time.Millisecond})
