@@ -71,7 +71,7 @@ func New(node string) *Graph {
 		sets:     sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
 		items: newItems(sets), active: active, profiles: newProfiles(active), policies: newPolicies(active),
 	}
-	g.reach = newReach(node, g.items, routes)
+	g.reach = newReach(node, g.items, routes, sets)
 	g.blocks.reach = g.reach
 	g.locals = newLocals(g.policies, g.profiles, active, routes, g.blocks)
 	g.hosts = newHostEndpoints(node, g.items, g.policies, g.profiles, active)
@@ -130,11 +130,14 @@ func (g *Graph) removeNode(key api.Key) {
 }
 
 func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldErrors {
-	if wrong := g.settings.put(key, obj); wrong != nil {
-		return wrong
+	stated, wrong := newStatedConfig(&obj.Spec)
+	if wrong == nil {
+		wrong = g.settings.put(key, obj)
 	}
-	g.reach.putConfig(key, obj)
-	return nil
+	if wrong == nil {
+		g.reach.putConfig(key, stated)
+	}
+	return wrong
 }
 
 func (g *Graph) removeFelix(key api.Key) {
@@ -161,6 +164,7 @@ func (g *Graph) Flush() *desired.Delta {
 	g.locals.flush()
 	g.hosts.flush()
 	g.active.flush()
+	g.reach.guard.flush(g.reach.needs(), g.reach.configs.now(), g.settings)
 	g.flushed = g.inputs.revision
 	d := &desired.Delta{Revision: g.flushed}
 	g.sets.flush(d)

@@ -30,7 +30,7 @@ type ipSet struct {
 	selector *selector.Selector      // nil with service
 	port     unique.Handle[string]   // SetPort: the port's name
 	protocol uint8                   // SetPort
-	service  rule.Service            // or zero
+	service  rule.Service            // or zero, as with a set that is filled by hand
 	refs     int                     // rules that refer to it
 	handed   bool                    // the last flush created it, or one before
 	more     map[desired.Member]int  // items beyond the first that a member comes from
@@ -58,6 +58,14 @@ func (s *ipSets) retain(ref rule.Set) {
 		}
 	}
 	set.refs++
+}
+
+// keep makes a set that is filled by hand, by add and drop; release ends it.
+func (s *ipSets) keep(id rule.SetID) *ipSet {
+	set := &ipSet{IPSet: desired.IPSet{ID: id, Kind: rule.SetNet, Members: map[desired.Member]struct{}{}}, refs: 1}
+	s.byID[id] = set
+	s.changed[set] = struct{}{}
+	return set
 }
 
 // release takes a reference back. The set stays until the flush, for it may be referred to again before.
@@ -162,7 +170,7 @@ func (s *ipSets) discard(set *ipSet, d *desired.Delta) {
 	set.Members = nil
 	if set.selector != nil {
 		s.index.DeleteSelector(set)
-	} else {
+	} else if set.service != (rule.Service{}) {
 		s.services.unfollow(set)
 	}
 	d.IPSetsRemoved = append(d.IPSetsRemoved, set.ID)

@@ -30,7 +30,8 @@ type reach struct {
 	holders holders               // which other nodes have a workload's address
 	addrs   owners[netip.Addr]    // which other nodes have a tunnel address
 	macs    owners[desired.MAC]   // which other nodes have a MAC address
-	configs vxlanConfigs
+	configs tunnelConfigs
+	guard   *tunnelGuard
 	own     desired.TunnelAddrs     // of this node, ahead of its Node
 	leads   map[netip.Prefix]string // the node that a destination led to at the last flush
 	byNode  map[string]map[netip.Prefix]struct{}
@@ -43,10 +44,10 @@ type reach struct {
 	peers     *table[desired.TunnelPeerID, desired.TunnelPeer]
 }
 
-func newReach(self string, items *items, r *routes) *reach {
+func newReach(self string, items *items, r *routes, sets *ipSets) *reach {
 	return &reach{
-		self: self, items: items, routes: r, nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
-		holders: newHolders(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, configs: newVXLANConfigs(self),
+		self: self, items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
+		holders: newHolders(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, configs: newTunnelConfigs(self),
 		leads: map[netip.Prefix]string{}, byNode: map[string]map[netip.Prefix]struct{}{},
 		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{},
 		tunnels: newTable(strings.Compare, func(a, b desired.Tunnel) bool { return a == b }),

@@ -5,31 +5,43 @@ package calc
 
 import (
 	"cmp"
+	"fmt"
+	"net/netip"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 )
 
-// vxlan is how the tunnels are made. The zero value of enabled leaves it to the pools.
-type vxlan struct {
-	enabled *bool
-	vni     uint32
-	port    uint16
-	mtu     [2]int // by family; 0: detected
+// tunnelConfig is how the tunnels of this node are made and guarded. The zero value of enabled leaves it to the pools.
+type tunnelConfig struct {
+	enabled  *bool
+	vni      uint32
+	port     uint16
+	mtu      [2]int         // by family; 0: detected
+	external []netip.Prefix // hosts besides the nodes whose packets are taken
+	// allowVXLAN and allowIPIP: workloads may send such packets.
+	allowVXLAN, allowIPIP bool
 }
 
-// vxlanConfigs joins what the FelixConfigurations say of VXLAN for this node. Of what both state, the node's own wins over the one named
+// tunnelConfigs joins what the FelixConfigurations say of tunnels for this node. Of what both state, the node's own wins over the one named
 // default.
-type vxlanConfigs struct {
+type tunnelConfigs struct {
 	own    string
-	byName map[string]v3.FelixVXLAN
+	byName map[string]statedConfig
 }
 
-func newVXLANConfigs(self string) vxlanConfigs {
-	return vxlanConfigs{own: "node." + self, byName: map[string]v3.FelixVXLAN{}}
+// statedConfig is what one FelixConfiguration states.
+type statedConfig struct {
+	v3.FelixVXLAN
+	v3.FelixTunnels
+	external []netip.Prefix // ExternalNodesList
 }
 
-func (c vxlanConfigs) now() vxlan {
+func newTunnelConfigs(self string) tunnelConfigs {
+	return tunnelConfigs{own: "node." + self, byName: map[string]statedConfig{}}
+}
+
+func (c tunnelConfigs) now() tunnelConfig {
 	own, all := c.byName[c.own], c.byName["default"]
 	number := func(own, all *int, fallback int) int {
 		if p := cmp.Or(own, all); p != nil {
@@ -37,16 +49,39 @@ func (c vxlanConfigs) now() vxlan {
 		}
 		return fallback
 	}
-	return vxlan{
-		enabled: cmp.Or(own.VXLANEnabled, all.VXLANEnabled),
-		vni:     uint32(number(own.VXLANVNI, all.VXLANVNI, 4096)),
-		port:    uint16(number(own.VXLANPort, all.VXLANPort, 4789)),
-		mtu:     [2]int{number(own.VXLANMTU, all.VXLANMTU, 0), number(own.VXLANMTUV6, all.VXLANMTUV6, 0)},
+	yes := func(own, all *bool) bool {
+		p := cmp.Or(own, all)
+		return p != nil && *p
+	}
+	external := all.external
+	if own.ExternalNodesList != nil {
+		external = own.external
+	}
+	return tunnelConfig{
+		enabled:  cmp.Or(own.VXLANEnabled, all.VXLANEnabled),
+		vni:      uint32(number(own.VXLANVNI, all.VXLANVNI, 4096)),
+		port:     uint16(number(own.VXLANPort, all.VXLANPort, 4789)),
+		mtu:      [2]int{number(own.VXLANMTU, all.VXLANMTU, 0), number(own.VXLANMTUV6, all.VXLANMTUV6, 0)},
+		external: external,
+
+		allowVXLAN: yes(own.AllowVXLANPacketsFromWorkloads, all.AllowVXLANPacketsFromWorkloads),
+		allowIPIP:  yes(own.AllowIPIPPacketsFromWorkloads, all.AllowIPIPPacketsFromWorkloads),
 	}
 }
 
-func (r *reach) putConfig(key api.Key, obj *v3.FelixConfiguration) {
-	r.configs.byName[key.Name] = obj.Spec.FelixVXLAN
+func newStatedConfig(spec *v3.FelixConfigurationSpec) (statedConfig, api.FieldErrors) {
+	stated := statedConfig{FelixVXLAN: spec.FelixVXLAN, FelixTunnels: spec.FelixTunnels}
+	var wrong faults
+	for i, text := range spec.ExternalNodesList {
+		net, err := v3.ParseCIDR(text)
+		wrong.add(fmt.Sprintf("spec.externalNodesList[%d]", i), err)
+		stated.external = append(stated.external, net)
+	}
+	return stated, wrong.list
+}
+
+func (r *reach) putConfig(key api.Key, stated statedConfig) {
+	r.configs.byName[key.Name] = stated
 	r.all = true
 }
 

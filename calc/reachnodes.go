@@ -95,6 +95,7 @@ func (r *reach) setNode(name string, now *tunnelNode) {
 		r.all = true
 	}
 	r.dirtyNode[name] = struct{}{}
+	r.guard.setHost(old, now)
 	for _, n := range []*tunnelNode{old, now} {
 		for f := range tunnelNames {
 			if n == nil || !n.tunnel[f].IsValid() || name == r.self {

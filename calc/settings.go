@@ -20,14 +20,15 @@ import (
 
 // settings joins the FelixConfigurations for this node. Of what both state, the node's own wins over the one named default.
 type settings struct {
-	own    string // the name of the node's own
-	byName map[string]*v3.FelixPolicy
-	dirty  bool
-	now    *desired.Settings
+	own     string // the name of the node's own
+	byName  map[string]*v3.FelixPolicy
+	tunnels desired.TunnelRules
+	dirty   bool
+	now     *desired.Settings
 }
 
 func newSettings(self string) *settings {
-	return &settings{own: "node." + self, byName: map[string]*v3.FelixPolicy{}, now: desired.DefaultSettings()}
+	return &settings{own: "node." + self, byName: map[string]*v3.FelixPolicy{}, now: desired.DefaultSettings(), tunnels: desired.DefaultSettings().Tunnels}
 }
 
 func (s *settings) put(key api.Key, obj *v3.FelixConfiguration) api.FieldErrors {
@@ -48,13 +49,21 @@ func (s *settings) remove(key api.Key) {
 	s.dirty = true
 }
 
+// setTunnels says how the tunnels are to be guarded.
+func (s *settings) setTunnels(now desired.TunnelRules) {
+	s.dirty = s.dirty || s.tunnels != now
+	s.tunnels = now
+}
+
 // flush hands the settings out if they changed.
 func (s *settings) flush(d *desired.Delta) {
 	if !s.dirty {
 		return
 	}
 	s.dirty = false
-	if now := compileSettings(s.byName[s.own], s.byName["default"]); !now.Equal(s.now) {
+	now := compileSettings(s.byName[s.own], s.byName["default"])
+	now.Tunnels = s.tunnels
+	if !now.Equal(s.now) {
 		s.now, d.Settings = now, now
 	}
 }

@@ -71,6 +71,11 @@ func settingRows(s *desired.Settings) iter.Seq[[]string] {
 		{"reject", strconv.FormatBool(s.Reject)},
 		{"keep connections", strconv.FormatBool(s.KeepConnections)},
 		{"allow invalid", strconv.FormatBool(s.AllowInvalid)},
+		{"VXLAN port", strconv.Itoa(int(s.Tunnels.VXLANPort))},
+		{"VXLAN from", cmp.Or(string(s.Tunnels.VXLANPeers), "anybody")},
+		{"IP-in-IP from", cmp.Or(string(s.Tunnels.IPIPPeers), "anybody")},
+		{"VXLAN from workloads", strconv.FormatBool(s.Tunnels.AllowVXLAN)},
+		{"IP-in-IP from workloads", strconv.FormatBool(s.Tunnels.AllowIPIP)},
 		{"driver", cmp.Or(s.Driver, "any")},
 	})
 }

@@ -80,6 +80,8 @@ type Settings struct {
 	KeepConnections bool
 	// AllowInvalid lets packets of no valid connection state meet policy in place of being dropped (disableConntrackInvalidCheck).
 	AllowInvalid bool
+	// Tunnels is what happens to packets of tunnels.
+	Tunnels TunnelRules
 	// Driver is the wanted packet filter (nftablesMode, iptablesBackend): "" picks one, else "nftables", "iptables" of either kind,
 	// "iptables-nft" or "iptables-legacy".
 	Driver string
@@ -91,7 +93,7 @@ func (s *Settings) Equal(other *Settings) bool { return reflect.DeepEqual(s, oth
 // DefaultSettings returns what holds without any FelixConfiguration.
 func DefaultSettings() *Settings {
 	const tcp, udp = 6, 17
-	s := &Settings{}
+	s := &Settings{Tunnels: TunnelRules{VXLANPort: 4789}}
 	add := func(dir rule.Direction, protocol uint8, ports ...uint16) {
 		for _, port := range ports {
 			s.Failsafe[dir] = append(s.Failsafe[dir], Failsafe{Protocol: protocol, Port: port})

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/weftnet/weft/policy/rule"
 )
 
 // MAC is an Ethernet address.
@@ -29,6 +31,31 @@ const (
 
 // TunnelAddrs are the addresses of one node on its tunnels; the zero Addr is none.
 type TunnelAddrs [TunnelKinds]netip.Addr
+
+// TunnelPeers is the IP set of the hosts that this node takes tunnelled packets from.
+const TunnelPeers rule.SetID = "tunnelpeers"
+
+// TunnelRules say which packets that carry others the packet filter lets pass: VXLAN over both families, and IP-in-IP over IPv4.
+type TunnelRules struct {
+	// VXLANPort is the UDP destination port of VXLAN; 0: none.
+	VXLANPort uint16
+	// VXLANPeers and IPIPPeers are TunnelPeers where this node has such a tunnel: it takes packets of that kind from the set's members, whatever
+	// host endpoint policy says, and drops those of others. Empty: they are packets like any other.
+	VXLANPeers, IPIPPeers rule.SetID
+	// AllowVXLAN and AllowIPIP let workloads send such packets, as far as policy does.
+	AllowVXLAN, AllowIPIP bool
+}
+
+// Sets are the IP sets that the rules refer to.
+func (r TunnelRules) Sets() []rule.SetID {
+	var out []rule.SetID
+	for _, id := range []rule.SetID{r.VXLANPeers, r.IPIPPeers} {
+		if id != "" {
+			out = append(out, id)
+		}
+	}
+	return out
+}
 
 // Tunnel is a VXLAN device of this node (RFC 7348), through which it reaches its peers.
 type Tunnel struct {

@@ -31,6 +31,7 @@ type FelixConfigurationSpec struct {
 	FelixXDP        `json:",inline" later:"there is no XDP acceleration yet"`
 	FelixBPF        `json:",inline" later:"there is no eBPF data plane yet"`
 	FelixBPFMaps    `json:",inline" later:"there is no eBPF data plane yet"`
+	FelixTunnels    `json:",inline"`
 	FelixIPIP       `json:",inline" later:"IP-in-IP is not built yet"`
 	FelixVXLAN      `json:",inline"`
 	FelixWireguard  `json:",inline" later:"encryption is not built yet"`

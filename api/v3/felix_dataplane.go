@@ -10,10 +10,6 @@ import (
 
 // FelixDataplane holds what all data planes have in common.
 type FelixDataplane struct {
-	// AllowIPIPPacketsFromWorkloads lets workloads send IP-in-IP packets themselves.
-	AllowIPIPPacketsFromWorkloads *bool `json:"allowIPIPPacketsFromWorkloads,omitempty" default:"false"`
-	// AllowVXLANPacketsFromWorkloads lets workloads send VXLAN packets to vxlanPort themselves.
-	AllowVXLANPacketsFromWorkloads *bool `json:"allowVXLANPacketsFromWorkloads,omitempty" default:"false"`
 	// CgroupV2Path is where cgroup2 is mounted, if not in the usual place.
 	CgroupV2Path *string `json:"cgroupV2Path,omitempty"`
 	// ChainInsertMode says whether our jumps go to the top of the kernel's chains or to their end.
@@ -30,8 +26,6 @@ type FelixDataplane struct {
 	DeviceRouteSourceAddressIPv6 *string `json:"deviceRouteSourceAddressIPv6,omitempty" format:"ip6" maxLen:"45"`
 	// EndpointStatusPathPrefix is the directory below which endpoint status files are written.
 	EndpointStatusPathPrefix *string `json:"endpointStatusPathPrefix,omitempty" default:"/var/run/calico"`
-	// ExternalNodesList lists further CIDRs whose tunnel packets are accepted.
-	ExternalNodesList []string `json:"externalNodesList,omitzero" format:"net"`
 	// FloatingIPs turns on address translation for floating IPs.
 	FloatingIPs *string `json:"floatingIPs,omitempty" default:"Disabled" enum:"Enabled Disabled"`
 	// IPForwarding lets the agent turn on the kernel's IP forwarding.

@@ -7,6 +7,16 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+// FelixTunnels says whose tunnelled packets are taken.
+type FelixTunnels struct {
+	// AllowIPIPPacketsFromWorkloads lets workloads send IP-in-IP packets themselves.
+	AllowIPIPPacketsFromWorkloads *bool `json:"allowIPIPPacketsFromWorkloads,omitempty" default:"false"`
+	// AllowVXLANPacketsFromWorkloads lets workloads send VXLAN packets to vxlanPort themselves.
+	AllowVXLANPacketsFromWorkloads *bool `json:"allowVXLANPacketsFromWorkloads,omitempty" default:"false"`
+	// ExternalNodesList lists further CIDRs whose tunnel packets are accepted.
+	ExternalNodesList []string `json:"externalNodesList,omitzero" format:"net"`
+}
+
 // FelixIPIP tunes the IP-in-IP overlay.
 type FelixIPIP struct {
 	// IPIPEnabled turns IP-in-IP on or off; absent means on if a pool wants it.

@@ -152,7 +152,8 @@ func TestEveryAgentSettingIsReported(t *testing.T) {
 			v.Set(reflect.ValueOf(new(!standard.Elem().Bool())))
 		}
 		notes := NotYetEffective(obj)
-		if effective := f.Owner == reflect.TypeFor[FelixPolicy]() || f.Owner == reflect.TypeFor[FelixVXLAN](); effective && len(notes) == 0 {
+		inForce := []reflect.Type{reflect.TypeFor[FelixPolicy](), reflect.TypeFor[FelixTunnels](), reflect.TypeFor[FelixVXLAN]()}
+		if effective := slices.Contains(inForce, f.Owner); effective && len(notes) == 0 {
 			continue
 		}
 		if len(notes) != 1 || notes[0].Path != "spec."+f.Name || notes[0].Note == "" {

@@ -60,6 +60,9 @@ func (c *Cluster) Desired(node string) (*desired.State, error) {
 			d.IPSets = append(d.IPSets, change)
 		}
 	}
+	if set := c.tunnelPeersSet(node, settings); set != nil {
+		d.IPSets = append(d.IPSets, *set)
+	}
 	state := desired.NewState()
 	return state, state.Apply(d)
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -60,7 +61,39 @@ func (c *Cluster) settings(node string) (*desired.Settings, error) {
 			out.Failsafe[d] = failsafes(list)
 		}
 	}
+	out.Tunnels = desired.TunnelRules{VXLANPort: 4789, AllowVXLAN: merged["allowVXLANPacketsFromWorkloads"] == true, AllowIPIP: merged["allowIPIPPacketsFromWorkloads"] == true}
+	if port, ok := merged["vxlanPort"].(float64); ok {
+		out.Tunnels.VXLANPort = uint16(port)
+	}
+	if c.tunnelWanted(node, 0) || c.tunnelWanted(node, 1) {
+		out.Tunnels.VXLANPeers = desired.TunnelPeers
+	}
 	return out, nil
+}
+
+// tunnelPeersSet is the set of the hosts that a node takes tunnelled packets from, nil if it takes none.
+func (c *Cluster) tunnelPeersSet(node string, settings *desired.Settings) *desired.IPSetChange {
+	if len(settings.Tunnels.Sets()) == 0 {
+		return nil
+	}
+	set := map[desired.Member]bool{}
+	for _, n := range c.nodes {
+		for family := range 2 {
+			if s := c.end(n.Name, family).subnet; s.IsValid() {
+				set[desired.Member{Prefix: desired.HostPrefix(s.Addr())}] = true
+			}
+		}
+	}
+	for _, name := range []string{"node." + node, "default"} {
+		if f := c.felix[name]; f != nil && f.Spec.ExternalNodesList != nil {
+			for _, text := range f.Spec.ExternalNodesList {
+				p, _ := v3.ParseCIDR(text)
+				set[desired.Member{Prefix: p}] = true
+			}
+			break
+		}
+	}
+	return &desired.IPSetChange{ID: desired.TunnelPeers, Created: true, Added: slices.SortedFunc(maps.Keys(set), desired.Member.Compare)}
 }
 
 func failsafes(list []any) []desired.Failsafe {

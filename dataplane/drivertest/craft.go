@@ -14,6 +14,7 @@ import (
 // IP protocol numbers (IANA).
 const (
 	protoICMP    = 1
+	protoIPIP    = 4
 	protoTCP     = 6
 	protoUDP     = 17
 	protoICMPv6  = 58

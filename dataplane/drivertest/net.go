@@ -114,7 +114,7 @@ func NewNet(t testing.TB) *Net {
 		return nil
 	}))
 	must(t, n.Router.Do(func() (err error) {
-		n.host, err = packet.OpenHost(hostPriority, protoICMP, protoTCP, protoUDP, protoICMPv6, protoOther, protoSCTP, protoUDPLite)
+		n.host, err = packet.OpenHost(hostPriority, protoICMP, protoIPIP, protoTCP, protoUDP, protoICMPv6, protoOther, protoSCTP, protoUDPLite)
 		return err
 	}))
 	t.Cleanup(func() { must(t, n.host.Close()) })

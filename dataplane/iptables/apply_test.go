@@ -51,10 +51,16 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestKernelPrintsWhatWasWritten: what is written in the tool's own words is recognised by another driver, which so writes nothing.
+// TestKernelPrintsWhatWasWritten: what is written in the tool's own words is recognised by another driver, which so writes nothing. The protocol
+// IP-in-IP has no word of the tool's own, but one of the host's list of names.
 func TestKernelPrintsWhatWasWritten(t *testing.T) {
 	for _, flavour := range flavours {
 		ns, view := netnstest.New(t), sample(t)
+		settings := *view.Settings()
+		settings.Tunnels.AllowIPIP = true
+		if err := view.Apply(&desired.Delta{Settings: &settings}); err != nil {
+			t.Fatal(err)
+		}
 		apply(t, openDriver(t, ns, Options{Flavour: flavour}), view, nil)
 		d := openDriver(t, ns, Options{Flavour: flavour})
 		d.synced = true

@@ -30,6 +30,7 @@ var (
 // IP protocol numbers.
 const (
 	protoICMP    = 1
+	protoIPIP    = 4
 	protoTCP     = 6
 	protoUDP     = 17
 	protoICMPv6  = 58

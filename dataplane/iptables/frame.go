@@ -138,11 +138,11 @@ func (b *builder) filter(endpoints []*desired.Endpoint) error {
 		b.pin(chainJudged, []string{branch{}.rule("", mark(own.JudgedMark))})
 	}
 	if b.back() {
-		b.pin(chainFrom, append(fromRules, returnJudged, unknown))
+		b.pin(chainFrom, slices.Concat(b.noTunnels(), fromRules, []string{returnJudged, unknown}))
 		b.pin(chainTo, append(toRules, returnJudged, unknown))
 		b.backward()
 	} else {
-		b.pin(chainFrom, append(fromRules, unknown))
+		b.pin(chainFrom, slices.Concat(b.noTunnels(), fromRules, []string{unknown}))
 		b.onward(toRules)
 	}
 	return b.filterHosts()
@@ -208,7 +208,7 @@ func (b *builder) backward() {
 
 // received begins the way of packets to the host itself.
 func (b *builder) received() []string {
-	rules := b.known(in(workloads))
+	rules := append(b.fromPeers(), b.known(in(workloads))...)
 	if b.fam.v6 {
 		for _, typ := range discoveryTypes {
 			rules = append(rules, in(workloads).and(protocol(false, protoICMPv6), icmpType(b.fam, typ)).rule("", accept))

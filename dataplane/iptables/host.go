@@ -277,12 +277,11 @@ func (b *builder) filterHosts() error {
 	if b.hosts.none() {
 		return nil
 	}
-	b.hook("OUTPUT", []string{
-		out(workloads).rule("", returns),
+	b.hook("OUTPUT", slices.Concat([]string{out(workloads).rule("", returns)}, b.toPeers(), []string{
 		branch{marked(own.AcceptMark)}.rule("", accept),
 		branch{state("DNAT")}.rule("", returns),
 		branch{}.rule("", jump(chainHostOut)),
-	})
+	}))
 	for _, c := range []struct {
 		name string
 		sort hostSort

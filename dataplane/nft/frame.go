@@ -47,6 +47,8 @@ type frame struct {
 	hosts, untracked, preDNAT, forwardPolicy bool
 	// any is the host endpoint for any interface; nil: none.
 	any *endpoint
+	// tunnelPeers is what is known of the IP set desired.TunnelPeers.
+	tunnelPeers shape
 }
 
 // marks reports whether policy before that for host processes can accept packets for all host endpoints.
@@ -119,6 +121,9 @@ func (f frame) chains() []frameChain {
 	if f.hosts {
 		chains = append(chains, f.hostChains()...)
 	}
+	if len(f.settings.Tunnels.Sets()) > 0 {
+		chains = append(chains, frameChain{nft.Chain{Name: chainTunnels}, f.tunnels()})
+	}
 	return chains
 }
 
@@ -170,9 +175,10 @@ func (f frame) midway() []ruleSpec {
 }
 
 func (f frame) input() frameChain {
-	rules := append([]ruleSpec{ruleOf(notFromWorkload, accept)}, f.known()...)
+	others := []ruleSpec{ruleOf(notFromWorkload, accept)}
+	rules := slices.Concat(f.fromPeers(goTo(chainTunnels)), others, f.known())
 	if f.hosts {
-		rules = append(f.known(), ruleOf(notFromWorkload, accept))
+		rules = slices.Concat(f.fromPeers(goTo(chainTunnels)), f.known(), others)
 	}
 	return frameChain{base(chainInput, nft.HookInput, nft.PriorityFilter), slices.Concat(rules, f.midway(), []ruleSpec{
 		ruleOf(isICMPv6, discovery, accept),
@@ -225,11 +231,11 @@ func (f frame) forwarded(fam *family) string {
 
 // from renders the chain that finds the sender of a packet, by its input interface.
 func (f frame) from(fam *family) frameChain {
-	return frameChain{nft.Chain{Name: fromChain(fam)}, []ruleSpec{
+	return frameChain{nft.Chain{Name: fromChain(fam)}, append(f.noTunnels(fam),
 		ruleOf(vmap{iifname, egressMap(fam).Name}),
-		{[]stmt{fromWorkload, counter{}, drop}, "no policy in place for the interface"},
+		ruleSpec{[]stmt{fromWorkload, counter{}, drop}, "no policy in place for the interface"},
 		ruleOf(goTo(toChain(fam))),
-	}}
+	)}
 }
 
 // to renders the chain that finds the receiver of a packet that is allowed so far. A packet to the host has no output interface.
@@ -266,6 +272,7 @@ type framed struct {
 // frameNow is the frame that settings and host endpoints ask for.
 func (l *ledger) frameNow() frame {
 	f := frame{settings: l.view.Settings(), hosts: len(l.hosts) > 0}
+	f.tunnelPeers, _ = l.shape(desired.TunnelPeers)
 	for _, h := range l.hosts {
 		f.untracked = f.untracked || placeRawIn.has(h.host) || placeRawOut.has(h.host)
 		f.preDNAT = f.preDNAT || placePreDNAT.judges(h.host)

@@ -134,7 +134,7 @@ func (f frame) hostIn() frameChain {
 	if f.settings.EndpointToHost != desired.HostReturn {
 		rules = append(rules, ruleOf(fromWorkload, accept))
 	}
-	rules = append(rules, f.acceptedBefore()...)
+	rules = slices.Concat(rules, f.fromPeers(accept), f.acceptedBefore()) // input has dropped those of unknown hosts
 	return frameChain{base(chainHostIn, nft.HookInput, nft.PriorityFilter+1), append(rules, f.meet(placeIn, iifname, "in")...)}
 }
 
@@ -150,7 +150,7 @@ func (f frame) acceptedBefore() []ruleSpec {
 // output judges what comes from processes of the host. They may always talk to workloads. Where an address was translated the output interface
 // is not known yet: that is judged in postrouting.
 func (f frame) output() frameChain {
-	rules := slices.Concat([]ruleSpec{ruleOf(toWorkload, accept)}, f.known(), f.acceptedBefore(),
+	rules := slices.Concat([]ruleSpec{ruleOf(toWorkload, accept)}, f.known(), f.toPeers(), f.acceptedBefore(),
 		[]ruleSpec{ruleOf(translated{}, setMark(own.NATMark), accept)}, f.meet(placeOut, oifname, "out"))
 	return frameChain{base(chainOutput, nft.HookOutput, nft.PriorityFilter), rules}
 }

@@ -162,6 +162,7 @@ func (l *ledger) reshape(id rule.SetID, created bool, before, after shape) {
 		l.next.dropSets = append(l.next.dropSets, name)
 	}
 	if before != after {
+		l.frame.stale = l.frame.stale || id == desired.TunnelPeers
 		for name := range l.setUse[id] {
 			l.dirty[name] = struct{}{}
 		}

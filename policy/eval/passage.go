@@ -124,6 +124,10 @@ func (w *walk) sent() {
 	if w.passage.Out == "" {
 		w.passage.Out = Loopback
 	}
+	if w.known(w.passage.Packet.Dst) {
+		w.guard(w.passage.Out, rule.Egress, rule.Allow, "a tunnelled packet to a known host")
+		return
+	}
 	if !w.passage.Untracked && !w.normal(w.passage.Out, rule.Egress) {
 		return
 	}
@@ -147,9 +151,13 @@ func (w *walk) arrives() {
 		return
 	}
 	w.translate()
-	switch {
+	switch decided, known := w.fromPeer(); {
 	case w.passage.Out != "":
 		w.forward()
+	case decided && !known:
+		w.guard(w.in, rule.Ingress, rule.Deny, "a tunnelled packet of an unknown host")
+	case decided && !w.workload(w.in):
+		w.guard(w.in, rule.Ingress, rule.Allow, "a tunnelled packet of a known host")
 	case w.workload(w.in):
 		w.workloadToHost()
 	case !w.final:
@@ -235,6 +243,10 @@ func (w *walk) hostEndpoint(link string) *desired.HostEndpoint {
 }
 
 func (w *walk) egress() bool {
+	rules, kind := w.View.Settings().Tunnels, w.tunnelled()
+	if kind == vxlan && !rules.AllowVXLAN || kind == ipip && !rules.AllowIPIP {
+		return w.guard(w.in, rule.Egress, rule.Deny, "workloads may not send tunnelled packets (allowVXLANPacketsFromWorkloads, allowIPIPPacketsFromWorkloads)")
+	}
 	return w.evaluate(endpointAt(w.View, w.in), w.in, rule.Egress)
 }
 

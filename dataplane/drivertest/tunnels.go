@@ -1,0 +1,131 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package drivertest
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/eval"
+	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/packet"
+)
+
+// vxlanPort is no port of other cases.
+const vxlanPort = 4789
+
+// Settings of a node with tunnels.
+var (
+	guarded = desired.Settings{EndpointToHost: desired.HostAccept, Tunnels: desired.TunnelRules{
+		VXLANPort: vxlanPort, VXLANPeers: desired.TunnelPeers, IPIPPeers: desired.TunnelPeers,
+	}}
+	permissive = desired.Settings{EndpointToHost: desired.HostAccept, Tunnels: desired.TunnelRules{
+		VXLANPort: vxlanPort, VXLANPeers: desired.TunnelPeers, IPIPPeers: desired.TunnelPeers, AllowVXLAN: true, AllowIPIP: true,
+	}}
+	unguarded = desired.Settings{EndpointToHost: desired.HostAccept, Tunnels: desired.TunnelRules{VXLANPort: vxlanPort}}
+)
+
+// tunnelled is a packet that carries others, and where it must come out.
+type tunnelled struct {
+	from, src, dst string
+	protocol       uint8
+	port           uint16
+	want           string
+}
+
+// Packets of the kinds that carry others.
+func inVXLAN(from, src, dst, want string) tunnelled {
+	return tunnelled{from, src, dst, protoUDP, vxlanPort, want}
+}
+
+// Without ports, each pair of hosts is one connection, in both directions: no case follows on another's.
+func inIPIP(from, src, dst, want string) tunnelled {
+	return tunnelled{from, src, dst, protoIPIP, 0, want}
+}
+
+func inUDP(from, src, dst, want string) tunnelled {
+	return tunnelled{from, src, dst, protoUDP, vxlanPort + 1, want}
+}
+
+// tunnelCases: who may send tunnelled packets to the host, and that workloads send none. The hosts of world are known, those of dmz are not.
+var tunnelCases = []struct {
+	name     string
+	settings desired.Settings
+	members  []string
+	hosts    []*desired.HostEndpoint
+	packets  []tunnelled
+}{
+	{"known hosts", guarded, []string{"192.0.2.77/32", "2001:db8::77/128"}, nil, []tunnelled{
+		inVXLAN(uplink, "world", "host", toHost), inVXLAN(dmz, "dmz", "host", ""), inUDP(dmz, "dmz", "host", toHost),
+		inIPIP(uplink, "world", "host", toHost), inIPIP(dmz, "dmz", "host", ""),
+		inVXLAN(uplink, "world", "dmz", dmz), inIPIP(dmz, "dmz", "world", uplink),
+		inVXLAN(pod1, "pod1", "pod2", ""), inVXLAN(pod1, "pod1", "world", ""), inVXLAN(pod1, "pod1", "host", ""), inUDP(pod1, "pod1", "pod2", pod2),
+		inIPIP(pod1, "pod1", "pod2", ""), inIPIP(pod1, "pod1", "host", ""), inVXLAN(uplink, "world", "pod1", pod1),
+	}},
+	{"one more network is known", guarded, []string{"192.0.2.77/32", "2001:db8::77/128", "203.0.113.0/24", "2001:db8:1::/64"}, nil, []tunnelled{
+		inVXLAN(dmz, "dmz", "host", toHost), inIPIP(dmz, "dmz", "host", toHost),
+	}},
+	{"none is known", guarded, nil, nil, []tunnelled{inVXLAN(uplink, "world", "host", ""), inIPIP(uplink, "world", "host", ""), inUDP(uplink, "world", "host", toHost)}},
+	{"workloads may", permissive, []string{"192.0.2.77/32", "2001:db8::77/128"}, nil, []tunnelled{
+		inVXLAN(pod1, "pod1", "world", uplink), inIPIP(pod1, "pod1", "world", uplink), inVXLAN(pod1, "pod1", "host", ""),
+	}},
+	{"no tunnel here", unguarded, nil, nil, []tunnelled{
+		inVXLAN(dmz, "dmz", "host", toHost), inIPIP(dmz, "dmz", "host", toHost), inVXLAN(pod1, "pod1", "world", ""), inIPIP(pod1, "pod1", "world", ""),
+	}},
+	{"policy of host endpoints leaves tunnels alone", guarded, []string{"192.0.2.77/32", "2001:db8::77/128"},
+		[]*desired.HostEndpoint{at(desired.AnyInterface, desired.HostEndpoint{Normal: bothWays(denyAll)})}, []tunnelled{
+			inVXLAN(uplink, "world", "host", toHost), inUDP(uplink, "world", "host", ""), inVXLAN(dmz, "dmz", "host", ""),
+			inVXLAN(fromHost, "host", "world", uplink), inVXLAN(fromHost, "host", "dmz", ""), inUDP(fromHost, "host", "world", ""),
+			inIPIP(uplink, "world", "host", toHost),
+		}},
+}
+
+// tunnels runs the cases one after the other, as changes of one router.
+func tunnels(t *testing.T, open Open) {
+	b := newJudged(t, open)
+	must(t, packet.OnOneCPU(func() error {
+		source := uint16(1024)
+		var old *desired.State
+		for _, c := range tunnelCases {
+			now := tunnelState(t, c.settings, c.members, c.hosts...)
+			if err := b.program(t, old, now); err != nil {
+				return err
+			}
+			for _, s := range c.packets {
+				for _, v6 := range []bool{false, true} {
+					if v6 && s.protocol == protoIPIP {
+						continue // IPv4 alone
+					}
+					source++
+					p := probe{s.from, eval.Packet{Src: addressOf(s.src, v6), Dst: addressOf(s.dst, v6), Protocol: s.protocol, DstPort: s.port}}
+					if s.port != 0 {
+						p.packet.SrcPort = source
+					}
+					want := expect(now, p)
+					if want.out != s.want {
+						t.Errorf("%s: %v: the judge says %q; want %q\n%s", c.name, p, want.out, s.want, want.why)
+					}
+					if err := b.try(p, want); err != nil {
+						t.Errorf("%s: %v: %v", c.name, p, err)
+					}
+				}
+			}
+			old = now
+		}
+		return nil
+	}))
+}
+
+// tunnelState is a state with known hosts and two workloads that are open.
+func tunnelState(t *testing.T, settings desired.Settings, members []string, hosts ...*desired.HostEndpoint) *desired.State {
+	t.Helper()
+	s := world(t, rule.Allow, 1, 2)
+	known := desired.IPSetChange{ID: desired.TunnelPeers, Created: true}
+	for _, m := range members {
+		known.Added = append(known.Added, desired.Member{Prefix: netip.MustParsePrefix(m)})
+	}
+	must(t, s.Apply(&desired.Delta{IPSets: []desired.IPSetChange{known}, Policies: []*desired.Policy{denyAll}, HostEndpoints: hosts, Settings: &settings}))
+	return s
+}

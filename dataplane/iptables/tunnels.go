@@ -1,0 +1,72 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package iptables
+
+import (
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// vxlan and ipip test for packets that carry others.
+func (b *builder) vxlan() branch {
+	port := []rule.PortRange{{Min: b.settings.Tunnels.VXLANPort, Max: b.settings.Tunnels.VXLANPort}}
+	return branch{protocol(false, protoUDP), (&end{port: "dport"}).portTest(false, port, protoUDP)}
+}
+
+func ipip() branch { return branch{protocol(false, protoIPIP)} }
+
+// tunnelKinds tests for this node's kinds of tunnel.
+func (b *builder) tunnelKinds() []branch {
+	var out []branch
+	if b.settings.Tunnels.VXLANPeers != "" {
+		out = append(out, b.vxlan())
+	}
+	if b.settings.Tunnels.IPIPPeers != "" && !b.fam.v6 {
+		out = append(out, ipip())
+	}
+	return out
+}
+
+// peer tests that a side of a packet, src or dst, is a known host.
+func (b *builder) peer(side string) criterion {
+	return module("-m set --match-set " + b.fam.setName(desired.TunnelPeers) + " " + side)
+}
+
+// peersThere reports whether the set of known hosts is in the kernel; else none is known.
+func (b *builder) peersThere() bool { return b.sets.byName[b.fam.setName(desired.TunnelPeers)] != nil }
+
+// fromPeers lets tunnelled packets of known hosts in, and no others.
+func (b *builder) fromPeers() []string {
+	var rules []string
+	for _, kind := range b.tunnelKinds() {
+		if b.peersThere() {
+			rules = append(rules, kind.and(b.peer("src")).rule("", accept))
+		}
+		rules = append(rules, kind.rule("tunnelled packet of an unknown host", drop))
+	}
+	return rules
+}
+
+// toPeers lets the node send tunnelled packets to known hosts.
+func (b *builder) toPeers() []string {
+	var rules []string
+	for _, kind := range b.tunnelKinds() {
+		if b.peersThere() {
+			rules = append(rules, kind.and(b.peer("dst")).rule("", accept))
+		}
+	}
+	return rules
+}
+
+// noTunnels drops tunnelled packets of workloads.
+func (b *builder) noTunnels() []string {
+	var rules []string
+	if t := b.settings.Tunnels; t.VXLANPort != 0 && !t.AllowVXLAN {
+		rules = append(rules, b.vxlan().rule("workloads may not send VXLAN", drop))
+	}
+	if !b.settings.Tunnels.AllowIPIP && !b.fam.v6 {
+		rules = append(rules, ipip().rule("workloads may not send IP-in-IP", drop))
+	}
+	return rules
+}

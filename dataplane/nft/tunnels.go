@@ -1,0 +1,77 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import "github.com/weftnet/weft/desired"
+
+// chainTunnels lets tunnelled packets of known hosts in, and no others.
+const chainTunnels = "tunnels"
+
+var isIPIP = is{f: l4proto, value: []byte{protoIPIP}}
+
+func (f frame) isVXLAN() []stmt {
+	return []stmt{is{f: l4proto, value: []byte{protoUDP}}, is{f: dport, value: be16(f.settings.Tunnels.VXLANPort)}}
+}
+
+// tunnelled does something with the packets of a family that are of this node's kinds of tunnel.
+func (f frame) tunnelled(fam *family, do ...stmt) []ruleSpec {
+	do = append([]stmt{is{f: nfproto, value: []byte{fam.nfproto}}}, do...)
+	var rules []ruleSpec
+	if f.settings.Tunnels.VXLANPeers != "" {
+		rules = append(rules, ruleOf(append(f.isVXLAN(), do...)...))
+	}
+	if f.settings.Tunnels.IPIPPeers != "" && fam == ipv4 {
+		rules = append(rules, ruleOf(append([]stmt{isIPIP}, do...)...))
+	}
+	return rules
+}
+
+// fromPeers leads tunnelled packets to a verdict.
+func (f frame) fromPeers(verdict then) []ruleSpec {
+	return append(f.tunnelled(ipv4, verdict), f.tunnelled(ipv6, verdict)...)
+}
+
+// tunnels renders chainTunnels.
+func (f frame) tunnels() []ruleSpec {
+	var rules []ruleSpec
+	for _, fam := range families {
+		for _, known := range f.peersIn(fam, fam.saddr) {
+			rules = append(rules, ruleOf(is{f: nfproto, value: []byte{fam.nfproto}}, known, accept))
+		}
+	}
+	return append(rules, ruleSpec{[]stmt{counter{}, drop}, "tunnelled packet of an unknown host"})
+}
+
+// toPeers lets the node send tunnelled packets to known hosts.
+func (f frame) toPeers() []ruleSpec {
+	var rules []ruleSpec
+	for _, fam := range families {
+		for _, known := range f.peersIn(fam, fam.daddr) {
+			rules = append(rules, f.tunnelled(fam, known, accept)...)
+		}
+	}
+	return rules
+}
+
+// peersIn looks an address up in the kernel's sets of known hosts.
+func (f frame) peersIn(fam *family, addr *field) []stmt {
+	out := []stmt{in{fields: []*field{addr}, set: f.tunnelPeers.hostSet(desired.TunnelPeers, fam)}}
+	if f.tunnelPeers.nets[fam.index()] {
+		out = append(out, in{fields: []*field{addr}, set: f.tunnelPeers.netSet(desired.TunnelPeers, fam)})
+	}
+	return out
+}
+
+// noTunnels drops tunnelled packets of workloads.
+func (f frame) noTunnels(fam *family) []ruleSpec {
+	var rules []ruleSpec
+	end := []stmt{fromWorkload, counter{}, drop}
+	if t := f.settings.Tunnels; t.VXLANPort != 0 && !t.AllowVXLAN {
+		rules = append(rules, ruleSpec{append(f.isVXLAN(), end...), "workloads may not send VXLAN"})
+	}
+	if !f.settings.Tunnels.AllowIPIP && fam == ipv4 {
+		rules = append(rules, ruleSpec{append([]stmt{isIPIP}, end...), "workloads may not send IP-in-IP"})
+	}
+	return rules
+}

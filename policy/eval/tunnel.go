@@ -1,0 +1,62 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package eval
+
+import (
+	"net/netip"
+
+	"github.com/weftnet/weft/policy/rule"
+)
+
+// encapsulation is what a packet carries others in.
+type encapsulation uint8
+
+const (
+	plain encapsulation = iota
+	vxlan
+	ipip
+)
+
+// tunnelled tells what the packet is as desired.TunnelRules see it.
+func (w *walk) tunnelled() encapsulation {
+	const protoIPIP, protoUDP = 4, 17
+	p := w.passage.Packet
+	switch port := w.View.Settings().Tunnels.VXLANPort; {
+	case p.Protocol == protoUDP && port != 0 && p.DstPort == port:
+		return vxlan
+	case p.Protocol == protoIPIP && p.Dst.Is4():
+		return ipip
+	}
+	return plain
+}
+
+// peers is the set of the hosts that may send such a packet to this node; empty where it is a packet like any other.
+func (w *walk) peers() rule.SetID {
+	switch rules := w.View.Settings().Tunnels; w.tunnelled() {
+	case vxlan:
+		return rules.VXLANPeers
+	case ipip:
+		return rules.IPIPPeers
+	}
+	return ""
+}
+
+// fromPeer tells whether it is decided by its sender alone if the node takes the packet, and whether it does.
+func (w *walk) fromPeer() (decided, known bool) {
+	return w.peers() != "", w.known(w.passage.Packet.Src)
+}
+
+// known tells whether the other side of a tunnelled packet is a known host.
+func (w *walk) known(other netip.Addr) bool {
+	set, ok := w.View.IPSet(w.peers())
+	if !ok {
+		return false
+	}
+	for m := range set.Members {
+		if m.Prefix.Contains(other) {
+			return true
+		}
+	}
+	return false
+}
