@@ -72,10 +72,11 @@ func isLeaf(v reflect.Value) bool {
 
 // value checks one scalar against the limits of its field.
 func (c checker) value(v reflect.Value, f *shape.Field, r report) {
-	if d, ok := v.Interface().(metav1.Duration); ok && d.Duration < 0 {
-		r.add("%s is negative; write a duration as in 30s or 1m30s", d.Duration)
-	}
 	switch {
+	case v.Type() == durationType:
+		if d := v.Interface().(metav1.Duration).Duration; d < 0 {
+			r.add("%s is negative; write a duration as in 30s or 1m30s", d)
+		}
 	case v.CanInt():
 		checkRange(v.Int(), f, r)
 	case v.CanUint():
@@ -89,6 +90,8 @@ func (c checker) value(v reflect.Value, f *shape.Field, r report) {
 		}
 	}
 }
+
+var durationType = reflect.TypeFor[metav1.Duration]()
 
 func checkRange(n int64, f *shape.Field, r report) {
 	switch {

@@ -48,20 +48,25 @@ func (e FieldErrors) Err() error {
 type report struct {
 	path  string
 	field string // below path
+	entry int    // of the field, a list, counted from one; 0: all of it
 	all   *FieldErrors
 }
 
-func (r report) at(field string) report { return report{r.place(), field, r.all} }
+func (r report) at(field string) report { return report{path: r.place(), field: field, all: r.all} }
 
 func (r report) item(i int) report {
-	return report{path: r.place() + "[" + strconv.Itoa(i) + "]", all: r.all}
+	return report{path: r.path, field: r.field, entry: i + 1, all: r.all}
 }
 
 func (r report) place() string {
-	if r.path == "" || r.field == "" {
-		return r.path + r.field
+	place := r.path + r.field
+	if r.path != "" && r.field != "" {
+		place = r.path + "." + r.field
 	}
-	return r.path + "." + r.field
+	if r.entry > 0 {
+		place += "[" + strconv.Itoa(r.entry-1) + "]"
+	}
+	return place
 }
 
 // add notes what is wrong at the path.
