@@ -8,7 +8,8 @@
 // calculation's view of a made-up namespace of many applications. There policies select all workloads: policy i lets application i reach
 // them, and be reached by them, on three TCP ports, and its monitoring on a fourth. So both ends of a connection stand behind all
 // policies, with two rules each way in each. Client and server belong to the last application: where rules are tried one after the other, all
-// come before the one that matches. An application has ten workloads, all but those two on other nodes.
+// come before the one that matches. An application has ten workloads, all but those two on other nodes. Beside that there is a router whose
+// policies differ in the port instead: policy i lets everybody in the namespace talk on two ports of its own.
 package filterbench
 
 import (
@@ -33,12 +34,13 @@ type Config struct {
 // routers are the contenders.
 var routers = []setup{
 	{name: "bare"},
-	{name: "1", policies: 1, open: openNFT(nft.Options{})},
-	{name: "100", policies: 100, open: openNFT(nft.Options{})},
-	{name: "1000", policies: 1000, open: openNFT(nft.Options{})},
-	{name: "100 plain", policies: 100, open: openNFT(nft.Options{Plain: true})},
-	{name: "100 iptables-nft", policies: 100, open: openIPTables(xtables.NFT)},
-	{name: "100 iptables-legacy", policies: 100, open: openIPTables(xtables.Legacy)},
+	{"1", 1, byPeer, openNFT(nft.Options{})},
+	{"100", 100, byPeer, openNFT(nft.Options{})},
+	{"1000", 1000, byPeer, openNFT(nft.Options{})},
+	{"100 plain", 100, byPeer, openNFT(nft.Options{Plain: true})},
+	{"1000 ports", 1000, byPort, openNFT(nft.Options{})},
+	{"100 iptables-nft", 100, byPeer, openIPTables(xtables.NFT)},
+	{"100 iptables-legacy", 100, byPeer, openIPTables(xtables.Legacy)},
 }
 
 func openNFT(o nft.Options) func() (driver, error) {
@@ -57,6 +59,7 @@ var comparisons = []struct {
 	target                     measure.Target
 }{
 	{"connect+request+close, 1,000 policies", "1000", "1 policy", "1", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.95)},
+	{"connect+request+close, 1,000 policies about ports", "1000 ports", "1 policy", "1", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.95)},
 	{"request/response, 1,000 policies", "1000", "1 policy", "1", traffic.RequestResponse, measure.Rate("req"), measure.AtLeast(0.95)},
 	{"connect+request+close, 100 policies", "100", "plain rendering", "100 plain", traffic.Connect, measure.Rate("conn"), measure.AtLeast(1.7)},
 	{"connect+request+close, 1 policy", "1", "bare routing", "bare", traffic.Connect, measure.Rate("conn"), measure.AtLeast(0.82)},

@@ -11,6 +11,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/bench/traffic"
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/sys/netlink"
@@ -22,6 +23,7 @@ import (
 type setup struct {
 	name     string
 	policies int
+	policy   func(i, of int) api.Object
 	open     func() (driver, error)
 }
 
@@ -69,7 +71,7 @@ func (s setup) build(ctx context.Context) (_ *router, err error) {
 	if err := r.ns.Do(func() (err error) { r.driver, err = s.open(); return err }); err != nil {
 		return nil, err
 	}
-	_, err = r.driver.Apply(ctx, view(s.policies), nil)
+	_, err = r.driver.Apply(ctx, view(s.policies, s.policy), nil)
 	return r, err
 }
 

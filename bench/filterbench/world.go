@@ -28,10 +28,10 @@ func address(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 65, byte(i),
 func iface(i int) string { return fmt.Sprint("cali", i) }
 
 // view is what the node of client and server ought to be with a number of policies.
-func view(policies int) desired.View {
+func view(policies int, policy func(i, of int) api.Object) desired.View {
 	objects := []api.Object{calctest.Namespace("shop", nil)}
 	for i := range policies {
-		objects = append(objects, policy(i))
+		objects = append(objects, policy(i, policies))
 		for n := range members {
 			objects = append(objects,
 				workload(fmt.Sprintf("app-%d-%d", i, n), "other", application(i), netip.AddrFrom4([4]byte{10, 66 + byte(i>>8), byte(i), byte(n)})),
@@ -58,22 +58,39 @@ func workload(name, node, app string, addr netip.Addr) *v3.WorkloadEndpoint {
 	return calctest.Endpoint("shop/"+name, node, calctest.Labels{"app": app}, addr.String())
 }
 
-// policy lets application i talk with everybody in the namespace.
-func policy(i int) api.Object {
+// byPeer lets application i talk with everybody in the namespace.
+func byPeer(i, _ int) api.Object {
+	return both(i, entry{application(i), []int{80, 443, port}}, entry{monitor(i), []int{metricsPort}})
+}
+
+// byPort lets everybody in the namespace talk on two ports.
+func byPort(i, of int) api.Object {
+	return both(i, entry{"", []int{port + 1 + i - of}}, entry{"", []int{20000 + i}})
+}
+
+// entry is what a policy lets in and out: an application, everybody if empty, and ports.
+type entry struct {
+	app   string
+	ports []int
+}
+
+// both is a policy for all workloads and both directions.
+func both(i int, entries ...entry) api.Object {
 	return calctest.Policy(fmt.Sprintf("shop/app-%04d", i), func(p *v3.NetworkPolicySpec) {
 		p.Selector = "all()"
 		p.Types = []v3.PolicyType{v3.Ingress, v3.Egress}
-		for _, rule := range []v3.Rule{
-			calctest.ToPort(v3.Allow, intstr.FromInt(metricsPort)),
-			calctest.ToPort(v3.Allow, intstr.FromInt(80), intstr.FromInt(443), intstr.FromInt(port)),
-		} {
-			peer := &v3.EntityRule{Selector: fmt.Sprintf("app == '%s'", application(i))}
-			if len(rule.Destination.Ports) == 1 {
-				peer.Selector = fmt.Sprintf("app == '%s'", monitor(i))
+		for _, e := range entries {
+			peer := "all()"
+			if e.app != "" {
+				peer = fmt.Sprintf("app == '%s'", e.app)
 			}
-			in, out := rule, rule
-			in.Source = peer
-			out.Destination = &v3.EntityRule{Selector: peer.Selector, Ports: rule.Destination.Ports}
+			var ports []intstr.IntOrString
+			for _, n := range e.ports {
+				ports = append(ports, intstr.FromInt(n))
+			}
+			in, out := calctest.ToPort(v3.Allow, ports...), calctest.ToPort(v3.Allow, ports...)
+			in.Source = &v3.EntityRule{Selector: peer}
+			out.Destination.Selector = peer
 			p.Ingress, p.Egress = append(p.Ingress, in), append(p.Egress, out)
 		}
 	})

@@ -90,30 +90,6 @@ func RequestResponse(ctx context.Context, e Ends, d time.Duration) (float64, err
 	return e.run(ctx, d, echo, drive, &done)
 }
 
-// Connect returns the connections a second, each with one request and one response.
-func Connect(ctx context.Context, e Ends, d time.Duration) (float64, error) {
-	var done atomic.Int64
-	drive := func(dial func() (net.Conn, error), deadline time.Time) error {
-		buffer := make([]byte, request)
-		for time.Now().Before(deadline) {
-			conn, err := dial()
-			if err != nil {
-				return err
-			}
-			// Reset instead of waiting in TIME_WAIT, so that a long run does not use up the ports.
-			_ = conn.(*net.TCPConn).SetLinger(0)
-			err = roundTrip(conn, buffer)
-			_ = conn.Close()
-			if err != nil {
-				return err
-			}
-			done.Add(1)
-		}
-		return nil
-	}
-	return e.run(ctx, d, echo, drive, &done)
-}
-
 // Datagrams returns the 64-byte UDP datagrams a second that arrive, sent as fast as one sender can.
 func Datagrams(ctx context.Context, e Ends, d time.Duration) (float64, error) {
 	var server net.PacketConn

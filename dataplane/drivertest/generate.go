@@ -103,6 +103,11 @@ func (g *generator) state(t testing.TB) *desired.State {
 		ids = append(ids, id)
 		d.Policies = append(d.Policies, &desired.Policy{ID: id, Rules: [2][]rule.Rule{g.peerRules(id, 0), g.peerRules(id, 1)}})
 	}
+	for i := range g.rnd.IntN(4) {
+		id := rule.PolicyID{Kind: rule.KindNetworkPolicy, Namespace: "ns", Name: fmt.Sprintf("ports%d", i)}
+		ids = append(ids, id)
+		d.Policies = append(d.Policies, &desired.Policy{ID: id, Rules: [2][]rule.Rule{g.portRules(id, 0), g.portRules(id, 1)}})
+	}
 	profiles := []rule.PolicyID{{Kind: rule.KindProfile, Name: "a"}, {Kind: rule.KindProfile, Name: "b"}}
 	for _, id := range profiles {
 		p := &desired.Policy{ID: id, Rules: [2][]rule.Rule{g.rules(id, 0), g.rules(id, 1)}}
@@ -226,6 +231,19 @@ func (g *generator) peerRules(id rule.PolicyID, dir int) []rule.Rule {
 		case 1:
 			peer.Sets = append(peer.Sets, pick(g, g.nets...))
 		}
+	}
+	return rules
+}
+
+// portRules are rules that all name destination ports, and allow or deny.
+func (g *generator) portRules(id rule.PolicyID, dir int) []rule.Rule {
+	rules := g.rules(id, dir)
+	for i := range rules {
+		r := &rules[i]
+		r.Action = pick(g, rule.Allow, rule.Allow, rule.Deny)
+		m := &r.Match
+		m.Protocol, m.ICMP, m.NotICMP = pick[uint8](g, protoTCP, protoUDP, protoSCTP), nil, nil
+		m.Dst.Ports, m.Dst.PortSets = some(g, 2, func() rule.PortRange { p := g.port(); return rule.PortRange{Min: p, Max: p} }), nil
 	}
 	return rules
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
@@ -158,16 +159,38 @@ func TestCountersOfLookups(t *testing.T) {
 	}
 	old, now := state(3), state(4)
 	apply(t, d, old, nil)
-	for _, port := range []string{"1", "2", "2", "3"} {
-		check(t, send(p.a, "10.65.0.2:"+port))
-	}
+	p.sendTo(t, d, "1", "2", "2", "3")
 	apply(t, d, now, desired.Diff(old, now))
-	check(t, send(p.a, "10.65.0.2:4"))
-	hits, err := d.Hits()
-	check(t, err)
+	hits := p.sendTo(t, d, "4")
 	if hits["one"] != 1 || hits["two"] != 2 || hits["to3"] != 0 || hits["to4"] != 1 {
 		t.Errorf("hits %v; want one 1, two 2, to4 1", hits)
 	}
+}
+
+// sendTo sends a datagram from one workload to ports of the other, one after the other. It waits until a rule of the sender and one of the receiver
+// have counted each, and returns the counters.
+func (p *path) sendTo(t *testing.T, d *Driver, ports ...string) map[rule.ID]uint64 {
+	t.Helper()
+	count := func() (hits map[rule.ID]uint64, n uint64) {
+		hits, err := d.Hits()
+		check(t, err)
+		for _, packets := range hits {
+			n += packets
+		}
+		return hits, n
+	}
+	hits, before := count()
+	for _, port := range ports {
+		check(t, send(p.a, "10.65.0.2:"+port))
+		now := before
+		for deadline := time.Now().Add(5 * time.Second); now < before+2; hits, now = count() {
+			if time.Now().After(deadline) {
+				t.Fatalf("no rule has counted the packet to port %s: %v", port, hits)
+			}
+		}
+		before = now
+	}
+	return hits
 }
 
 func TestReadBackConfirms(t *testing.T) {

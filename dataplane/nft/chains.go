@@ -25,8 +25,8 @@ type chainSpec struct {
 	profiles []rule.PolicyID
 	end      ending
 	indexed  bool // one tier, by peer
-	// hit: the rule of a look-up that has matched.
-	hit *ruleSpec
+	// fixed: what a look-up leads to.
+	fixed *fixed
 }
 
 // ending is what follows tiers that leave a packet undecided.
@@ -91,19 +91,22 @@ func (s chainSpec) hash() string {
 	return hash(b)
 }
 
-// Levels of chains: endpoints, indexed tiers, tiers, policies, rules of look-ups.
+// Levels of chains: endpoints, indexed tiers, tiers, policies, rules about a port, rules of look-ups.
 const (
 	endpointLevel = iota
 	indexLevel
 	tierLevel
 	policyLevel
+	portLevel
 	hitLevel
 	levels
 )
 
 func (s chainSpec) level() int {
 	switch {
-	case s.hit != nil:
+	case s.fixed != nil && len(s.fixed.jumps) > 0:
+		return portLevel
+	case s.fixed != nil:
 		return hitLevel
 	case s.isPolicy:
 		return policyLevel
@@ -148,8 +151,8 @@ func (r renderer) chain(s chainSpec) (rendered, error) {
 	var out rendered
 	var err error
 	switch {
-	case s.hit != nil:
-		out.rules = []ruleSpec{*s.hit}
+	case s.fixed != nil:
+		out.rules, out.jumps = s.fixed.rules, s.fixed.jumps
 	case s.isPolicy:
 		var p *desired.Policy
 		if p, err = r.find(s.policy); err == nil {
@@ -243,6 +246,9 @@ func canPass(p *desired.Policy, dir rule.Direction) bool {
 func (r renderer) tier(out *rendered, s chainSpec, t desired.TierPolicies) error {
 	for left := t.Policies; len(left) > 0; {
 		n, err := r.merged(out, s, left)
+		if n == 0 && err == nil {
+			n, err = r.byPort(out, s, left)
+		}
 		if n == 0 && err == nil {
 			n, err = 1, r.policies(out, s, left[0])
 		}

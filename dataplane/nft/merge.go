@@ -75,12 +75,8 @@ func valuesOf(m *rule.Match, f *family) (v values, ok bool) {
 			v = v.with(side.addr, hosts)
 		}
 	}
-	protocols := [][]byte{{m.Protocol}}
-	if m.Protocol == 0 {
-		protocols = [][]byte{{protoTCP}, {protoUDP}, {protoSCTP}} // of rules with ports
-	}
 	if m.Protocol != 0 || len(m.Dst.Ports) > 0 {
-		v = v.with(l4proto, protocols)
+		v = v.with(l4proto, protocolsOf(m))
 	}
 	if len(m.Dst.Ports) > 0 {
 		list, few := portsOf(m.Dst.Ports)
@@ -95,6 +91,14 @@ func valuesOf(m *rule.Match, f *family) (v values, ok bool) {
 		}
 	}
 	return v, len(v.keys) > 0 && len(v.keys) <= mergeKeys
+}
+
+// protocolsOf lists the protocols of a match with a protocol or with ports.
+func protocolsOf(m *rule.Match) [][]byte {
+	if m.Protocol == 0 {
+		return [][]byte{{protoTCP}, {protoUDP}, {protoSCTP}}
+	}
+	return [][]byte{{m.Protocol}}
 }
 
 // hostsOf returns the addresses of one family, if the prefixes are single addresses and some are of the family; none at all will do.
@@ -178,11 +182,6 @@ func (k *constSet) finish(fields []*field) {
 	k.set.Name = "const/" + hash(content)
 }
 
-// hitSpec is the chain of one rule of a look-up.
-func (s chainSpec) hitSpec(r ruleSpec) chainSpec {
-	return chainSpec{name: "rule/" + s.role.tag + s.fam.tag + "/" + hash([]byte(r.String())), fam: s.fam, role: s.role, hit: &r}
-}
-
 // merged renders the first policies of a tier as one look-up, if their rules allow it, and returns how many it took.
 func (r renderer) merged(out *rendered, s chainSpec, ids []rule.PolicyID) (int, error) {
 	var rules []rule.Rule
@@ -207,10 +206,9 @@ func (r renderer) merged(out *rendered, s chainSpec, ids []rule.PolicyID) (int, 
 
 // mergeable is the content of a policy's rules in a direction if chains of tiers may contain them, else empty.
 func mergeable(p *desired.Policy, dir rule.Direction) string {
-	for _, f := range families {
-		if (renderer{}).run(nil, p.Rules[dir], f) == len(p.Rules[dir]) {
-			return hash(fmt.Appendf(nil, "%v", p.Rules[dir]))
-		}
+	merges := func(f *family) bool { return (renderer{}).run(nil, p.Rules[dir], f) == len(p.Rules[dir]) }
+	if namesPorts(p, dir) || slices.ContainsFunc(families[:], merges) {
+		return hash(fmt.Appendf(nil, "%v", p.Rules[dir]))
 	}
 	return ""
 }

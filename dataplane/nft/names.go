@@ -17,6 +17,8 @@ import (
 //	ep/in4/<hash>               what an endpoint's packets pass, shared by all endpoints with the same policies in the same order
 //	tier/in4/<hash>             a tier whose policies can pass to the next, or those of its policies that concern some peers
 //	index/in4/<hash>, peers/in4/<hash>   a tier with many policies, and the map from peers to tier/in4/...
+//	rule/in4/<hash>             what a rule of a look-up ends with
+//	ports/in4/<hash>            the rules about a port
 //	host4/<set> net4/<set> port4/<set>   members of an IP set
 //	const/<hash>                a list of ports or prefixes in a rule
 

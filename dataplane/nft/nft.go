@@ -31,7 +31,7 @@ type Options struct {
 	// Log gets what was refused and tried again; nil discards it.
 	Log *slog.Logger
 
-	indexFrom int // for tests; 0: the constant
+	indexFrom, portsFrom int // for tests; 0: the constants
 }
 
 // Driver is the nftables data plane of one network namespace. It implements [dataplane.Driver].

@@ -25,6 +25,7 @@ var renderings = map[string]rendering{
 	"sample.nft":  {state: sample},
 	"indexed.nft": {sample, Options{indexFrom: 1}, &desired.Settings{EndpointToHost: desired.HostAccept, Reject: true, AllowInvalid: true}},
 	"hosts.nft":   {state: hosts},
+	"ports.nft":   {state: byPort},
 	"plain.nft":   {state: sample, options: Options{Plain: true}},
 }
 

@@ -49,6 +49,9 @@ func (w *walker) state(t testing.TB) *desired.State {
 		}
 		policies = append(policies, w.b.policy(np(fmt.Sprintf("peers%d", i)), in, out))
 	}
+	for i := range w.pick(5) { // about ports
+		policies = append(policies, w.b.policy(np(fmt.Sprintf("ports%d", i)), w.portRules(nets), w.portRules(nets)))
+	}
 	profiles := []rule.PolicyID{w.b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})}
 	w.part(2)
 	for i := range w.pick(5) {
@@ -150,6 +153,20 @@ func (w *walker) rules(nets, named []rule.Set) []rule.Rule {
 	return out
 }
 
+// portRules are rules that all name ports.
+func (w *walker) portRules(nets []rule.Set) []rule.Rule {
+	var out []rule.Rule
+	for range w.pick(4) {
+		r := allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(uint16(80 + w.pick(8)))}})
+		if w.pick(3) > 0 {
+			r.Match.Src.Sets = []rule.Set{nets[w.pick(len(nets))]}
+		}
+		r.ID = rule.ID(hash(fmt.Appendf(nil, "%v", r)))
+		out = append(out, r)
+	}
+	return out
+}
+
 func (w *walker) tiers(policies []rule.PolicyID) []desired.TierPolicies {
 	var out []desired.TierPolicies
 	for i := range w.pick(3) {
@@ -169,7 +186,7 @@ func (w *walker) tiers(policies []rule.PolicyID) []desired.TierPolicies {
 // TestWalk steps through random states by deltas: after each the kernel must hold what programming from nothing would give, and the
 // fast path must have been taken.
 func TestWalk(t *testing.T) {
-	for name, o := range map[string]Options{"index all": {indexFrom: 1}, "index some": {indexFrom: 2}, "optimised": {}, "plain": {Plain: true}} {
+	for name, o := range map[string]Options{"index all": {indexFrom: 1}, "index some": {indexFrom: 2, portsFrom: 4}, "by port": {portsFrom: 2}, "optimised": {}, "plain": {Plain: true}} {
 		t.Run(name, func(t *testing.T) { walk(t, o) })
 	}
 }
@@ -180,7 +197,7 @@ func walk(t *testing.T, o Options) {
 	d := openDriver(t, newNS(t), o)
 	old := w.state(t)
 	apply(t, d, old, nil)
-	indexes := 0
+	indexes, byPort := 0, 0
 	for step := range 150 {
 		now := w.state(t)
 		delta := desired.Diff(old, now)
@@ -199,9 +216,17 @@ func walk(t *testing.T, o Options) {
 			t.Fatalf("seed %d step %d: %d differences", seed, step, n)
 		}
 		indexes += len(d.ledger.peers)
+		for _, c := range d.ledger.chains {
+			if c.spec.level() == portLevel {
+				byPort++
+			}
+		}
 		old = now
 	}
 	if indexes == 0 && o.indexFrom == 1 {
 		t.Error("no indexed tier seen")
+	}
+	if byPort == 0 && o.portsFrom == 2 {
+		t.Error("no chain about a port seen")
 	}
 }
