@@ -28,7 +28,7 @@ type path struct {
 	ends   traffic.Ends
 }
 
-func newPath(b *testing.B) path {
+func newPath(b testing.TB) path {
 	b.Helper()
 	p := path{router: netnstest.New(b), ends: traffic.Ends{Client: netnstest.New(b), Server: netnstest.New(b), Addr: netip.MustParseAddr("10.65.0.2"), Port: 9000}}
 	for i, end := range []*netns.NS{p.ends.Client, p.ends.Server} {
