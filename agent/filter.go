@@ -6,6 +6,8 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 
 	"github.com/weftnet/weft/agent/driver"
 	"github.com/weftnet/weft/api"
@@ -54,11 +56,16 @@ func (a *Agent) filterReport(problems *[]agentapi.Problem) agentapi.ComponentSta
 	s := a.loop.filter.report(a.loop.synced)
 	d := a.filter.Decision()
 	s.Driver, s.Reason, s.Rejected = d.Driver, d.Reason, d.Rejected
-	if d.Unmet != "" {
+	add := func(field, reason string) {
 		settings := api.Key{Resource: api.FelixConfigurations, Name: "default"}
-		*problems = append(*problems, agentapi.Problem{
-			Object: settings.String(), Field: "spec.nftablesMode, spec.iptablesBackend", Reason: d.Unmet + "; the node uses " + d.Driver,
-		})
+		*problems = append(*problems, agentapi.Problem{Object: settings.String(), Field: field, Reason: reason})
+	}
+	if d.Unmet != "" {
+		add("spec.nftablesMode, spec.iptablesBackend", d.Unmet+"; the node uses "+d.Driver)
+	}
+	refused := a.loop.filter.refused
+	for _, part := range slices.Sorted(maps.Keys(refused)) {
+		add(part.String(), "the kernel refuses it, and what it took before stays in force; it is tried again: "+refused[part].Error())
 	}
 	return s
 }

@@ -119,6 +119,7 @@ type part struct {
 	writer   writer
 	dirty    bool // the next Apply compares with the kernel
 	err      error
+	refused  map[dataplane.Setting]error // what the kernel refuses of the settings; tried again like all that failed
 	backoff  time.Duration
 	retryAt  time.Time
 	applies  int
@@ -322,6 +323,9 @@ func setRoutes(e *endpointState, revision uint64, err error) {
 // apply runs one writer; set enters its report into the endpoints' states, nil if they do not depend on it. A delta that could not be applied makes the writer dirty: the next attempt compares with the kernel,
 // so no change is lost.
 func (l *loop) apply(ctx context.Context, p *part, delta *desired.Delta, now time.Time, set func(*endpointState, uint64, error)) {
+	if len(p.refused) > 0 && !now.Before(p.retryAt) {
+		p.dirty = true
+	}
 	if delta == nil && !p.dirty {
 		return
 	}
@@ -335,18 +339,30 @@ func (l *loop) apply(ctx context.Context, p *part, delta *desired.Delta, now tim
 	report, err := p.writer.Apply(ctx, view, delta)
 	p.applies++
 	p.repaired += report.Repaired
-	if err != nil {
-		if p.err == nil || p.err.Error() != err.Error() {
-			l.log.Error("not programmed, retrying", "part", p.name, "error", err)
-		}
-		p.dirty, p.backoff = true, min(max(2*p.backoff, retryFirst), retryMost)
+	l.complain(p, err, report.Settings)
+	switch {
+	case err != nil || len(report.Settings) > 0 && !now.Before(p.retryAt):
+		p.backoff = min(max(2*p.backoff, retryFirst), retryMost)
 		p.retryAt = now.Add(p.backoff)
-	} else {
-		p.dirty, p.backoff = false, 0
+	case len(report.Settings) == 0:
+		p.backoff = 0
 	}
+	p.dirty, p.refused = err != nil, report.Settings
 	p.err = err
 	if set != nil {
 		l.record(view, report, set)
+	}
+}
+
+// complain logs what goes wrong, once.
+func (l *loop) complain(p *part, err error, refused map[dataplane.Setting]error) {
+	if err != nil && (p.err == nil || p.err.Error() != err.Error()) {
+		l.log.Error("not programmed, retrying", "part", p.name, "error", err)
+	}
+	for part, why := range refused {
+		if p.refused[part] == nil {
+			l.log.Error("a setting is not in force, retrying", "part", p.name, "setting", part, "error", why)
+		}
 	}
 }
 
@@ -388,7 +404,7 @@ func (l *loop) forgetStatus(ids []desired.EndpointID) {
 func (l *loop) nextRetry(now time.Time) time.Duration {
 	var wait time.Duration
 	for _, p := range []*part{l.filter, l.tunnels, l.routes} {
-		if p.err == nil {
+		if p.err == nil && len(p.refused) == 0 {
 			continue
 		}
 		due := max(p.retryAt.Sub(now), time.Millisecond)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/weftnet/weft/api"
@@ -28,6 +29,7 @@ type fakeKernel struct {
 	held     map[desired.EndpointID]bool
 	tunnels  desired.TunnelAddrs
 	fail     error
+	refused  map[dataplane.Setting]error
 	full     int // applies that compared everything
 	damage   int // what the next of those repairs
 	deltas   int
@@ -55,7 +57,7 @@ func (f *fakeKernel) Apply(_ context.Context, view desired.View, delta *desired.
 	for t := range view.Tunnels() {
 		f.tunnels[t.Kind] = t.Addr
 	}
-	var report dataplane.Report
+	report := dataplane.Report{Settings: f.refused}
 	if delta == nil {
 		f.full++
 		report.Repaired, f.damage = f.damage, 0
@@ -223,6 +225,39 @@ func TestAFailedApplyIsComparedWithTheKernelLater(t *testing.T) {
 	if b.filter.full == full {
 		t.Error("the retry must compare with the kernel: the failed delta may be half done")
 	}
+}
+
+// TestARefusedSettingIsTriedAgain: meanwhile workloads start, and a change costs no comparison with the kernel.
+func TestARefusedSettingIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.filter.refused = map[dataplane.Setting]error{dataplane.DenyAction: errors.New("no module")}
+		b.sync()
+		full := b.filter.full
+		if err := b.wait("a", b.add("a")); err != nil || b.loop.unready.Load() != nil {
+			t.Errorf("a workload cannot be started: %v", err)
+		}
+		b.settle()
+		if b.filter.full != full || len(b.loop.filter.refused) != 1 || b.loop.filter.err != nil {
+			t.Errorf("%d comparisons with the kernel for one change; refused %v, error %v", b.filter.full-full, b.loop.filter.refused, b.loop.filter.err)
+		}
+		time.Sleep(2 * retryMost)
+		b.settle()
+		if n := b.filter.full - full; n < 2 || n > 20 {
+			t.Errorf("tried again %d times in %s", n, 2*retryMost)
+		}
+		b.filter.mu.Lock()
+		b.filter.refused = nil
+		b.filter.mu.Unlock()
+		time.Sleep(2 * retryMost)
+		b.settle()
+		full = b.filter.full
+		time.Sleep(2 * retryMost)
+		b.settle()
+		if len(b.loop.filter.refused) != 0 || b.filter.full != full {
+			t.Errorf("in force at last: refused %v, compared %d times more", b.loop.filter.refused, b.filter.full-full)
+		}
+	})
 }
 
 // damage signals an event with n objects to repair and waits until that is done.

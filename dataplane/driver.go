@@ -37,6 +37,9 @@ type Report struct {
 	// Failed lists endpoints whose policy is not in force, with the reason. They are closed, never open; of a closed host endpoint the
 	// failsafe ports stay open.
 	Failed map[desired.EndpointID]error
+	// Settings is what the kernel refuses of the settings, and why: in its place holds what it took last, or the default. The next comparison with
+	// the kernel tries it again.
+	Settings map[Setting]error
 	// Repaired counts foreign changes undone.
 	Repaired int
 }

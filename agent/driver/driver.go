@@ -47,6 +47,7 @@ type Switch struct {
 	decision Decision
 	current  *opened // nil before the first Apply
 	failed   map[desired.EndpointID]error
+	refused  map[dataplane.Setting]error
 	// leftovers are kinds that may still have something in the kernel.
 	leftovers []string
 }
@@ -112,7 +113,7 @@ func (s *Switch) Apply(ctx context.Context, view desired.View, delta *desired.De
 	if err != nil {
 		return report, err
 	}
-	s.failed = report.Failed
+	s.failed, s.refused = report.Failed, report.Settings
 	return report, s.clean(ctx)
 }
 
@@ -208,6 +209,11 @@ func (s *Switch) complete(ctx context.Context, view desired.View) (*opened, data
 	for id, why := range report.Failed {
 		if s.failed[id] == nil {
 			err = errors.Join(err, fmt.Errorf("endpoint %s: %w", id, why))
+		}
+	}
+	for part, why := range report.Settings {
+		if s.refused[part] == nil {
+			err = errors.Join(err, fmt.Errorf("setting %v: %w", part, why))
 		}
 	}
 	if err != nil {

@@ -24,6 +24,7 @@ type kernel struct {
 	log      *[]string
 	unusable string
 	fail     error // of Apply
+	refused  map[dataplane.Setting]error
 	stuck    error // of Remove
 	holds    bool
 	drivers  int // open ones
@@ -46,6 +47,7 @@ func (d *twin) Apply(ctx context.Context, view desired.View, delta *desired.Delt
 		return dataplane.Report{}, d.k.fail
 	}
 	report, err := d.Fake.Apply(ctx, view, delta)
+	report.Settings = d.k.refused
 	d.k.holds = true
 	*d.k.log = append(*d.k.log, d.k.kind+" programmed")
 	if d.k.kin != nil && d.k.kin.holds { // as the flavours of iptables do
@@ -225,6 +227,31 @@ func TestADriverThatFailsLeavesTheOldInForce(t *testing.T) {
 	n.expect("in order again", n.log, nil, "iptables-nft programmed", "nftables removed")
 	if d := n.s.Decision(); d.Driver != driver.IPTablesNFT || d.Unmet != "" {
 		t.Errorf("decision %+v", d)
+	}
+}
+
+// TestADriverThatRefusesASettingIsNotTaken, unless the one in use refuses it too.
+func TestADriverThatRefusesASettingIsNotTaken(t *testing.T) {
+	n := newNode(t)
+	if _, err := n.want(""); err != nil {
+		t.Fatal(err)
+	}
+	n.ipt.refused = map[dataplane.Setting]error{dataplane.DenyAction: errors.New("no target")}
+	if _, err := n.want(driver.IPTablesNFT); err != nil {
+		t.Error(err)
+	}
+	if d := n.s.Decision(); d.Driver != driver.NFTables || !strings.Contains(d.Unmet, "no target") || !strings.Contains(d.Unmet, "iptablesFilterDenyAction") {
+		t.Errorf("decision %+v; want the setting named", d)
+	}
+	n.inForce("refused by the new one", n.nft)
+	n.nft.refused = n.ipt.refused
+	for range 2 { // the first tells of the one in use
+		if _, err := n.s.Apply(t.Context(), n.view, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if d := n.s.Decision(); d.Driver != driver.IPTablesNFT {
+		t.Errorf("decision %+v; want the wanted one, which is no worse", d)
 	}
 }
 

@@ -25,7 +25,7 @@ func (d *Driver) applyDelta(ctx context.Context, view desired.View, delta *desir
 			return dataplane.Report{}, err
 		}
 		d.plan = old
-		return dataplane.Report{Failed: d.closed(view)}, nil
+		return dataplane.Report{Failed: d.closed(view), Settings: d.settings.Refused()}, nil
 	}
 	if err := old.change(view, delta); err != nil {
 		return dataplane.Report{}, err
@@ -44,7 +44,7 @@ func (d *Driver) applyDelta(ctx context.Context, view desired.View, delta *desir
 	}
 	old.settle()
 	d.plan = old
-	var report dataplane.Report
+	report := dataplane.Report{Settings: d.settings.Refused()}
 	for _, e := range delta.Endpoints {
 		report.Programmed = append(report.Programmed, e.ID)
 	}
@@ -225,10 +225,11 @@ func (d *Driver) reconcile(ctx context.Context, view desired.View) (dataplane.Re
 	d.plan = nil
 	for {
 		closed := d.closed(view)
-		p, count, err := d.tryReconcile(ctx, view, closed)
+		p, count, err := d.tryReconcile(ctx, d.settings.View(view), closed)
 		switch {
 		case err == nil:
-			report := dataplane.Report{Failed: closed}
+			d.settings.Take(view)
+			report := dataplane.Report{Failed: closed, Settings: d.settings.Refused()}
 			if d.synced {
 				report.Repaired = count
 			}

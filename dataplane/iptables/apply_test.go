@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/ipset"
@@ -332,6 +333,65 @@ func TestRefusedPolicyClosesItsEndpointsOnly(t *testing.T) {
 				t.Errorf("a member elsewhere: %+v; want two still failed", r)
 			}
 		})
+	}
+}
+
+// TestRefusedSettingLeavesTheRestInForce: in place of what the kernel refuses of the settings holds what it took last, or by default. Policy and
+// other settings are in force.
+func TestRefusedSettingLeavesTheRestInForce(t *testing.T) {
+	cases := map[string]struct {
+		refused string // in rules
+		change  func(*desired.Settings)
+		part    dataplane.Setting
+		instead string // in rules
+	}{
+		"deny action": {"-j REJECT", func(s *desired.Settings) { s.Reject = true }, dataplane.DenyAction, `-o cali+ -m comment --comment "no policy in place for the interface" -j DROP`},
+		"failsafe ports": {
+			"--dport 2222", func(s *desired.Settings) { s.Failsafe[rule.Ingress] = []desired.Failsafe{{Protocol: 6, Port: 2222}} },
+			dataplane.FailsafePorts, "--dports 22,179,",
+		},
+	}
+	for name, c := range cases {
+		for _, silent := range []bool{false, true} {
+			for _, first := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, silently: %v, by delta: %v", name, silent, first), func(t *testing.T) {
+					d, tables, _ := fakeDriver(t)
+					before, view := twoPolicies(t, allow(rule.Match{}), 2), twoPolicies(t, allow(rule.Match{}), 2)
+					settings := *desired.DefaultSettings()
+					settings.EndpointToHost = desired.HostAccept
+					c.change(&settings)
+					delta := &desired.Delta{Settings: &settings}
+					if err := view.Apply(delta); err != nil {
+						t.Fatal(err)
+					}
+					if first {
+						apply(t, d, before, nil)
+					}
+					tables.Silent = silent
+					tables.Refuse = func(rule string) error {
+						if strings.Contains(rule, c.refused) {
+							return errors.New("no such target")
+						}
+						return nil
+					}
+					r := apply(t, d, view, delta)
+					if len(r.Failed) != 0 || len(r.Settings) != 1 || r.Settings[c.part] == nil {
+						t.Errorf("report %+v; want %v refused, and no endpoint", r, c.part)
+					}
+					all := dump(t, d)
+					if strings.Contains(all, c.refused) || strings.Contains(all, "scratch") || !strings.Contains(all, c.instead) {
+						t.Errorf("want %q in\n%s", c.instead, all)
+					}
+					if !strings.Contains(all, `"workload to its own host" -j ACCEPT`) {
+						t.Errorf("the other setting is not in force:\n%s", all)
+					}
+					tables.Refuse = nil
+					if r := apply(t, d, view, nil); r.Settings != nil || !strings.Contains(dump(t, d), c.refused) {
+						t.Errorf("tried again: %+v", r)
+					}
+				})
+			}
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/ipset"
@@ -25,21 +26,24 @@ func (d *Driver) blame(ctx context.Context, err error, view desired.View, p *pla
 	var tool *xtables.RefusedError
 	switch {
 	case errors.As(err, &r):
-		return d.fail(r.unit, r.err)
+		return d.fail(view, r.unit, r.err)
 	case errors.As(err, &sets):
 		found := false
 		for _, x := range sets.Refusals {
 			if u, ok := x.Tag.(unit); ok {
-				found = d.fail(u, fmt.Errorf("%s: %w", x.Op, x.Err)) || found
+				found = d.fail(view, u, fmt.Errorf("%s: %w", x.Op, x.Err)) || found
 			}
 		}
 		return found
 	case errors.As(err, &table) && errors.As(err, &tool):
-		owners := policiesByRule(view)
-		if u, ok := tool.Tag.(unit); ok && tool.Known && d.fail(ownerOf(tool.Line, u, owners), err) {
+		if d.cannotReject(ctx, table.key, view) && d.fail(view, settingUnit(dataplane.DenyAction), err) {
 			return true
 		}
-		return d.bisect(ctx, table, p.tables[table.key].tablePlan, owners)
+		owners := policiesByRule(view)
+		if u, ok := tool.Tag.(unit); ok && tool.Known && d.fail(view, ownerOf(tool.Line, u, owners), err) {
+			return true
+		}
+		return d.bisect(ctx, table, view, p.tables[table.key].tablePlan, owners) || d.settings.RefuseAny(view, err)
 	}
 	return false
 }
@@ -57,14 +61,26 @@ func policiesByRule(view desired.View) map[rule.ID]rule.PolicyID {
 	return out
 }
 
-// ownerOf is whose a kernel rule is: that of the policy rule in its comment, else that of its chain.
+// ownerOf is whose a kernel rule is: that of the policy rule in its comment, or of the setting, else that of its chain.
 func ownerOf(text string, chain unit, owners map[rule.ID]rule.PolicyID) unit {
 	if id, ok := ruleIDOf(text); ok {
 		if p, ok := owners[id]; ok {
 			return policyUnit(p)
 		}
 	}
+	switch {
+	case strings.Contains(text, quoted(failsafeComment)):
+		return settingUnit(dataplane.FailsafePorts)
+	case strings.Contains(text, quoted(toHostComment)):
+		return settingUnit(dataplane.HostAction)
+	}
 	return chain
+}
+
+// cannotReject reports whether the kernel refuses to answer denied packets, as settings want.
+func (d *Driver) cannotReject(ctx context.Context, key tableKey, view desired.View) bool {
+	wanted := key.name == tableFilter && d.settings.View(view).Settings().Reject
+	return wanted && d.try(ctx, key, []suspect{{text: key.fam.answer()}}) != nil
 }
 
 // suspect is a rule that the kernel may have refused.
@@ -77,7 +93,7 @@ type suspect struct {
 const chainScratch = own.ChainPrefix + "scratch"
 
 // bisect finds the rules that the kernel refuses where it does not say which: it tries them in a chain that nothing leads to.
-func (d *Driver) bisect(ctx context.Context, table *tableError, p *tablePlan, owners map[rule.ID]rule.PolicyID) bool {
+func (d *Driver) bisect(ctx context.Context, table *tableError, view desired.View, p *tablePlan, owners map[rule.ID]rule.PolicyID) bool {
 	var suspects []suspect
 	for _, c := range p.chains {
 		for _, text := range c.rules {
@@ -93,7 +109,7 @@ func (d *Driver) bisect(ctx context.Context, table *tableError, p *tablePlan, ow
 			return
 		}
 		if len(list) == 1 {
-			found = d.fail(list[0].unit, table) || found
+			found = d.fail(view, list[0].unit, table) || found
 			return
 		}
 		search(list[:len(list)/2])
@@ -129,7 +145,10 @@ func withoutJump(text string) string {
 }
 
 // fail marks a unit.
-func (d *Driver) fail(u unit, err error) bool {
+func (d *Driver) fail(view desired.View, u unit, err error) bool {
+	if u.kind == settingKind {
+		return d.settings.Refuse(view, u.setting, err)
+	}
 	if _, known := d.failed[u]; known || u.kind == frameUnit {
 		return false
 	}
@@ -194,6 +213,9 @@ func (d *Driver) policyError(p *desired.Policy) error {
 
 // touchesFailed reports whether a delta may concern what failed. Then everything is tried again.
 func (d *Driver) touchesFailed(delta *desired.Delta) bool {
+	if d.settings.Refused() != nil && delta.Settings != nil {
+		return true
+	}
 	if len(d.failed) == 0 {
 		return false
 	}

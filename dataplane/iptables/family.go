@@ -27,6 +27,9 @@ var (
 	families = [...]*family{ipv4, ipv6}
 )
 
+// answer is the target that rejects packets.
+func (f *family) answer() string { return "-j REJECT --reject-with " + f.reject }
+
 // IP protocol numbers.
 const (
 	protoICMP    = 1

@@ -229,18 +229,23 @@ func (b *builder) toProcesses() []string {
 	return rules
 }
 
+// Comments that tell which setting a rule stands for.
+const (
+	toHostComment   = "workload to its own host"
+	failsafeComment = "failsafe port"
+)
+
 func (b *builder) hostAction(test branch) string {
-	const why = "workload to its own host"
 	if b.settings.EndpointToHost == desired.HostAccept {
-		return test.rule(why, accept)
+		return test.rule(toHostComment, accept)
 	}
-	return test.rule(why, drop)
+	return test.rule(toHostComment, drop)
 }
 
 // deny is what happens to packets that policy denies.
 func (b *builder) deny() string {
 	if b.settings.Reject {
-		return "-j REJECT --reject-with " + b.fam.reject
+		return b.fam.answer()
 	}
 	return drop
 }

@@ -212,7 +212,7 @@ func (b *builder) failsafe(list, dir rule.Direction, port, target string) []stri
 		}
 		e := end{port: port}
 		for _, part := range portions(mergePorts(ports[p])) {
-			rules = append(rules, br.and(e.portTest(false, part, p.protocol)).rule("failsafe port", target))
+			rules = append(rules, br.and(e.portTest(false, part, p.protocol)).rule(failsafeComment, target))
 		}
 	}
 	return rules

@@ -53,6 +53,8 @@ type Driver struct {
 	plan *plan
 	// failed are the units that are left out, with the reason.
 	failed map[unit]error
+	// settings are those in force.
+	settings dataplane.Settings
 	// synced: Apply has succeeded before, so that differences found in the kernel are the work of others.
 	synced bool
 
@@ -120,8 +122,9 @@ func (d *Driver) Apply(ctx context.Context, view desired.View, delta *desired.De
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if delta != nil && d.plan != nil && !d.touchesFailed(delta) {
-		report, err := d.applyDelta(ctx, view, delta)
+		report, err := d.applyDelta(ctx, d.settings.View(view), delta)
 		if err == nil {
+			d.settings.Take(view)
 			return report, nil
 		}
 		if ctx.Err() != nil {
@@ -131,6 +134,7 @@ func (d *Driver) Apply(ctx context.Context, view desired.View, delta *desired.De
 		d.options.Log.Warn("iptables: a change did not go through; comparing with the kernel", "error", err)
 	}
 	clear(d.failed) // what failed before is tried again
+	d.settings.Retry()
 	return d.reconcile(ctx, view)
 }
 

@@ -6,16 +6,18 @@ package iptables
 import (
 	"fmt"
 
+	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 )
 
-// unit is what can fail by itself: an IP set, a policy, an endpoint. Changes of the kernel are tagged with theirs. The zero value is what all need.
+// unit is what can fail by itself: an IP set, a policy, an endpoint, a setting. Changes of the kernel are tagged with theirs. The zero value is what all need.
 type unit struct {
 	kind     unitKind
 	set      rule.SetID
 	policy   rule.PolicyID
 	endpoint desired.EndpointID
+	setting  dataplane.Setting
 }
 
 type unitKind uint8
@@ -25,11 +27,13 @@ const (
 	setKind
 	policyKind
 	endpointKind
+	settingKind
 )
 
 func setUnit(id rule.SetID) unit              { return unit{kind: setKind, set: id} }
 func policyUnit(id rule.PolicyID) unit        { return unit{kind: policyKind, policy: id} }
 func endpointUnit(id desired.EndpointID) unit { return unit{kind: endpointKind, endpoint: id} }
+func settingUnit(s dataplane.Setting) unit    { return unit{kind: settingKind, setting: s} }
 
 func (u unit) String() string {
 	switch u.kind {
@@ -39,6 +43,8 @@ func (u unit) String() string {
 		return "policy " + policyName(u.policy)
 	case endpointKind:
 		return "endpoint " + u.endpoint.String()
+	case settingKind:
+		return "setting " + u.setting.String()
 	}
 	return "the frame of the tables"
 }

@@ -31,7 +31,7 @@ func (d *Driver) applyDelta(ctx context.Context, view desired.View, delta *desir
 			return dataplane.Report{}, err
 		}
 	}
-	report := dataplane.Report{Failed: d.closed(view)}
+	report := dataplane.Report{Failed: d.closed(view), Settings: d.settings.Refused()}
 	report.Programmed, err = d.readBack(delta)
 	return report, err
 }
@@ -51,10 +51,11 @@ func (d *Driver) reconcile(ctx context.Context, view desired.View) (dataplane.Re
 	d.ledger = nil
 	for {
 		closed := d.closed(view)
-		l, count, err := d.tryReconcile(ctx, view, closed)
-		switch blamed := d.blame(err, l); {
+		l, count, err := d.tryReconcile(ctx, d.settings.View(view), closed)
+		switch blamed := d.blame(err, l, view); {
 		case err == nil:
-			report := dataplane.Report{Failed: closed}
+			d.settings.Take(view)
+			report := dataplane.Report{Failed: closed, Settings: d.settings.Refused()}
 			if d.synced {
 				report.Repaired = count
 			}

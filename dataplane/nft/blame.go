@@ -15,7 +15,7 @@ import (
 )
 
 // blame finds the units that an error is about and marks them failed. It reports whether it found one that was not.
-func (d *Driver) blame(err error, l *ledger) bool {
+func (d *Driver) blame(err error, l *ledger, view desired.View) bool {
 	var r *refusal
 	if errors.As(err, &r) {
 		return d.fail(l, r.unit, r.err)
@@ -24,6 +24,15 @@ func (d *Driver) blame(err error, l *ledger) bool {
 	if !errors.As(err, &refused) {
 		return false
 	}
+	found := false
+	for _, x := range refused.Refusals {
+		if u, ok := x.Tag.(unit); ok && u.kind == settingUnit {
+			found = d.settings.Refuse(view, u.setting, fmt.Errorf("%s: %w", x.Op, x.Err)) || found
+		}
+	}
+	if found {
+		return true
+	}
 	// What a missing set or chain causes further on is no fault of its own: blame the lowest kind only.
 	lowest := hostUnit + 1
 	for _, x := range refused.Refusals {
@@ -31,10 +40,9 @@ func (d *Driver) blame(err error, l *ledger) bool {
 			lowest = min(lowest, u.kind)
 		}
 	}
-	if lowest == frameUnit {
-		return false
+	if lowest == frameUnit || len(refused.Refusals) == 0 {
+		return d.settings.RefuseAny(view, err)
 	}
-	found := false
 	for _, x := range refused.Refusals {
 		if u, ok := x.Tag.(unit); ok && u.kind == lowest {
 			found = d.fail(l, u, fmt.Errorf("%s: %w", x.Op, x.Err)) || found
@@ -160,6 +168,9 @@ func closedHost(e *desired.HostEndpoint) *desired.HostEndpoint {
 
 // touchesFailed reports whether a delta may concern what failed. Then everything is tried again.
 func (d *Driver) touchesFailed(delta *desired.Delta) bool {
+	if d.settings.Refused() != nil && delta.Settings != nil {
+		return true
+	}
 	if len(d.failed) == 0 {
 		return false
 	}

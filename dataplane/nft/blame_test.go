@@ -169,3 +169,57 @@ func leadsTo(t *testing.T, d *Driver, set string) string {
 	}
 	return got[string(ifname("eth0"))].Chain
 }
+
+// TestRefusedSettingLeavesTheRestInForce: a kernel that cannot answer denied packets drops them. Policy is in force, other settings are, and what
+// was refused is reported until it is wanted no more or the kernel takes it.
+func TestRefusedSettingLeavesTheRestInForce(t *testing.T) {
+	able := rejection
+	t.Cleanup(func() { rejection = able })
+	unable := make([]stmt, 130)
+	for i := range unable {
+		unable[i] = counter{} // more than the kernel takes
+	}
+	state := func(reject bool) *desired.State {
+		view := twoPolicies(t, allow(rule.Match{}))
+		settings := *desired.DefaultSettings()
+		settings.Reject, settings.EndpointToHost = reject, desired.HostAccept
+		check(t, view.Apply(&desired.Delta{Settings: &settings}))
+		return view
+	}
+	silent, answering := state(false), state(true)
+	for name, before := range map[string]*desired.State{"from nothing": nil, "by delta": silent} {
+		t.Run(name, func(t *testing.T) {
+			ns := newNS(t)
+			d := newDriver(t, ns)
+			if before != nil {
+				apply(t, d, before, nil)
+			}
+			rejection = []ruleSpec{ruleOf(unable...)}
+			r := apply(t, d, answering, desired.Diff(silent, answering))
+			why := r.Settings[dataplane.DenyAction]
+			if len(r.Failed) != 0 || len(r.Settings) != 1 || why == nil || !strings.Contains(why.Error(), "chain deny: invalid argument") {
+				t.Errorf("report %+v; want the setting refused, and no endpoint", r)
+			}
+			if list := nftTool(t, ns, "list", "chain", "inet", "weft", "deny"); strings.Contains(list, "counter") || !strings.Contains(list, "drop") {
+				t.Errorf("denied packets: %s; want them dropped", list)
+			}
+			if list := nftTool(t, ns, "list", "chain", "inet", "weft", "to-host"); !strings.Contains(list, "accept") {
+				t.Errorf("to the host: %s; want the other setting in force", list)
+			}
+			member := &desired.Delta{IPSets: []desired.IPSetChange{{ID: "s1", Added: []desired.Member{{Prefix: prefix("11.0.0.1")}}}}}
+			view := state(true)
+			check(t, view.Apply(member))
+			ledger := d.ledger
+			if r := apply(t, d, view, member); r.Settings == nil || d.ledger != ledger {
+				t.Errorf("a change elsewhere: %+v; want a delta, and the refusal still told of", r)
+			}
+			rejection = able
+			if r := apply(t, d, view, nil); r.Settings != nil {
+				t.Errorf("tried again: %v", r.Settings)
+			}
+			if list := nftTool(t, ns, "list", "chain", "inet", "weft", "deny"); !strings.Contains(list, "reject") {
+				t.Errorf("denied packets: %s; want them answered", list)
+			}
+		})
+	}
+}

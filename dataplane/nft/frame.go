@@ -6,7 +6,9 @@ package nft
 import (
 	"crypto/sha256"
 	"slices"
+	"strings"
 
+	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/nft"
 	"github.com/weftnet/weft/sys/own"
@@ -80,6 +82,9 @@ var (
 	notFromWorkload = named{iifname, true, own.InterfacePrefix}
 	toWorkload      = named{oifname, false, own.InterfacePrefix}
 )
+
+// rejection answers what policy denies. A variable for tests of a kernel that cannot.
+var rejection = []ruleSpec{ruleOf(is{f: l4proto, value: []byte{protoTCP}}, rejectTCP{}), ruleOf(rejectOther{})}
 
 func ruleOf(stmts ...stmt) ruleSpec { return ruleSpec{stmts: stmts} }
 
@@ -208,7 +213,7 @@ func (f frame) denial() []ruleSpec {
 	if !f.settings.Reject {
 		return []ruleSpec{ruleOf(drop)}
 	}
-	return []ruleSpec{ruleOf(is{f: l4proto, value: []byte{protoTCP}}, rejectTCP{}), ruleOf(rejectOther{})}
+	return rejection
 }
 
 // workloadToHost ends the way from a workload to its own host. As nftables lets every table decide, accepting a packet leaves it to the rules of
@@ -284,6 +289,19 @@ func (l *ledger) frameNow() frame {
 	return f
 }
 
+// frameTag is whose a chain of the frame is: a setting's, or that of all.
+func frameTag(name string) unit {
+	switch {
+	case name == chainDeny:
+		return ofSetting(dataplane.DenyAction)
+	case strings.HasPrefix(name, failsafeChain("")):
+		return ofSetting(dataplane.FailsafePorts)
+	case name == chainToHost:
+		return ofSetting(dataplane.HostAction)
+	}
+	return unit{}
+}
+
 // settleFrame brings the frame to what settings and host endpoints ask for.
 func (l *ledger) settleFrame() {
 	if !l.frame.stale {
@@ -317,13 +335,13 @@ func (l *ledger) settleFrame() {
 }
 
 func (l *ledger) settleFramed(c frameChain, old map[string]framed) framed {
-	now := framed{sum: sumOf(c.rules)}
+	now, tag := framed{sum: sumOf(c.rules)}, frameTag(c.chain.Name)
 	for _, k := range constsOf(c.rules) {
-		l.holdConst(k, unit{})
+		l.holdConst(k, tag)
 		now.consts = append(now.consts, k.set.Name)
 	}
 	if was, ok := old[c.chain.Name]; !ok || was.sum != now.sum {
-		l.writes[c.chain.Name] = chainWrite{chain: c.chain, fresh: !ok, rules: c.rules}
+		l.writes[c.chain.Name] = chainWrite{chain: c.chain, fresh: !ok, rules: c.rules, tag: tag}
 	}
 	return now
 }

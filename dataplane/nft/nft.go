@@ -46,6 +46,8 @@ type Driver struct {
 	ledger *ledger
 	// failed are the units that are left out, with the reason.
 	failed map[unit]error
+	// settings are those in force.
+	settings dataplane.Settings
 	// synced: Apply has succeeded before, so that differences found in the kernel are the work of others.
 	synced bool
 }
@@ -132,8 +134,9 @@ func (d *Driver) Remove(ctx context.Context) error {
 // Apply implements [dataplane.Driver]. After an error the next Apply compares with the kernel, whatever its delta.
 func (d *Driver) Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error) {
 	if delta != nil && d.ledger != nil && !d.touchesFailed(delta) {
-		report, err := d.applyDelta(ctx, view, delta)
+		report, err := d.applyDelta(ctx, d.settings.View(view), delta)
 		if err == nil {
+			d.settings.Take(view)
 			return report, nil
 		}
 		d.ledger = nil
@@ -143,5 +146,6 @@ func (d *Driver) Apply(ctx context.Context, view desired.View, delta *desired.De
 		d.options.Log.Warn("nftables: a change did not go through; comparing with the kernel", "error", err)
 	}
 	clear(d.failed) // what failed before is tried again
+	d.settings.Retry()
 	return d.reconcile(ctx, view)
 }

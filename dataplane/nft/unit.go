@@ -6,11 +6,12 @@ package nft
 import (
 	"fmt"
 
+	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 )
 
-// unit is what can fail by itself: an IP set, a policy, a chain of tiers, an endpoint, a host endpoint. Messages to the kernel are tagged with theirs. The
+// unit is what can fail by itself: an IP set, a policy, a chain of tiers, an endpoint, a host endpoint, a setting. Messages to the kernel are tagged with theirs. The
 // zero value is the frame that all need.
 type unit struct {
 	kind     unitKind
@@ -18,6 +19,7 @@ type unit struct {
 	policy   rule.PolicyID
 	chain    string
 	endpoint desired.EndpointID
+	setting  dataplane.Setting
 }
 
 type unitKind uint8
@@ -29,12 +31,14 @@ const (
 	chainUnit
 	endpointUnit
 	hostUnit
+	settingUnit
 )
 
 func setUnit(id rule.SetID) unit            { return unit{kind: ipsetUnit, set: id} }
 func ofPolicy(id rule.PolicyID) unit        { return unit{kind: policyUnit, policy: id} }
 func ofChain(name string) unit              { return unit{kind: chainUnit, chain: name} }
 func ofEndpoint(id desired.EndpointID) unit { return unit{kind: endpointUnit, endpoint: id} }
+func ofSetting(s dataplane.Setting) unit    { return unit{kind: settingUnit, setting: s} }
 func ofHost(id desired.EndpointID) unit     { return unit{kind: hostUnit, endpoint: id} }
 func (s chainSpec) unit() unit {
 	if s.isPolicy {
@@ -55,6 +59,8 @@ func (u unit) String() string {
 		return fmt.Sprintf("endpoint %s/%s", u.endpoint.Namespace, u.endpoint.Name)
 	case hostUnit:
 		return "host endpoint " + u.endpoint.Name
+	case settingUnit:
+		return "setting " + u.setting.String()
 	}
 	return "the frame of the table"
 }
