@@ -9,14 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weftnet/weft/agent/driver"
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/probe"
 	"github.com/weftnet/weft/test/recipes"
 )
 
-// TestPolicyRecipes puts each manifest of examples/policy-recipes in force, one after the other in one lab, and sends packets between all pods
-// and a host outside: what passes has to be what the manifest's own table says, and what the oracle says.
+// TestPolicyRecipes puts each manifest of examples/policy-recipes in force, one after the other in one lab, with every data plane driver in turn, and
+// sends packets between all pods and a host outside: what passes has to be what the manifest's own table says, and what the oracle says.
 func TestPolicyRecipes(t *testing.T) {
 	all, err := recipes.Load("../../examples/policy-recipes")
 	if err != nil {
@@ -35,8 +36,14 @@ func TestPolicyRecipes(t *testing.T) {
 		members = append(members, a.Key())
 	}
 	c.converge()
-	for _, r := range all {
-		t.Run(r.Name, func(t *testing.T) { c.recipe(t, members, &r) })
+	for _, name := range []string{driver.NFTables, driver.IPTablesNFT, driver.IPTablesLegacy} {
+		t.Run(name, func(t *testing.T) {
+			c.apply(useDriver(name))
+			c.drivenBy(name)
+			for _, r := range all {
+				t.Run(r.Name, func(t *testing.T) { c.recipe(t, members, &r) })
+			}
+		})
 	}
 }
 
