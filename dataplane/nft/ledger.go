@@ -18,7 +18,8 @@ import (
 // put in, then plan says what the kernel must be told. After an error the ledger is of no use: make a new one from the view.
 type ledger struct {
 	view      desired.View
-	sets      map[rule.SetID]*ipset
+	sets      map[rule.SetID]*ipset // that are wanted
+	wanted    wanted
 	endpoints map[desired.EndpointID]*endpoint
 	hosts     map[desired.EndpointID]*endpoint
 	ifaces    map[string]desired.EndpointID
@@ -103,7 +104,7 @@ type konst struct {
 // newLedger starts with nothing.
 func newLedger(view desired.View, o Options) *ledger {
 	l := &ledger{
-		view: view, sets: map[rule.SetID]*ipset{}, endpoints: map[desired.EndpointID]*endpoint{}, hosts: map[desired.EndpointID]*endpoint{},
+		view: view, sets: map[rule.SetID]*ipset{}, wanted: newWanted(), endpoints: map[desired.EndpointID]*endpoint{}, hosts: map[desired.EndpointID]*endpoint{},
 		ifaces: map[string]desired.EndpointID{},
 		chains: map[string]*chain{}, consts: map[string]*konst{}, policyUse: index[rule.PolicyID]{}, setUse: index[rule.SetID]{},
 		traits: map[rule.PolicyID]traits{}, peers: map[string]*peerIndex{}, peerUse: index[rule.SetID]{}, options: o,
@@ -117,12 +118,16 @@ func newLedger(view desired.View, o Options) *ledger {
 func (l *ledger) begin(view desired.View) {
 	l.view, l.next, l.writes = view, &plan{}, map[string]chainWrite{}
 	l.dirty, l.idle, l.dirtyConsts = map[string]struct{}{}, map[string]struct{}{}, map[string]struct{}{}
+	l.wanted.looked = map[rule.SetID]struct{}{}
 	l.reindexed, l.touched = map[string]struct{}{}, map[string]map[netip.Addr]struct{}{}
 }
 
 // putSet takes in a change of an IP set. A set whose shape changes makes the chains that use it dirty.
 func (l *ledger) putSet(c *desired.IPSetChange) error {
 	s, ok := l.sets[c.ID]
+	if !ok && (l.wanted.counts[c.ID] == 0 || !c.Created) {
+		return nil // not wanted, or only now: then all of it is put in by putWanted
+	}
 	if ok == c.Created {
 		return fmt.Errorf("%v: created twice, or changed before it was created", setUnit(c.ID))
 	}
@@ -180,17 +185,16 @@ func (l *ledger) relevant(id rule.SetID, changes []keyChange) []keyChange {
 	})
 }
 
-// dropSet takes an IP set away.
-func (l *ledger) dropSet(id rule.SetID) error {
+// dropSet takes an IP set away, if it was wanted.
+func (l *ledger) dropSet(id rule.SetID) {
 	s, ok := l.sets[id]
 	if !ok {
-		return fmt.Errorf("%v: removed and not there", setUnit(id))
+		return
 	}
 	for _, k := range kernelSets(id, s.shape()) {
 		l.next.dropSets = append(l.next.dropSets, k.Name)
 	}
 	delete(l.sets, id)
-	return nil
 }
 
 // putPolicy takes in a new, changed or removed policy: its chains and those that contain its rules become dirty; those that only jump to it

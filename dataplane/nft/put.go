@@ -7,6 +7,9 @@ import "github.com/weftnet/weft/desired"
 
 // putView takes in all of a view but the closed endpoints and the failed sets.
 func (l *ledger) putView(closed map[desired.EndpointID]error, failed map[unit]error) error {
+	for p := range l.view.Policies() {
+		l.wanted.put(p.ID, p)
+	}
 	for s := range l.view.IPSets() {
 		if failed[setUnit(s.ID)] != nil {
 			continue
@@ -41,10 +44,19 @@ func (l *ledger) putView(closed map[desired.EndpointID]error, failed map[unit]er
 // putDelta takes in what changed.
 func (l *ledger) putDelta(d *desired.Delta) error {
 	l.frame.stale = l.frame.stale || d.Settings != nil
+	for _, p := range d.Policies {
+		l.wanted.put(p.ID, p)
+	}
+	for _, id := range d.PoliciesRemoved {
+		l.wanted.put(id, nil)
+	}
 	for i := range d.IPSets {
 		if err := l.putSet(&d.IPSets[i]); err != nil {
 			return &refusal{setUnit(d.IPSets[i].ID), err}
 		}
+	}
+	if err := l.putWanted(); err != nil {
+		return err
 	}
 	for _, p := range d.Policies {
 		l.putPolicy(p.ID)
@@ -69,9 +81,8 @@ func (l *ledger) putDelta(d *desired.Delta) error {
 		l.putPolicy(id)
 	}
 	for _, id := range d.IPSetsRemoved {
-		if err := l.dropSet(id); err != nil {
-			return &refusal{setUnit(id), err}
-		}
+		l.dropSet(id)
 	}
+	l.dropUnwanted()
 	return nil
 }
