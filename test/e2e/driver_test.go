@@ -6,6 +6,7 @@ package e2e_test
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,6 +73,59 @@ func TestKilledDuringAnExchange(t *testing.T) {
 			c.drivenBy(name)
 		}
 	})
+}
+
+// TestExchangedDriversJudgeConnectionsAlike: what policy has ended stays ended under the next driver and goes on when it is allowed again, what lives
+// lives on, and with existingConnections: Keep so does what is denied, until that is taken back. Both ends of all flows send all the time.
+func TestExchangedDriversJudgeConnectionsAlike(t *testing.T) {
+	c := up(t, "xconns", 2)
+	c.shop()
+	c.apply(openTo("app in {'frontend', 'backend'}"))
+	c.converge()
+	tr := c.newTraffic()
+	var frontends, backends []*talk
+	for _, where := range []string{"near", "far"} {
+		frontends = append(frontends, tr.talks("shop/frontend-"+where, "shop/database")...)
+		backends = append(backends, tr.talks("shop/backend-"+where, "shop/database")...)
+	}
+	all := slices.Concat(frontends, backends)
+	exchange := func(name, mode string) {
+		t.Helper()
+		f := useDriver(name)
+		f.Spec.ExistingConnections = &mode
+		c.apply(f)
+		c.drivenBy(name)
+	}
+	before := driver.NFTables
+	for _, name := range drivers[:rounds(1, len(drivers))] {
+		there, back := before+" to "+name, name+" to "+before
+		c.apply(openTo("app == 'backend'"))
+		c.cut(there+", before", frontends...)
+		exchange(name, "Reevaluate")
+		c.cut(there, frontends...)
+		c.alive(there, backends...)
+		c.apply(openTo("app in {'frontend', 'backend'}"))
+		c.alive(there+", allowed again", all...)
+
+		exchange(name, "Keep")
+		c.apply(openTo("app == 'nobody'"))
+		c.converge()
+		c.alive(back+" with Keep, before", all...)
+		exchange(before, "Keep")
+		c.alive(back+" with Keep", all...)
+		exchange(name, "Keep")
+		c.alive(there+" with Keep", all...)
+		exchange(name, "Reevaluate")
+		c.cut(there+", Keep is taken back", all...)
+		exchange(before, "Reevaluate")
+		c.cut(back, all...)
+		c.apply(openTo("app in {'frontend', 'backend'}"))
+		c.alive(back+", allowed again", all...)
+		exchange(name, "Reevaluate")
+		c.alive(there+", at last", all...)
+		before = name
+	}
+	tr.end()
 }
 
 // drivenBy waits until all nodes use a driver and nothing of the others is left in their kernels.
