@@ -52,8 +52,14 @@ func (a *Agent) hits(ctx context.Context) (hits map[rule.ID]uint64, ok bool, err
 func connectionQuery(r *http.Request) (q agentapi.ConnectionQuery, err error) {
 	value := r.URL.Query().Get
 	var errs [4]error
-	q.Source, errs[0] = netip.ParseAddr(value("source"))
-	q.Destination, errs[1] = netip.ParseAddr(value("destination"))
+	address := func(name string) (addr netip.Addr, err error) {
+		if text := value(name); text != "" {
+			addr, err = netip.ParseAddr(text)
+		}
+		return addr, err
+	}
+	q.Source, errs[0] = address("source")
+	q.Destination, errs[1] = address("destination")
 	protocol, err := strconv.ParseUint(value("protocol"), 10, 8)
 	errs[2], q.Protocol = err, uint8(protocol)
 	port, err := strconv.ParseUint(value("port"), 10, 16)
@@ -64,7 +70,7 @@ func connectionQuery(r *http.Request) (q agentapi.ConnectionQuery, err error) {
 	return q, nil
 }
 
-// knownConnections lists the connections of a flow that this node's kernel knows. The destination is the one that packets reach, after translation.
+// knownConnections lists the connections that this node's kernel knows and q selects.
 func knownConnections(q agentapi.ConnectionQuery) (out []agentapi.Connection, err error) {
 	table, err := conntrack.Open(nil)
 	if err != nil {
@@ -74,11 +80,14 @@ func knownConnections(q agentapi.ConnectionQuery) (out []agentapi.Connection, er
 	out = []agentapi.Connection{}
 	seen := map[uint32]bool{} // one that comes twice counts once
 	err = table.List(conntrack.Filter{From: q.Source, To: q.Destination}, func(f conntrack.Flow) {
-		if f.Orig.Protocol != q.Protocol || q.Port != 0 && f.Reply.SrcPort != q.Port || seen[f.ID] {
+		if q.Protocol != 0 && f.Orig.Protocol != q.Protocol || q.Port != 0 && f.Reply.SrcPort != q.Port || seen[f.ID] {
 			return
 		}
 		seen[f.ID] = true
-		out = append(out, agentapi.Connection{Original: f.Orig.String(), Reply: f.Reply.String()})
+		out = append(out, agentapi.Connection{Original: f.Orig.String(), Reply: f.Reply.String(), Flow: agentapi.Flow{
+			Source: f.Orig.Src, Destination: f.Reply.Src, Protocol: f.Orig.Protocol, Port: f.Reply.SrcPort,
+			ICMPType: f.Orig.ICMPType, ICMPCode: f.Orig.ICMPCode,
+		}})
 	})
 	return out, err
 }

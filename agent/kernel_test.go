@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -20,12 +21,20 @@ func TestHits(t *testing.T) {
 	}
 }
 
-// TestConnectionQuery refuses half a question.
+// TestConnectionQuery refuses what is no question, and takes what is left out for anything.
 func TestConnectionQuery(t *testing.T) {
-	n := startNode(t, memstore.New())
-	n.until("readiness", n.ready)
-	q := agentapi.ConnectionQuery{Source: netip.MustParseAddr("127.0.0.1"), Protocol: 6}
-	if _, err := n.client().Connections(t.Context(), q); err == nil || !strings.Contains(err.Error(), "source and destination are addresses") {
-		t.Errorf("without a destination: %v", err)
+	for query, want := range map[string]agentapi.ConnectionQuery{
+		"protocol=0&port=0":                     {},
+		"source=192.0.2.1&protocol=6&port=80":   {Source: netip.MustParseAddr("192.0.2.1"), Protocol: 6, Port: 80},
+		"destination=fd00::1&protocol=0&port=0": {Destination: netip.MustParseAddr("fd00::1")},
+	} {
+		if got, err := connectionQuery(httptest.NewRequest("GET", "/v1/connections?"+query, nil)); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", query, got, err)
+		}
+	}
+	for _, query := range []string{"source=web&protocol=6&port=80", "protocol=tcp&port=80", "protocol=6&port=70000", "protocol=6"} {
+		if got, err := connectionQuery(httptest.NewRequest("GET", "/v1/connections?"+query, nil)); err == nil || !strings.Contains(err.Error(), "source and destination are addresses") {
+			t.Errorf("%s: %+v, %v", query, got, err)
+		}
 	}
 }

@@ -70,7 +70,7 @@ func (c *closing) note(out map[noticeKey]*Problem, dir rule.Direction, port desi
 func (c *closing) closers(dir rule.Direction, port desired.Failsafe) []api.Key {
 	var decided eval.Step
 	for i, p := range c.attempts(dir, port) {
-		result := c.judge(dir, p)
+		result := eval.EvaluateProcess(c.world, &desired.Settings{}, c.ep, dir, p) // as if there were no failsafe ports
 		if result.Verdict == rule.Allow {
 			return nil
 		}
@@ -90,16 +90,6 @@ func (c *closing) closers(dir rule.Direction, port desired.Failsafe) []api.Key {
 		return []api.Key{{Resource: api.HostEndpoints, Name: name}}
 	}
 	return []api.Key{policyKey(decided.Policy)}
-}
-
-// judge asks the policy for processes of the node, as if there were no failsafe ports.
-func (c *closing) judge(dir rule.Direction, p eval.Packet) eval.Result {
-	for _, sort := range []eval.Traffic{eval.Untracked, eval.PreDNAT} {
-		if r := eval.EvaluateHost(c.world, &desired.Settings{}, c.ep, sort, dir, p); r.Verdict != rule.NoMatch {
-			return r
-		}
-	}
-	return eval.EvaluateHost(c.world, &desired.Settings{}, c.ep, eval.Normal, dir, p)
 }
 
 // attempts returns packets to a failsafe port that policy is likeliest to let through: one of somebody whom no rule knows, and for each rule that

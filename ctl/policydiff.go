@@ -4,8 +4,10 @@
 package ctl
 
 import (
+	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -13,25 +15,35 @@ import (
 	"github.com/weftnet/weft/ctl/cluster"
 	"github.com/weftnet/weft/ctl/preview"
 	"github.com/weftnet/weft/ctl/printer"
+	"github.com/weftnet/weft/store"
 )
 
 func newPolicyDiff(env *Env, options *datastoreOptions) *cobra.Command {
 	var output string
 	var all, staged bool
 	var base []string
+	var flows string
 	cmd := &cobra.Command{
 		Use:   "diff -f NEW",
 		Short: "Show which flows would change their verdict if manifests were applied",
 		Long: `Show which flows would be allowed that are denied now, or the reverse, if the given manifests were applied, with what decides before and after.
 Nothing is written.
 
-Every pair of endpoints is compared on every port and protocol, and with the addresses outside that policies tell apart. Changes that differ only
+Every pair of endpoints, nodes with host endpoints among them, is compared on every port and protocol, and with the addresses outside that policies tell apart. Changes that differ only
 in the endpoints are one line; --all has a line for each pair. With --base the comparison is with manifests in place of what is stored.
+
+Then come the flows that were seen and would change their verdict: the connections that are open now on the nodes whose agents --socket leads to
+({node} in it stands for the name of each node), and those in a file given with --flows, which has a JSON object a line:
+
+  {"source": "shop/web", "destination": "10.65.0.7", "protocol": "TCP", "port": 5432, "count": 3}
+
+Ends are namespace/pod, a node or an address. Without protocol it is TCP, without count 1; ICMP has icmpType and icmpCode.
 
 Exit status 0: no verdict changes. 3: some do. Others are errors.`,
 		Example: `  weft policy diff -f new.yaml
   weft policy diff -f new.yaml -o json
   weft policy diff --base manifests/ -f new.yaml
+  weft policy diff -f new.yaml --flows yesterday.jsonl
   weft policy diff --staged`,
 		Args: filesNotArgs,
 	}
@@ -40,6 +52,8 @@ Exit status 0: no verdict changes. 3: some do. Others are errors.`,
 	cmd.Flags().StringVarP(&from.namespace, "namespace", "n", DefaultNamespace, "namespace of objects in files that name none")
 	cmd.Flags().BoolVar(&all, "all", false, "a line for each pair of endpoints")
 	cmd.Flags().BoolVar(&staged, "staged", false, "as if staged policies were in force, too; -f can then be left out")
+	cmd.Flags().StringVar(&flows, "flows", "", "file with flows that were seen, a JSON object a line")
+	socket := addSocketFlag(cmd, env)
 	registerCompletion(cmd, "namespace", completeNamespaces(options))
 	formats := []printer.Format{printer.FormatTable, printer.FormatYAML, printer.FormatJSON}
 	addOutputFlag(cmd, &output, formats...)
@@ -52,16 +66,45 @@ Exit status 0: no verdict changes. 3: some do. Others are errors.`,
 		if err != nil {
 			return err
 		}
-		report := preview.Compare(now, then, staged)
+		if staged {
+			then = then.Enact()
+		}
+		report := preview.Compare(now, then)
+		seen, err := from.seenFlows(cmd.Context(), flows, base, socket())
+		if err == nil {
+			err = report.AddFlows(now, then, seen)
+		}
+		if err != nil {
+			return err
+		}
 		if err := printReport(env, format, report, all); err != nil {
 			return err
 		}
-		if len(report.Changes) > 0 {
+		if len(report.Changes)+len(report.FlowChanges) > 0 {
 			return &exitError{ExitVerdict, errSaid}
 		}
 		return nil
 	}
 	return cmd
+}
+
+// seenFlows reads a file, and asks agents unless the comparison is between manifests alone.
+func (o *origin) seenFlows(ctx context.Context, file string, base []string, socket string) (map[preview.Flow]int, error) {
+	seen := map[preview.Flow]int{}
+	if file != "" {
+		var err error
+		if seen, err = readFlows(file); err != nil {
+			return nil, err
+		}
+	}
+	if len(base) > 0 {
+		return seen, nil
+	}
+	err := o.options.with(ctx, func(ctx context.Context, s store.Store) error {
+		liveFlows(ctx, o.env, socketsOf(ctx, o.env, s, socket), seen)
+		return nil
+	})
+	return seen, err
 }
 
 // versions returns what there is now and what there would be. Manifests are needed unless it is about staged policies.
@@ -108,6 +151,13 @@ func printReport(env *Env, format printer.Format, r *preview.Report, all bool) e
 	for _, note := range r.Notes() {
 		fmt.Fprintf(env.Err, "note: %s\n", note)
 	}
+	if err := writeChanges(env, r); err != nil || r.Flows == 0 {
+		return err
+	}
+	return writeFlows(env, r)
+}
+
+func writeChanges(env *Env, r *preview.Report) error {
 	if len(r.Changes) == 0 {
 		_, err := fmt.Fprintf(env.Out, "no verdict changes between %s\n", count(r.Endpoints, "endpoint"))
 		return err
@@ -119,6 +169,19 @@ func printReport(env *Env, format printer.Format, r *preview.Report, all bool) e
 			service += fmt.Sprintf(" (IPv%d)", c.IPVersion)
 		}
 		t.Rows = append(t.Rows, []string{c.Before.Verdict, c.After.Verdict, c.From.Text, c.To.Text, service, c.Before.By, c.After.By})
+	}
+	return t.Write(env.Out, false)
+}
+
+func writeFlows(env *Env, r *preview.Report) error {
+	if len(r.FlowChanges) == 0 {
+		_, err := fmt.Fprintf(env.Out, "\nno verdict changes of %s\n", count(r.Flows, "recorded flow"))
+		return err
+	}
+	fmt.Fprintf(env.Out, "\nOf %s these change:\n", count(r.Flows, "recorded flow"))
+	t := printer.Table{Columns: []printer.Column{{Header: "NOW"}, {Header: "THEN"}, {Header: "FROM"}, {Header: "TO"}, {Header: "SERVICE"}, {Header: "SEEN"}, {Header: "DECIDED NOW"}, {Header: "DECIDED THEN"}}}
+	for _, c := range r.FlowChanges {
+		t.Rows = append(t.Rows, []string{c.Before.Verdict, c.After.Verdict, c.From, c.To, c.Service, strconv.Itoa(c.Seen), c.Before.By, c.After.By})
 	}
 	return t.Write(env.Out, false)
 }

@@ -116,19 +116,8 @@ func (s standing) warn(env *Env, found []group) {
 func reachable(ctx context.Context, env *Env, s store.Store, socket string) []agentapi.Status {
 	ctx, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
-	sockets := []string{socket}
-	if strings.Contains(socket, nodeInSocket) {
-		sockets = nil
-		nodes, err := s.List(ctx, api.Nodes, "")
-		if err != nil {
-			fmt.Fprintf(env.Err, "warning: no agent can be asked: %v\n", err)
-		}
-		for _, n := range nodes.Items {
-			sockets = append(sockets, strings.ReplaceAll(socket, nodeInSocket, n.GetName()))
-		}
-	}
 	var out []agentapi.Status
-	for _, path := range sockets {
+	for _, path := range socketsOf(ctx, env, s, socket) {
 		status, err := agentapi.NewClient(path).Status(ctx)
 		switch {
 		case err == nil:
@@ -136,6 +125,21 @@ func reachable(ctx context.Context, env *Env, s store.Store, socket string) []ag
 		case path != DefaultAgentSocket:
 			fmt.Fprintf(env.Err, "warning: %v\n", err)
 		}
+	}
+	return out
+}
+
+// socketsOf returns the sockets that a flag means: one, or with {node} in it that of each node.
+func socketsOf(ctx context.Context, env *Env, s store.Store, socket string) (out []string) {
+	if !strings.Contains(socket, nodeInSocket) {
+		return []string{socket}
+	}
+	nodes, err := s.List(ctx, api.Nodes, "")
+	if err != nil {
+		fmt.Fprintf(env.Err, "warning: no agent can be asked: %v\n", err)
+	}
+	for _, n := range nodes.Items {
+		out = append(out, strings.ReplaceAll(socket, nodeInSocket, n.GetName()))
 	}
 	return out
 }

@@ -15,15 +15,21 @@ import (
 	"github.com/weftnet/weft/internal/agentapi"
 )
 
-// agentSays serves a status on a socket, as an agent does, and returns its path.
-func agentSays(t *testing.T, s agentapi.Status) string {
+// agentSays serves a status and connections on a socket, as an agent does, and returns its path.
+func agentSays(t *testing.T, s agentapi.Status, connections ...agentapi.Connection) string {
 	t.Helper()
+	mux := http.NewServeMux()
+	answer := func(path string, v any) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(v) })
+	}
+	answer("/v1/status", s)
+	answer("/v1/connections", connections)
 	socket := filepath.Join(t.TempDir(), s.Node+".sock")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(s) })}
+	server := &http.Server{Handler: mux}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return socket

@@ -16,6 +16,7 @@ import (
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
 )
 
 // Cluster is all objects there are. It is for one caller at a time.
@@ -26,6 +27,7 @@ type Cluster struct {
 	pods    map[podKey]*HostPod
 	made    addresses
 	notes   []string
+	enacted map[rule.PolicyID]rule.PolicyID // by the policy in force, the staged one that it was
 
 	graphs map[string]*calc.Graph // by node, built when asked for
 	things []*Thing               // what has labels and addresses, built when asked for
@@ -50,9 +52,15 @@ func (c *Cluster) put(objects []api.Object) {
 	}
 }
 
+// drop removes an object.
+func (c *Cluster) drop(key api.Key) {
+	delete(c.objects, key)
+	c.order = slices.DeleteFunc(c.order, func(k api.Key) bool { return k == key })
+}
+
 // With returns the cluster as it would be with some objects added, or replaced where there is one of that kind and name.
 func (c *Cluster) With(objects ...api.Object) *Cluster {
-	out := &Cluster{objects: maps.Clone(c.objects), hosts: map[string]*Host{}, pods: c.pods, made: c.made, notes: c.notes, order: slices.Clone(c.order)}
+	out := &Cluster{objects: maps.Clone(c.objects), hosts: map[string]*Host{}, pods: c.pods, made: c.made, notes: c.notes, enacted: c.enacted, order: slices.Clone(c.order)}
 	for name, h := range c.hosts {
 		out.hosts[name] = &Host{slices.Clone(h.Addrs)}
 	}

@@ -68,12 +68,20 @@ func (c *Cluster) findAddress(addr netip.Addr) *End {
 		end.Addrs = []netip.Addr{addr}
 		return end
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.hosts)) {
-		if slices.Contains(c.hosts[name].Addrs, addr) {
-			return &End{Name: "node " + name, Node: name, Addrs: []netip.Addr{addr}}
-		}
+	if name := c.nodeAt(addr); name != "" {
+		return &End{Name: "node " + name, Node: name, Addrs: []netip.Addr{addr}}
 	}
 	return &End{Name: addr.String(), Addrs: []netip.Addr{addr}}
+}
+
+// nodeAt returns the node that has an address, the first by name; empty if there is none.
+func (c *Cluster) nodeAt(addr netip.Addr) string {
+	for _, name := range slices.Sorted(maps.Keys(c.hosts)) {
+		if slices.Contains(c.hosts[name].Addrs, addr) {
+			return name
+		}
+	}
+	return ""
 }
 
 // owner returns the workload in force that has an address, nil if there is none. Of several the newest counts.

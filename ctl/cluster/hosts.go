@@ -71,22 +71,32 @@ func (c *Cluster) HostEndpointNodes() []string {
 	return slices.Sorted(maps.Keys(nodes))
 }
 
-// links makes up the interfaces of a node that its host endpoints are found by: one with the addresses that each expects. The real ones are known
-// to the agent alone.
+// links makes up the interfaces of a node that its host endpoints are found by: one for each address that they expect. The real ones are known to the
+// agent alone.
 func (c *Cluster) links(node string) []calc.Link {
 	var out []calc.Link
+	seen := map[netip.Addr]bool{}
 	for _, key := range c.order {
 		h, ok := c.objects[key].(*v3.HostEndpoint)
 		if !ok || h.Spec.Node != node || h.Spec.InterfaceName != "" {
 			continue
 		}
-		l := calc.Link{Name: "of " + h.Name}
-		for _, text := range h.Spec.ExpectedIPs {
-			if addr, err := v3.ParseIP(text); err == nil {
-				l.Addrs = append(l.Addrs, addr)
+		for _, addr := range expected(h) {
+			if !seen[addr] {
+				seen[addr] = true
+				out = append(out, calc.Link{Name: "with " + addr.String(), Addrs: []netip.Addr{addr}})
 			}
 		}
-		out = append(out, l)
+	}
+	return out
+}
+
+// expected returns the addresses that a host endpoint expects.
+func expected(h *v3.HostEndpoint) (out []netip.Addr) {
+	for _, text := range h.Spec.ExpectedIPs {
+		if addr, err := v3.ParseIP(text); err == nil {
+			out = append(out, addr)
+		}
 	}
 	return out
 }

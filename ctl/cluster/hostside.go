@@ -4,7 +4,9 @@
 package cluster
 
 import (
+	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
@@ -21,32 +23,36 @@ func (c *Cluster) hostSide(end *End, dir rule.Direction, p eval.Packet) Side {
 // hostEndpoint returns the host endpoint of a node that speaks for its address: the one that expects it, else the only one with a name, else
 // that for any interface. With only given, it returns none but the one for that interface.
 func (c *Cluster) hostEndpoint(end *End, only string) *desired.HostEndpoint {
-	var named []*desired.HostEndpoint
+	named := map[string]*desired.HostEndpoint{} // by object: one may have several interfaces
 	var anywhere *desired.HostEndpoint
 	for ep := range c.View(end.Node).HostEndpoints() {
+		object, _, _ := strings.Cut(ep.ID.Name, "/")
 		switch {
 		case ep.Interface == desired.AnyInterface:
 			anywhere = ep
 		case only != "":
-		case c.expects(ep, end):
+		case c.expects(object, end):
 			return ep
 		default:
-			named = append(named, ep)
+			named[object] = ep
 		}
 	}
 	if len(named) == 1 {
-		return named[0]
+		for _, ep := range named {
+			return ep
+		}
 	}
 	return anywhere
 }
 
 // expects tells whether a host endpoint lists an address of the end.
-func (c *Cluster) expects(ep *desired.HostEndpoint, end *End) bool {
-	obj, ok := c.objects[api.Key{Resource: api.HostEndpoints, Name: ep.ID.Name}].(*v3.HostEndpoint)
-	return ok && slices.ContainsFunc(obj.Spec.ExpectedIPs, func(text string) bool {
-		addr, err := v3.ParseIP(text)
-		return err == nil && slices.Contains(end.Addrs, addr)
-	})
+func (c *Cluster) expects(name string, end *End) bool {
+	obj, ok := c.objects[api.Key{Resource: api.HostEndpoints, Name: name}].(*v3.HostEndpoint)
+	return ok && expects(obj, end)
+}
+
+func expects(h *v3.HostEndpoint, end *End) bool {
+	return slices.ContainsFunc(expected(h), func(addr netip.Addr) bool { return slices.Contains(end.Addrs, addr) })
 }
 
 // judgeHost asks the sorts of policy that packets to and from processes of a host meet, in their order. A first sort that decides is final.

@@ -11,6 +11,7 @@ import (
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
 )
 
 // everywhere is the node that has all workloads in a [Whole].
@@ -24,26 +25,31 @@ type Whole struct {
 	links map[link]string
 	ends  []*End
 	made  addresses
-	// staged: the policies in front of endpoints are those with all staged ones in force.
-	staged bool
+	hosts []HostEnd
+
+	hostObjects []*v3.HostEndpoint
+	cluster     *Cluster
 }
 
-// Stage puts all staged policies in force.
-func (w *Whole) Stage() { w.staged = true }
+// Written is that of the cluster.
+func (w *Whole) Written(id rule.PolicyID) rule.PolicyID { return w.cluster.Written(id) }
 
 // link is an interface of a node.
 type link struct{ node, name string }
 
 // Whole computes the desired state of all workloads at once.
 func (c *Cluster) Whole() *Whole {
-	w := &Whole{ids: map[desired.EndpointID]desired.EndpointID{}, links: map[link]string{}, made: c.made}
+	w := &Whole{ids: map[desired.EndpointID]desired.EndpointID{}, links: map[link]string{}, made: c.made, cluster: c}
 	var changes []calc.Change
 	for _, key := range c.order {
 		obj := c.objects[key]
-		if own, ok := obj.(*v3.WorkloadEndpoint); ok {
+		switch own := obj.(type) {
+		case *v3.WorkloadEndpoint:
 			moved := w.move(own)
 			obj, key = moved, api.KeyOf(moved)
 			w.ends = append(w.ends, c.workloadEnd(own))
+		case *v3.HostEndpoint:
+			obj = w.moveHost(own)
 		}
 		changes = append(changes, calc.Change{Key: key, Object: obj, Revision: revision(obj)})
 	}
@@ -51,6 +57,7 @@ func (c *Cluster) Whole() *Whole {
 	g.Apply(changes)
 	g.Flush()
 	w.View = g.View()
+	w.findHosts(c)
 	return w
 }
 
@@ -82,11 +89,5 @@ func (w *Whole) Endpoint(end *End) (*desired.Endpoint, bool) {
 	if !ok {
 		return nil, false
 	}
-	e, ok := w.View.Endpoint(id)
-	if ok && w.staged && e.Staged != nil {
-		staged := *e
-		staged.Tiers = *e.Staged
-		return &staged, true
-	}
-	return e, ok
+	return w.View.Endpoint(id)
 }

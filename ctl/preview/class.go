@@ -52,6 +52,29 @@ func (c *comparison) addEnd(wholes [2]*cluster.Whole, end [2]*cluster.End) {
 	c.add(cl, member{end[after].Name, w.Namespace, w.Labels})
 }
 
+// addHost puts an address of a node into its class. In a version without host endpoint no policy judges there.
+func (c *comparison) addHost(end *cluster.HostEnd, of [2]*cluster.HostEnd) {
+	addr := end.Addrs[0]
+	cl := &class{addrs: [2]netip.Addr{addr, addr}}
+	c.taken[addr], c.real = true, true
+	for v, w := range c.worlds {
+		cl.features[v], cl.ports[v] = w.features(addr), w.ports[addr]
+		for _, dir := range []rule.Direction{rule.Ingress, rule.Egress} {
+			if of[v] != nil {
+				cl.policies[v][dir] = c.hostPolicySet(v, dir, of[v])
+			}
+		}
+	}
+	name := end.Name
+	if len(end.Of) > 1 {
+		name += " at " + addr.String()
+	}
+	c.add(cl, member{name: name, namespace: hostsPlace})
+}
+
+// hostsPlace stands for the namespace of nodes, which have none.
+const hostsPlace = "nodes"
+
 // outside makes classes of addresses that are no endpoint's. What rules can tell apart begins where a CIDR begins, or behind its end.
 func (c *comparison) outside() {
 	somewhere := netip.MustParseAddr("198.18.0.1") // benchmarking (RFC 2544) and, below, documentation (RFC 3849): nobody's

@@ -32,9 +32,10 @@ func (d *decisions) of(text string, allow bool) *decision {
 	return &value
 }
 
-// ofResult words the step that decided. Namespaces without policy are alike: their profiles are not told apart.
-func (d *decisions) ofResult(r *eval.Result, dir rule.Direction) *decision {
+// ofResult words the step that decided, with policies as they were written. Namespaces without policy are alike: their profiles are not told apart.
+func (d *decisions) ofResult(r *eval.Result, dir rule.Direction, written func(rule.PolicyID) rule.PolicyID) *decision {
 	step := r.Decision()
+	step.Policy = written(step.Policy)
 	text := step.String()
 	switch {
 	case step.Kind == eval.RuleMatched && step.Policy.Kind == rule.KindProfile && strings.HasPrefix(step.Policy.Name, rule.NamespaceProfilePrefix):
@@ -44,7 +45,7 @@ func (d *decisions) ofResult(r *eval.Result, dir rule.Direction) *decision {
 	case step.Kind == eval.TierEnd:
 		names := make([]string, len(step.Applied))
 		for i, id := range step.Applied {
-			names[i] = id.String()
+			names[i] = written(id).String()
 		}
 		text = fmt.Sprintf("isolated for %s by %s", dir, strings.Join(names, ", "))
 	}

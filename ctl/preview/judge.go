@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/ctl/cluster"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
@@ -32,7 +33,7 @@ const sourcePort = 49152
 type policySet struct {
 	version  int
 	dir      rule.Direction
-	endpoint *desired.Endpoint // one that has them; nil: not in force, nothing passes
+	evaluate func(eval.Packet) eval.Result // nil: not in force, nothing passes
 	// own and peer are the features of addresses that the rules look at.
 	own, peer map[string]bool
 	starts    []uint16 // destination ports, or ICMP type and code, at which rules may change their mind
@@ -52,19 +53,49 @@ func (c *comparison) policySet(version int, dir rule.Direction, ep *desired.Endp
 	}
 	s := &policySet{version: version, dir: dir, own: map[string]bool{}, peer: map[string]bool{}, judged: map[[2]string]*outcome{}}
 	if inForce {
-		s.endpoint = ep
-		s.read(c.worlds[version])
+		w := c.worlds[version]
+		s.evaluate = func(p eval.Packet) eval.Result { return eval.Evaluate(w, ep, dir, p) }
+		s.read(w, ep.Profiles, ep.Tiers[dir])
 	}
-	slices.Sort(s.starts)
-	s.starts = slices.Compact(s.starts)
+	c.sets[key] = s
+	return s
+}
+
+// hostPolicySet returns that of a host endpoint, for traffic of the node's own processes.
+func (c *comparison) hostPolicySet(version int, dir rule.Direction, h *cluster.HostEnd) *policySet {
+	ep := h.Endpoint
+	key := fmt.Sprint(version, dir, "host", ep.Untracked[dir], ep.PreDNAT, ep.Normal[dir], ep.Profiles, h.Settings.Failsafe)
+	if known, ok := c.sets[key]; ok {
+		return known
+	}
+	w := c.worlds[version]
+	s := &policySet{version: version, dir: dir, own: map[string]bool{}, peer: map[string]bool{}, judged: map[[2]string]*outcome{}}
+	s.evaluate = func(p eval.Packet) eval.Result { return eval.EvaluateProcess(w, h.Settings, ep, dir, p) }
+	tiers := slices.Concat(ep.Untracked[dir], ep.Normal[dir])
+	if dir == rule.Ingress {
+		tiers = append(tiers, ep.PreDNAT...)
+	}
+	for _, ports := range h.Settings.Failsafe {
+		for _, f := range ports {
+			s.start(int(f.Port), int(f.Port)+1)
+			if f.Net.IsValid() {
+				s.peer[f.Net.String()] = true
+			}
+		}
+	}
+	s.read(w, ep.Profiles, tiers)
 	c.sets[key] = s
 	return s
 }
 
 // read takes note of what the rules look at.
-func (s *policySet) read(w *world) {
-	lists := slices.Clone(s.endpoint.Profiles)
-	for _, tier := range s.endpoint.Tiers[s.dir] {
+func (s *policySet) read(w *world, profiles []rule.PolicyID, tiers []desired.TierPolicies) {
+	defer func() {
+		slices.Sort(s.starts)
+		s.starts = slices.Compact(s.starts)
+	}()
+	lists := slices.Clone(profiles)
+	for _, tier := range tiers {
 		lists = append(lists, tier.Policies...)
 	}
 	for _, id := range lists {
@@ -125,7 +156,7 @@ func (c *comparison) outcome(version int, dir rule.Direction, own, peer *class) 
 	if s == nil {
 		return c.intern(c.everything(c.decisions.of("no policy applies there", true)))
 	}
-	if s.endpoint == nil {
+	if s.evaluate == nil {
 		return c.intern(c.everything(c.decisions.of("the endpoint is not in force", false)))
 	}
 	if s.ownKeys == nil {
@@ -185,8 +216,8 @@ func (c *comparison) judge(s *policySet, own, peer *class) []piece {
 				last = at[i+1] - 1
 			}
 			packet := packetOf(p, protocol, first)
-			result := eval.Evaluate(c.worlds[s.version], s.endpoint, s.dir, packet)
-			out = extend(out, piece{protocol, first, last, c.decisions.ofResult(&result, s.dir)})
+			result := s.evaluate(packet)
+			out = extend(out, piece{protocol, first, last, c.decisions.ofResult(&result, s.dir, c.worlds[s.version].written)})
 		}
 	}
 	return out

@@ -23,12 +23,9 @@ const (
 )
 
 // Compare returns the flows between the endpoints of both clusters, and between them and the outside, that one allows and the other denies.
-// New endpoints are compared with nothing: they are counted. With staged, staged policies are in force afterwards.
-func Compare(from, to *cluster.Cluster, staged bool) *Report {
+// New endpoints are compared with nothing: they are counted.
+func Compare(from, to *cluster.Cluster) *Report {
 	wholes := [2]*cluster.Whole{from.Whole(), to.Whole()}
-	if staged {
-		wholes[after].Stage()
-	}
 	r := newReport()
 	for _, bits := range []int{32, 128} {
 		c := newComparison(wholes, bits)
@@ -72,7 +69,30 @@ func newComparison(wholes [2]*cluster.Whole, bits int) *comparison {
 			c.addEnd(wholes, [2]*cluster.End{end, now})
 		}
 	}
+	c.addHosts(wholes)
 	return c
+}
+
+// addHosts puts the nodes that have host endpoints in one of the versions into classes. What goes between a node and its own workloads is not told
+// apart from what goes between nodes.
+func (c *comparison) addHosts(wholes [2]*cluster.Whole) {
+	var hosts [2]map[netip.Addr]*cluster.HostEnd
+	var order []*cluster.HostEnd
+	for v, w := range wholes {
+		hosts[v] = map[netip.Addr]*cluster.HostEnd{}
+		for i := range w.Hosts() {
+			h := &w.Hosts()[i]
+			if v == before || hosts[before][h.Addrs[0]] == nil {
+				order = append(order, h)
+			}
+			hosts[v][h.Addrs[0]] = h
+		}
+	}
+	for _, h := range order {
+		if addr := h.Addrs[0]; addr.BitLen() == c.bits && !c.taken[addr] {
+			c.addHost(h, [2]*cluster.HostEnd{hosts[before][addr], hosts[after][addr]})
+		}
+	}
 }
 
 // allProtocols returns those that rules name, the ones with ports, ICMP, and one for all others.

@@ -49,41 +49,58 @@ func objectsAfter(steps []ct.Step) []api.Object {
 
 // TestCompareAgreesWithJudge judges single packets in both versions of random clusters: a verdict changes if and only if the report says so.
 func TestCompareAgreesWithJudge(t *testing.T) {
-	changed, same := 0, 0
+	changed, same, hosts := 0, 0, 0
 	for seed := range uint64(80) {
 		steps := ct.Walk(seed, 70)
 		from, to := cluster.New(objectsAfter(steps[:60])), cluster.New(objectsAfter(steps))
-		report := preview.Compare(from, to, false).Pairwise()
+		report := preview.Compare(from, to).Pairwise()
 		r := rand.New(rand.NewPCG(seed, 4))
+		judged := map[string]bool{"198.51.100.200": true} // addresses that are nobody's, or of a node with a host endpoint
+		for _, w := range []*cluster.Whole{from.Whole(), to.Whole()} {
+			for _, h := range w.Hosts() {
+				judged[h.Addrs[0].String()] = true
+			}
+		}
 		for range 60 {
 			src, dst := randomName(r), randomName(r)
+			if !judged[src] && !strings.Contains(src, "/") || !judged[dst] && !strings.Contains(dst, "/") {
+				continue
+			}
 			p := eval.Packet{Protocol: []uint8{6, 17, 1}[r.IntN(3)], SrcPort: 49152, DstPort: []uint16{53, 79, 80, 81, 8080, 9000}[r.IntN(6)]}
 			if p.Protocol == 1 {
 				p.SrcPort, p.DstPort, p.ICMPType = 0, 0, 8
 			}
 			before, okBefore := verdict(from, src, dst, &p)
 			after, okAfter := verdict(to, src, dst, &p)
-			if !okBefore || !okAfter || src == dst || moved(from, to, src) || moved(from, to, dst) {
+			if !okBefore || !okAfter || src == dst || moved(from, to, src) || moved(from, to, dst) || ownNode(to, src, dst) {
 				continue
 			}
-			if said := says(t, report, src, dst, &p); said != (before != after) {
+			if said := says(t, report, nameOf(to, src), nameOf(to, dst), &p); said != (before != after) {
 				t.Fatalf("seed %d: %s to %s %+v: allowed %t before and %t after, but the report:\n%+v", seed, src, dst, p, before, after, report.Changes)
 			}
 			if before != after {
 				changed++
+				if strings.HasPrefix(nameOf(to, src)+nameOf(to, dst), "node") {
+					hosts++
+				}
 			} else {
 				same++
 			}
 		}
 	}
-	if changed < 100 || same < 100 {
-		t.Errorf("%d changed, %d not: the generator hardly tries one of them", changed, same)
+	if changed < 100 || same < 100 || hosts < 10 {
+		t.Errorf("%d changed, %d of them of nodes, %d not: the generator hardly tries one of them", changed, hosts, same)
 	}
 }
 
 func randomName(r *rand.Rand) string {
-	if r.IntN(8) == 0 {
+	switch r.IntN(8) {
+	case 0:
 		return "198.51.100.200"
+	case 1:
+		return "192.0.2.1" // mostly a node's
+	case 2:
+		return "198.51.100.1"
 	}
 	return fmt.Sprintf("%s/p%d", []string{"a", "b"}[r.IntN(2)], r.IntN(3))
 }
@@ -106,19 +123,36 @@ func verdict(c *cluster.Cluster, src, dst string, p *eval.Packet) (allowed, ok b
 func moved(from, to *cluster.Cluster, name string) bool {
 	a, errA := from.Find(name)
 	b, errB := to.Find(name)
-	return errA != nil || errB != nil || a.Node != b.Node
+	return errA != nil || errB != nil || a.Node != b.Node || (a.Workload == nil) != (b.Workload == nil)
+}
+
+// ownNode tells whether a packet does not leave the node that it is from or to.
+func ownNode(c *cluster.Cluster, src, dst string) bool {
+	a, errA := c.Find(src)
+	b, errB := c.Find(dst)
+	return errA == nil && errB == nil && a.Node == b.Node && a.Node != "" && (a.Host() || b.Host())
+}
+
+// nameOf returns the name of an end in reports.
+func nameOf(c *cluster.Cluster, name string) string {
+	end, err := c.Find(name)
+	switch {
+	case err != nil || end.Workload != nil:
+		return name
+	case end.Host():
+		return end.Name
+	}
+	return "outside"
 }
 
 func says(t *testing.T, r *preview.Report, src, dst string, p *eval.Packet) bool {
 	t.Helper()
-	outside := func(name string) string {
-		if _, err := netip.ParseAddr(name); err == nil {
-			return "outside"
-		}
-		return name
+	is := func(text, name string, addr netip.Addr) bool {
+		place, at, _ := strings.Cut(text, " at ")
+		return place == name && (at == "" || at == addr.String())
 	}
 	for _, c := range r.Changes {
-		if c.From.Text == outside(src) && c.To.Text == outside(dst) && c.IPVersion != 6 && covers(t, c.Service, p) {
+		if is(c.From.Text, src, p.Src) && is(c.To.Text, dst, p.Dst) && c.IPVersion != 6 && covers(t, c.Service, p) {
 			return true
 		}
 	}
@@ -192,7 +226,7 @@ func TestReadable(t *testing.T) {
 		ct.Policy("shop3/db", func(s *v3.NetworkPolicySpec) {
 			s.Selector, s.Ingress = "app == 'db'", []v3.Rule{ct.From(v3.Allow, "app == 'web'")}
 		}))
-	r := preview.Compare(from, to, false)
+	r := preview.Compare(from, to)
 	var got []string
 	for _, c := range r.Changes {
 		got = append(got, fmt.Sprintf("%s -> %s: %s -> %s %s %d", c.Before.Verdict, c.After.Verdict, c.From.Text, c.To.Text, c.Service, c.Pairs))
@@ -204,7 +238,7 @@ func TestReadable(t *testing.T) {
 	if r.Endpoints != 1000 || !slices.Equal(r.Notes(), nil) {
 		t.Errorf("%d endpoints, %q", r.Endpoints, r.Notes())
 	}
-	if pairs := preview.Compare(from, from.With(ct.Policy("shop3/open", func(s *v3.NetworkPolicySpec) { s.Ingress = []v3.Rule{{Action: v3.Allow}} })), false); len(pairs.Changes) != 0 {
+	if pairs := preview.Compare(from, from.With(ct.Policy("shop3/open", func(s *v3.NetworkPolicySpec) { s.Ingress = []v3.Rule{{Action: v3.Allow}} }))); len(pairs.Changes) != 0 {
 		t.Errorf("a policy that allows everything changes %+v", pairs.Changes)
 	}
 }
@@ -216,7 +250,7 @@ func BenchmarkCompare(b *testing.B) {
 		s.Selector, s.Ingress = "app == 'db'", []v3.Rule{ct.From(v3.Allow, "app == 'web'")}
 	}))
 	for b.Loop() {
-		if len(preview.Compare(from, to, false).Changes) == 0 {
+		if len(preview.Compare(from, to).Changes) == 0 {
 			b.Fatal("nothing changes")
 		}
 	}

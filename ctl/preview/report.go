@@ -21,6 +21,13 @@ type Report struct {
 	Added     int `json:"added,omitempty"`
 	Removed   int `json:"removed,omitempty"`
 
+	// Nodes that have host endpoints, in one of the versions.
+	Nodes int `json:"nodes,omitempty"`
+
+	// Flows that were seen were judged, too; FlowChanges are those that change their verdict.
+	Flows       int          `json:"flows,omitempty"`
+	FlowChanges []FlowChange `json:"flowChanges,omitempty"`
+
 	// BothVersions: there are endpoints of IPv4 and of IPv6.
 	BothVersions bool `json:"-"`
 
@@ -36,6 +43,9 @@ func (r *Report) Notes() []string {
 	}
 	if r.Removed > 0 {
 		out = append(out, fmt.Sprintf("%d endpoints are only in what there is now", r.Removed))
+	}
+	if r.Nodes > 0 && len(r.Changes) > 0 {
+		out = append(out, "nodes with host endpoints are compared as they talk to others: a node always reaches the workloads that it runs, and defaultEndpointToHostAction decides the other way")
 	}
 	return out
 }
@@ -108,6 +118,13 @@ func (r *Report) count(wholes [2]*cluster.Whole) {
 		}
 	}
 	r.Added = len(in[after]) - r.Endpoints
+	nodes := map[string]bool{}
+	for _, w := range wholes {
+		for _, h := range w.Hosts() {
+			nodes[h.Node] = true
+		}
+	}
+	r.Nodes = len(nodes)
 }
 
 // add takes the changes of one IP version.

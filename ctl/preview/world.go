@@ -22,6 +22,8 @@ type world struct {
 	members map[netip.Addr][]string
 	ports   map[netip.Addr][]uint16
 	cidrs   []cidr
+	// written returns what a policy was written as.
+	written func(rule.PolicyID) rule.PolicyID
 }
 
 // cidr is a range of addresses that a set holds, or (set empty) that rules list.
@@ -31,7 +33,7 @@ type cidr struct {
 }
 
 func newWorld(whole *cluster.Whole, bits int) *world {
-	w := &world{World: eval.FromView(whole.View), view: whole.View, members: map[netip.Addr][]string{}, ports: map[netip.Addr][]uint16{}}
+	w := &world{World: eval.FromView(whole.View), view: whole.View, written: whole.Written, members: map[netip.Addr][]string{}, ports: map[netip.Addr][]uint16{}}
 	for set := range whole.View.IPSets() {
 		for m := range set.Members {
 			addr := m.Prefix.Addr()
@@ -47,16 +49,23 @@ func newWorld(whole *cluster.Whole, bits int) *world {
 			}
 		}
 	}
-	for _, prefix := range listed(whole.View, bits) {
+	for _, prefix := range listed(whole, bits) {
 		w.cidrs = append(w.cidrs, cidr{prefix: prefix})
 	}
 	return w
 }
 
-// listed returns the CIDRs in rules, each once.
-func listed(view desired.View, bits int) []netip.Prefix {
+// listed returns the CIDRs in rules and of failsafe ports, each once.
+func listed(whole *cluster.Whole, bits int) []netip.Prefix {
 	seen := map[netip.Prefix]bool{}
-	for p := range view.Policies() {
+	for _, h := range whole.Hosts() {
+		for _, f := range slices.Concat(h.Settings.Failsafe[rule.Ingress], h.Settings.Failsafe[rule.Egress]) {
+			if f.Net.IsValid() && f.Net.Addr().BitLen() == bits {
+				seen[f.Net] = true
+			}
+		}
+	}
+	for p := range whole.View.Policies() {
 		for _, rules := range p.Rules {
 			for i := range rules {
 				m := &rules[i].Match

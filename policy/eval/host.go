@@ -60,6 +60,20 @@ func EvaluateHost(w World, s *desired.Settings, ep *desired.HostEndpoint, t Traf
 	return e.end(rule.NoMatch, "no "+t.String()+" policy decides")
 }
 
+// EvaluateProcess returns what a host endpoint does with a packet to or from a process of the host, by the sorts that it meets in their order: the
+// first that decides is final. The trace is that of the sort that decided.
+func EvaluateProcess(w World, s *desired.Settings, ep *desired.HostEndpoint, dir rule.Direction, p Packet) Result {
+	for _, t := range []Traffic{Untracked, PreDNAT} {
+		if len(hostTiers(ep, t, dir)) == 0 {
+			continue
+		}
+		if r := EvaluateHost(w, s, ep, t, dir, p); r.Verdict != rule.NoMatch {
+			return r
+		}
+	}
+	return EvaluateHost(w, s, ep, Normal, dir, p)
+}
+
 func hostTiers(ep *desired.HostEndpoint, t Traffic, dir rule.Direction) []desired.TierPolicies {
 	switch {
 	case t == Untracked:

@@ -10,11 +10,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/weftnet/weft/ctl"
+	"github.com/weftnet/weft/ctl/preview"
 	"github.com/weftnet/weft/ctl/why"
 	"github.com/weftnet/weft/lab/probe"
 	"github.com/weftnet/weft/store"
@@ -144,5 +146,27 @@ func (c *cluster) seesConnection() {
 		if k == nil || k.Hits == nil || *k.Hits == 0 || !strings.Contains(strings.Join(k.Connections, "\n"), ":"+port+" ") {
 			c.t.Errorf("%s of the open connection from port %s: %+v, %q", name, port, k, a.Notes)
 		}
+	}
+	c.previewsConnection()
+}
+
+// previewsConnection finds the open connection among those that a policy would end.
+func (c *cluster) previewsConnection() {
+	c.t.Helper()
+	deny := filepath.Join(c.t.TempDir(), "deny.yaml")
+	manifest := `{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: protect-database, namespace: shop}, spec: {selector: app == 'database'}}`
+	if err := os.WriteFile(deny, []byte(manifest), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	out, errOut, code := c.command("policy", "diff", "-f", deny, "-o", "json", "--socket", filepath.Join(filepath.Dir(c.NodeDir("n1")), "{node}", "agent.sock"))
+	var report preview.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		c.t.Fatalf("exit %d: %v\n%s%s", code, err, out, errOut)
+	}
+	open := slices.ContainsFunc(report.FlowChanges, func(f preview.FlowChange) bool {
+		return f.From == "shop/backend" && f.To == "shop/database" && f.Service == "TCP 5432" && f.Seen == 1 && f.After.By == "isolated for ingress by NetworkPolicy shop/protect-database"
+	})
+	if code != ctl.ExitVerdict || !open {
+		c.t.Errorf("weft policy diff: exit %d, %d flows, the open connection is not among %+v\n%s", code, report.Flows, report.FlowChanges, errOut)
 	}
 }
