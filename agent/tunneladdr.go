@@ -38,6 +38,21 @@ var tunnelKinds = [desired.TunnelKinds]struct {
 		func(s *v3.NodeSpec) string { return s.IPv4VXLANTunnelAddr }, func(s *v3.NodeSpec, addr string) { s.IPv4VXLANTunnelAddr = addr }},
 	desired.VXLAN6: {1, "vxlan-v6-tunnel-addr-", "vxlanTunnelAddress",
 		func(s *v3.NodeSpec) string { return s.IPv6VXLANTunnelAddr }, func(s *v3.NodeSpec, addr string) { s.IPv6VXLANTunnelAddr = addr }},
+	desired.IPIP: {0, "ipip-tunnel-addr-", "ipipTunnelAddress", ipipAddr, setIPIPAddr},
+}
+
+func ipipAddr(s *v3.NodeSpec) string {
+	if s.BGP == nil {
+		return ""
+	}
+	return s.BGP.IPv4IPIPTunnelAddr
+}
+
+func setIPIPAddr(s *v3.NodeSpec, addr string) {
+	if s.BGP == nil {
+		s.BGP = &v3.NodeBGPSpec{}
+	}
+	s.BGP.IPv4IPIPTunnelAddr = addr
 }
 
 // tunnelState is what the keeper of tunnel addresses knows of the tunnels, by kind.

@@ -203,8 +203,7 @@ func TestNotYetEffectiveCorpus(t *testing.T) {
 			}
 		}
 	}
-	want := `8 default-ipv4-ippool spec.ipipMode
-9 default-ipv4-ippool spec.natOutgoing
+	want := `9 default-ipv4-ippool spec.natOutgoing
 37 loadbalancer spec.allowedUses[0]
 54 default spec.kubeVirtVMAddressPersistence
 `

@@ -15,17 +15,17 @@ type encap uint8
 const (
 	encapNone   encap = iota // as BGP says
 	encapDirect              // plainly to the other node, whatever BGP says: the pool has a tunnel, but both nodes are on one subnet
-	encapVXLAN
+	encapTunnel
 )
 
-// encapOf decides between two nodes, given by their addresses with subnets, for a pool's vxlanMode. It is symmetric: both nodes come to one
-// result, also where they state their common subnet with different lengths.
-func encapOf(vxlan v3.EncapMode, a, b netip.Prefix) encap {
+// encapOf decides between two nodes, given by their addresses with subnets, for a pool's ipipMode or vxlanMode. It is symmetric: both nodes come
+// to one result, also where they state their common subnet with different lengths.
+func encapOf(mode v3.EncapMode, a, b netip.Prefix) encap {
 	switch {
-	case vxlan != v3.EncapAlways && vxlan != v3.EncapCrossSubnet:
+	case mode != v3.EncapAlways && mode != v3.EncapCrossSubnet:
 		return encapNone
-	case vxlan == v3.EncapCrossSubnet && a.Masked().Contains(b.Addr()) && b.Masked().Contains(a.Addr()):
+	case mode == v3.EncapCrossSubnet && a.Masked().Contains(b.Addr()) && b.Masked().Contains(a.Addr()):
 		return encapDirect
 	}
-	return encapVXLAN
+	return encapTunnel
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/weftnet/weft/desired"
 )
 
-// tunnelNames are the VXLAN devices by family of their underlay.
-var tunnelNames = [2]string{"vxlan.calico", "vxlan-v6.calico"}
+// tunnelNames are the devices.
+var tunnelNames = [desired.TunnelKinds]string{desired.VXLAN4: "vxlan.calico", desired.VXLAN6: "vxlan-v6.calico", desired.IPIP: "tunl0"}
 
 // reach works out the tunnels of this node and the routes to addresses of other nodes that do not come from BGP: those of IP pools with an
 // encapsulation. Its cost follows the change: one block, one borrowed address, or one node with its destinations.
@@ -60,12 +60,19 @@ type tunnelPool struct {
 	name      string
 	cidr      netip.Prefix
 	blockSize int
-	vxlan     v3.EncapMode
+	kind      desired.TunnelKind
+	mode      v3.EncapMode
 }
 
 func (r *reach) putPool(name string, cidr netip.Prefix, obj *v3.IPPool) {
-	now := tunnelPool{name: name, cidr: cidr, vxlan: obj.Spec.VXLANMode, blockSize: blockSize(cidr, obj.Spec.BlockSize)}
-	if encapOf(now.vxlan, netip.Prefix{}, netip.Prefix{}) == encapNone {
+	now := tunnelPool{name: name, cidr: cidr, kind: desired.VXLAN4, mode: obj.Spec.VXLANMode, blockSize: blockSize(cidr, obj.Spec.BlockSize)}
+	switch none := encapOf(now.mode, netip.Prefix{}, netip.Prefix{}) == encapNone; {
+	case cidr.Addr().Is6():
+		now.kind = desired.VXLAN6
+	case none:
+		now.kind, now.mode = desired.IPIP, obj.Spec.IPIPMode
+	}
+	if encapOf(now.mode, netip.Prefix{}, netip.Prefix{}) == encapNone {
 		r.removePool(name)
 	} else if r.pools[name] != now {
 		r.pools[name], r.all = now, true
@@ -218,33 +225,36 @@ func (r *reach) setOwn(addrs desired.TunnelAddrs) {
 }
 
 // ownAddr returns this node's address on a tunnel.
-func (r *reach) ownAddr(f int) netip.Addr {
-	if me := r.nodes[r.self]; me != nil && !r.own[f].IsValid() {
-		return me.tunnel[f]
+func (r *reach) ownAddr(k desired.TunnelKind) netip.Addr {
+	if me := r.nodes[r.self]; me != nil && !r.own[k].IsValid() {
+		return me.tunnel[k]
 	}
-	return r.own[f]
+	return r.own[k]
 }
 
-// settleTunnels makes the devices of this node: one for each family in which a pool has a tunnel and this node has both addresses.
+// settleTunnels makes the devices of this node: those that a pool needs and for which this node has both addresses.
 func (r *reach) settleTunnels() {
-	for f, name := range tunnelNames {
-		me := r.nodes[r.self]
-		if !r.needs()[f] || me == nil || !me.subnet[f].IsValid() || !r.ownAddr(f).IsValid() {
+	needs, c, me := r.needs(), r.configs.now(), r.nodes[r.self]
+	for i, name := range tunnelNames {
+		k := desired.TunnelKind(i)
+		if !needs[k] || me == nil || !me.subnet[k.Family()].IsValid() || !r.ownAddr(k).IsValid() {
 			r.tunnels.remove(name)
 			continue
 		}
-		v := r.configs.now()
-		r.tunnels.put(name, desired.Tunnel{Kind: desired.TunnelKind(f), Name: name, Local: me.subnet[f].Addr(), Addr: r.ownAddr(f), MAC: me.mac[f], VNI: v.vni, Port: v.port, MTU: v.mtu[f]})
+		t := desired.Tunnel{Kind: k, Name: name, Local: me.subnet[k.Family()].Addr(), Addr: r.ownAddr(k), MTU: c.mtu[k]}
+		if k != desired.IPIP {
+			t.MAC, t.VNI, t.Port = me.mac[k], c.vni, c.port
+		}
+		r.tunnels.put(name, t)
 	}
 }
 
 // needs tells by kind whether this node is to have a tunnel, for which it needs an address.
 func (r *reach) needs() (needs [desired.TunnelKinds]bool) {
-	if on := r.configs.now().enabled; on != nil && !*on {
-		return needs
-	}
+	c := r.configs.now()
 	for _, p := range r.pools {
-		needs[family(p.cidr.Addr())] = true
+		on := c.enabled[p.kind]
+		needs[p.kind] = on == nil || *on
 	}
 	return needs
 }
@@ -254,23 +264,24 @@ func (r *reach) settlePeer(name string) {
 	if name == r.self {
 		return
 	}
-	for f, device := range tunnelNames {
+	for i, device := range tunnelNames {
+		k := desired.TunnelKind(i)
 		id := desired.TunnelPeerID{Tunnel: device, Node: name}
-		r.touchPeer(id, f)
-		if _, ok := r.tunnels.get(device); ok && r.reachable(name, f) {
+		r.touchPeer(id, k)
+		if _, ok := r.tunnels.get(device); ok && r.reachable(name, k) {
 			n := r.nodes[name]
-			r.peers.put(id, desired.TunnelPeer{ID: id, Remote: n.subnet[f].Addr(), Addr: n.tunnel[f], MAC: n.mac[f]})
+			r.peers.put(id, desired.TunnelPeer{ID: id, Remote: n.subnet[k.Family()].Addr(), Addr: n.tunnel[k], MAC: n.mac[k]})
 		} else {
 			r.peers.remove(id)
 		}
-		r.touchPeer(id, f)
+		r.touchPeer(id, k)
 	}
 }
 
 // touchPeer marks the route to the tunnel address of a peer. There is one for IPv6 alone: the kernel takes no next hop there, on link or not,
 // that another route leads over another device, such as the one to be replaced.
-func (r *reach) touchPeer(id desired.TunnelPeerID, f int) {
-	if p, ok := r.peers.get(id); ok && f == 1 {
+func (r *reach) touchPeer(id desired.TunnelPeerID, k desired.TunnelKind) {
+	if p, ok := r.peers.get(id); ok && k == desired.VXLAN6 {
 		r.dirtyDst[desired.HostPrefix(p.Addr)] = struct{}{}
 	}
 }
@@ -280,14 +291,15 @@ func (r *reach) peerRoute(dst netip.Prefix) (route desired.Route, ok bool) {
 	if !dst.IsSingleIP() || dst.Addr().Is4() {
 		return route, false
 	}
-	p, ok := r.peers.get(desired.TunnelPeerID{Tunnel: tunnelNames[1], Node: r.addrs.first(dst.Addr())})
-	return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: tunnelNames[1]}, ok && p.Addr == dst.Addr()
+	p, ok := r.peers.get(desired.TunnelPeerID{Tunnel: tunnelNames[desired.VXLAN6], Node: r.addrs.first(dst.Addr())})
+	return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: tunnelNames[desired.VXLAN6]}, ok && p.Addr == dst.Addr()
 }
 
 // reachable tells whether a node can be a peer: it has what a peer needs, and no other node before it has the same.
-func (r *reach) reachable(name string, f int) bool {
+func (r *reach) reachable(name string, k desired.TunnelKind) bool {
 	n := r.nodes[name]
-	return n != nil && n.subnet[f].IsValid() && n.tunnel[f].IsValid() && r.addrs.first(n.tunnel[f]) == name && r.macs.first(n.mac[f]) == name
+	return n != nil && n.subnet[k.Family()].IsValid() && n.tunnel[k].IsValid() && r.addrs.first(n.tunnel[k]) == name &&
+		(n.mac[k] == desired.MAC{} || r.macs.first(n.mac[k]) == name)
 }
 
 // settleRoute leads a destination to the node that it belongs to.
@@ -334,12 +346,16 @@ func (r *reach) route(dst netip.Prefix, node string, pool tunnelPool) (route des
 	if node == "" || me == nil || n == nil || !me.subnet[f].IsValid() || !n.subnet[f].IsValid() {
 		return route, false
 	}
-	switch encapOf(pool.vxlan, me.subnet[f], n.subnet[f]) {
+	switch encapOf(pool.mode, me.subnet[f], n.subnet[f]) {
 	case encapDirect:
 		return desired.Route{Dst: dst, Kind: desired.RouteNode, Via: n.subnet[f].Addr()}, true
-	case encapVXLAN:
-		p, ok := r.peers.get(desired.TunnelPeerID{Tunnel: tunnelNames[f], Node: node})
-		return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: tunnelNames[f], Via: p.Addr}, ok
+	case encapTunnel:
+		p, ok := r.peers.get(desired.TunnelPeerID{Tunnel: tunnelNames[pool.kind], Node: node})
+		via := p.Addr
+		if pool.kind == desired.IPIP { // it wraps packets for their next hop
+			via = p.Remote
+		}
+		return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: tunnelNames[pool.kind], Via: via}, ok
 	}
 	return route, false
 }
@@ -348,10 +364,12 @@ func (r *reach) route(dst netip.Prefix, node string, pool tunnelPool) (route des
 func (r *reach) problems() problems {
 	out := problems{}
 	if me := r.nodes[r.self]; me != nil {
-		for f, needed := range r.needs() {
-			if needed && me.subnet[f].IsValid() && !r.ownAddr(f).IsValid() {
-				out.add(api.Key{Resource: api.Nodes, Name: r.self}, tunnelAddressFields[f],
-					"the node has no address for its tunnel yet, so that nothing in pools with vxlanMode can be reached; its agent takes one from a pool with allowedUses Tunnel")
+		for i, needed := range r.needs() {
+			k := desired.TunnelKind(i)
+			if needed && me.subnet[k.Family()].IsValid() && !r.ownAddr(k).IsValid() {
+				out.add(api.Key{Resource: api.Nodes, Name: r.self}, tunnelAddressFields[k],
+					"the node has no address for its tunnel yet, so that nothing in pools with "+modeFields[k]+
+						" can be reached; its agent takes one from a pool with allowedUses Tunnel")
 			}
 		}
 	}
@@ -364,13 +382,13 @@ func (r *reach) problems() problems {
 // sharing reports what a node has that another has before it.
 func (r *reach) sharing(out problems, name string) {
 	key := api.Key{Resource: api.Nodes, Name: name}
-	for f := range tunnelNames {
-		n := r.nodes[name]
-		if first := r.addrs.first(n.tunnel[f]); first != "" && first != name && name != r.self {
-			out.add(key, tunnelAddressFields[f], n.tunnel[f].String()+" is also the tunnel address of node "+first+", which alone is reached; delete it here")
+	n := r.nodes[name]
+	for k, addr := range n.tunnel {
+		if first := r.addrs.first(addr); first != "" && first != name && name != r.self {
+			out.add(key, tunnelAddressFields[k], addr.String()+" is also the tunnel address of node "+first+", which alone is reached; delete it here")
 		}
-		if first := r.macs.first(n.mac[f]); n.tunnel[f].IsValid() && first != "" && first != name && name != r.self {
-			out.add(key, tunnelMACFields[f], "node "+first+" has the same MAC address, and alone is reached; delete it here")
+		if first := r.macs.first(n.mac[k]); addr.IsValid() && first != "" && first != name && name != r.self {
+			out.add(key, tunnelMACFields[k], "node "+first+" has the same MAC address, and alone is reached; delete it here")
 		}
 	}
 }

@@ -10,15 +10,16 @@ import (
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/desired"
 )
 
 // tunnelConfig is how the tunnels of this node are made and guarded. The zero value of enabled leaves it to the pools.
 type tunnelConfig struct {
-	enabled  *bool
+	enabled  [desired.TunnelKinds]*bool
 	vni      uint32
 	port     uint16
-	mtu      [2]int         // by family; 0: detected
-	external []netip.Prefix // hosts besides the nodes whose packets are taken
+	mtu      [desired.TunnelKinds]int // 0: detected
+	external []netip.Prefix           // hosts besides the nodes whose packets are taken
 	// allowVXLAN and allowIPIP: workloads may send such packets.
 	allowVXLAN, allowIPIP bool
 }
@@ -33,6 +34,7 @@ type tunnelConfigs struct {
 // statedConfig is what one FelixConfiguration states.
 type statedConfig struct {
 	v3.FelixVXLAN
+	v3.FelixIPIP
 	v3.FelixTunnels
 	external []netip.Prefix // ExternalNodesList
 }
@@ -53,15 +55,16 @@ func (c tunnelConfigs) now() tunnelConfig {
 		p := cmp.Or(own, all)
 		return p != nil && *p
 	}
+	vxlan := cmp.Or(own.VXLANEnabled, all.VXLANEnabled)
 	external := all.external
 	if own.ExternalNodesList != nil {
 		external = own.external
 	}
 	return tunnelConfig{
-		enabled:  cmp.Or(own.VXLANEnabled, all.VXLANEnabled),
+		enabled:  [desired.TunnelKinds]*bool{vxlan, vxlan, cmp.Or(own.IPIPEnabled, all.IPIPEnabled)},
 		vni:      uint32(number(own.VXLANVNI, all.VXLANVNI, 4096)),
 		port:     uint16(number(own.VXLANPort, all.VXLANPort, 4789)),
-		mtu:      [2]int{number(own.VXLANMTU, all.VXLANMTU, 0), number(own.VXLANMTUV6, all.VXLANMTUV6, 0)},
+		mtu:      [desired.TunnelKinds]int{number(own.VXLANMTU, all.VXLANMTU, 0), number(own.VXLANMTUV6, all.VXLANMTUV6, 0), number(own.IPIPMTU, all.IPIPMTU, 0)},
 		external: external,
 
 		allowVXLAN: yes(own.AllowVXLANPacketsFromWorkloads, all.AllowVXLANPacketsFromWorkloads),
@@ -70,7 +73,7 @@ func (c tunnelConfigs) now() tunnelConfig {
 }
 
 func newStatedConfig(spec *v3.FelixConfigurationSpec) (statedConfig, api.FieldErrors) {
-	stated := statedConfig{FelixVXLAN: spec.FelixVXLAN, FelixTunnels: spec.FelixTunnels}
+	stated := statedConfig{FelixVXLAN: spec.FelixVXLAN, FelixIPIP: spec.FelixIPIP, FelixTunnels: spec.FelixTunnels}
 	var wrong faults
 	for i, text := range spec.ExternalNodesList {
 		net, err := v3.ParseCIDR(text)

@@ -15,23 +15,26 @@ import (
 	"github.com/weftnet/weft/desired"
 )
 
-// Fields of a Node that concern its tunnels, by family.
+// Fields of a Node that concern its tunnels, and of an IP pool, by kind.
 var (
-	tunnelAddressFields = [2]string{"spec.ipv4VXLANTunnelAddr", "spec.ipv6VXLANTunnelAddr"}
-	tunnelMACFields     = [2]string{"spec.vxlanTunnelMACAddr", "spec.vxlanTunnelMACAddrV6"}
+	tunnelAddressFields = [desired.TunnelKinds]string{"spec.ipv4VXLANTunnelAddr", "spec.ipv6VXLANTunnelAddr", "spec.bgp.ipv4IPIPTunnelAddr"}
+	tunnelMACFields     = [desired.TunnelKinds]string{"spec.vxlanTunnelMACAddr", "spec.vxlanTunnelMACAddrV6", ""}
+	modeFields          = [desired.TunnelKinds]string{"vxlanMode", "vxlanMode", "ipipMode"}
 )
 
-// tunnelNode is what reach needs of a Node, by family.
+// tunnelNode is what reach needs of a Node.
 type tunnelNode struct {
-	subnet [2]netip.Prefix // its address with the subnet
-	tunnel [2]netip.Addr   // its address on the tunnel
-	mac    [2]desired.MAC
+	subnet [2]netip.Prefix // its address with the subnet, by family
+	tunnel desired.TunnelAddrs
+	mac    [desired.TunnelKinds]desired.MAC // zero where there is none
 }
 
 func newTunnelNode(n *v3.Node) (*tunnelNode, api.FieldErrors) {
-	out := &tunnelNode{mac: [2]desired.MAC{TunnelMAC(n.Name, 0), TunnelMAC(n.Name, 1)}}
+	out := &tunnelNode{mac: [desired.TunnelKinds]desired.MAC{TunnelMAC(n.Name, 0), TunnelMAC(n.Name, 1)}}
+	addrs := [desired.TunnelKinds]string{n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr}
 	var wrong faults
 	if bgp := n.Spec.BGP; bgp != nil {
+		addrs[desired.IPIP] = bgp.IPv4IPIPTunnelAddr
 		for f, text := range [2]string{bgp.IPv4Address, bgp.IPv6Address} {
 			if text != "" {
 				p, err := v3.ParseInterfaceCIDR(text)
@@ -40,14 +43,14 @@ func newTunnelNode(n *v3.Node) (*tunnelNode, api.FieldErrors) {
 			}
 		}
 	}
-	for f, text := range [2]string{n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr} {
+	for k, text := range addrs {
 		if text != "" {
 			addr, err := netip.ParseAddr(text)
-			if err == nil && family(addr) != f {
-				err = fmt.Errorf("%s is an address of the other family; move it to %s", text, tunnelAddressFields[1-f])
+			if f := desired.TunnelKind(k).Family(); err == nil && family(addr) != f {
+				err = fmt.Errorf("%s is an address of the other family; want IPv%d", text, 4+2*f)
 			}
-			wrong.add(tunnelAddressFields[f], err)
-			out.tunnel[f] = addr
+			wrong.add(tunnelAddressFields[k], err)
+			out.tunnel[k] = addr
 		}
 	}
 	for f, text := range [2]string{n.Spec.VXLANTunnelMACAddr, n.Spec.VXLANTunnelMACAddrV6} {
@@ -97,18 +100,12 @@ func (r *reach) setNode(name string, now *tunnelNode) {
 	r.dirtyNode[name] = struct{}{}
 	r.guard.setHost(old, now)
 	for _, n := range []*tunnelNode{old, now} {
-		for f := range tunnelNames {
-			if n == nil || !n.tunnel[f].IsValid() || name == r.self {
+		for k := range tunnelNames {
+			if n == nil || !n.tunnel[k].IsValid() || name == r.self {
 				continue
 			}
-			if n == old {
-				r.addrs.remove(n.tunnel[f], name)
-				r.macs.remove(n.mac[f], name)
-			} else {
-				r.addrs.add(n.tunnel[f], name)
-				r.macs.add(n.mac[f], name)
-			}
-			for _, other := range slices.Concat(r.addrs[n.tunnel[f]], r.macs[n.mac[f]]) {
+			r.claim(n.tunnel[k], n.mac[k], name, n == now)
+			for _, other := range slices.Concat(r.addrs[n.tunnel[k]], r.macs[n.mac[k]]) {
 				r.dirtyNode[other] = struct{}{}
 			}
 		}
@@ -117,6 +114,18 @@ func (r *reach) setNode(name string, now *tunnelNode) {
 		delete(r.nodes, name)
 	} else {
 		r.nodes[name] = now
+	}
+}
+
+// claim notes that a node has the addresses of an end of a tunnel, or has them no more.
+func (r *reach) claim(addr netip.Addr, mac desired.MAC, node string, has bool) {
+	addrs, macs := r.addrs.remove, r.macs.remove
+	if has {
+		addrs, macs = r.addrs.add, r.macs.add
+	}
+	addrs(addr, node)
+	if mac != (desired.MAC{}) {
+		macs(mac, node)
 	}
 }
 

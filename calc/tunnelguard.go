@@ -62,6 +62,9 @@ func (g *tunnelGuard) flush(needs [desired.TunnelKinds]bool, config tunnelConfig
 	if needs[desired.VXLAN4] || needs[desired.VXLAN6] {
 		rules.VXLANPeers = desired.TunnelPeers
 	}
+	if needs[desired.IPIP] {
+		rules.IPIPPeers = desired.TunnelPeers
+	}
 	settings.setTunnels(rules)
 	switch needed := len(rules.Sets()) > 0; {
 	case needed && g.set == nil:

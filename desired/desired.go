@@ -87,7 +87,7 @@ type Route struct {
 	Dst       netip.Prefix
 	Kind      RouteKind
 	Interface string     // RouteLocal and RouteTunnel
-	Via       netip.Addr // RouteNode: the other node's address; RouteTunnel: its address on the tunnel, or zero where Dst is that
+	Via       netip.Addr // RouteNode, and RouteTunnel through IPIP: the other node's address; VXLAN: its address on the tunnel, or zero where Dst is that
 }
 
 // PeerKind tells where a BGP session comes from.

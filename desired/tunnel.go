@@ -25,9 +25,18 @@ type TunnelKind uint8
 const (
 	VXLAN4 TunnelKind = iota // VXLAN (RFC 7348) over IPv4, for IPv4
 	VXLAN6                   // VXLAN over IPv6, for IPv6
+	IPIP                     // IP-in-IP (RFC 2003)
 
 	TunnelKinds = iota
 )
+
+// Family is that of what the tunnel carries and of what carries it: 0 for IPv4, 1 for IPv6.
+func (k TunnelKind) Family() int {
+	if k == VXLAN6 {
+		return 1
+	}
+	return 0
+}
 
 // TunnelAddrs are the addresses of one node on its tunnels; the zero Addr is none.
 type TunnelAddrs [TunnelKinds]netip.Addr
@@ -57,16 +66,16 @@ func (r TunnelRules) Sets() []rule.SetID {
 	return out
 }
 
-// Tunnel is a VXLAN device of this node (RFC 7348), through which it reaches its peers.
+// Tunnel is a tunnel device of this node, through which it reaches its peers.
 type Tunnel struct {
 	Kind  TunnelKind
 	Name  string     // of the device, at most 15 bytes
 	Local netip.Addr // this node's address on the underlay
 	Addr  netip.Addr // this node's address on the tunnel
-	MAC   MAC
-	VNI   uint32
-	Port  uint16 // UDP destination
-	MTU   int    // bytes; 0: that of the link that has Local, less the headers
+	MAC   MAC        // VXLAN
+	VNI   uint32     // VXLAN
+	Port  uint16     // VXLAN: UDP destination
+	MTU   int        // bytes; 0: that of the link that has Local, less the headers
 }
 
 // TunnelPeerID identifies another node on a tunnel.
@@ -83,10 +92,10 @@ func (id TunnelPeerID) Compare(other TunnelPeerID) int {
 // String returns "node on device".
 func (id TunnelPeerID) String() string { return id.Node + " on " + id.Tunnel }
 
-// TunnelPeer is another node that is reached through a tunnel. No two peers of a tunnel share Addr or MAC.
+// TunnelPeer is another node that is reached through a tunnel. No two peers of a tunnel share Addr or, with VXLAN, MAC.
 type TunnelPeer struct {
 	ID     TunnelPeerID
 	Remote netip.Addr // its address on the underlay
 	Addr   netip.Addr // its address on the tunnel
-	MAC    MAC        // of its tunnel device
+	MAC    MAC        // of its VXLAN device
 }

@@ -32,7 +32,7 @@ type FelixConfigurationSpec struct {
 	FelixBPF        `json:",inline" later:"there is no eBPF data plane yet"`
 	FelixBPFMaps    `json:",inline" later:"there is no eBPF data plane yet"`
 	FelixTunnels    `json:",inline"`
-	FelixIPIP       `json:",inline" later:"IP-in-IP is not built yet"`
+	FelixIPIP       `json:",inline"`
 	FelixVXLAN      `json:",inline"`
 	FelixWireguard  `json:",inline" later:"encryption is not built yet"`
 	FelixFlowLogs   `json:",inline" later:"there are no flow records yet"`

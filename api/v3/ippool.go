@@ -40,7 +40,7 @@ type IPPoolSpec struct {
 	// BlockSize is the prefix length of the blocks handed to nodes: 20 to 32 for IPv4, 116 to 128 for IPv6.
 	BlockSize *int `json:"blockSize,omitempty" defaultText:"26 for IPv4, 122 for IPv6" min:"0" max:"128" immutable:"true"`
 	// IPIPMode says towards which nodes packets are carried in IP-in-IP. IPv4 only, and not together with vxlanMode.
-	IPIPMode EncapMode `json:"ipipMode,omitempty" default:"Never" enum:"Never Always CrossSubnet" later:"IP-in-IP is not built yet, packets are routed plainly"`
+	IPIPMode EncapMode `json:"ipipMode,omitempty" default:"Never" enum:"Never Always CrossSubnet"`
 	// VXLANMode says towards which nodes packets are carried in VXLAN (RFC 7348). Not together with ipipMode.
 	VXLANMode EncapMode `json:"vxlanMode,omitempty" default:"Never" enum:"Never Always CrossSubnet"`
 	// NATOutgoing gives packets that leave all pools the node's source address.

@@ -42,7 +42,7 @@ type NodeBGPSpec struct {
 	// IPv6Address is the IPv6 counterpart.
 	IPv6Address string `json:"ipv6Address,omitempty" format:"ipSubnet"`
 	// IPv4IPIPTunnelAddr is the address of the IP-in-IP device.
-	IPv4IPIPTunnelAddr string `json:"ipv4IPIPTunnelAddr,omitempty" format:"ip4" later:"IP-in-IP is not built yet"`
+	IPv4IPIPTunnelAddr string `json:"ipv4IPIPTunnelAddr,omitempty" format:"ip4"`
 	// RouteReflectorClusterID, a dotted quad, makes the node a route reflector (RFC 4456).
 	RouteReflectorClusterID string `json:"routeReflectorClusterID,omitempty" format:"clusterID"`
 }

@@ -152,7 +152,7 @@ func TestEveryAgentSettingIsReported(t *testing.T) {
 			v.Set(reflect.ValueOf(new(!standard.Elem().Bool())))
 		}
 		notes := NotYetEffective(obj)
-		inForce := []reflect.Type{reflect.TypeFor[FelixPolicy](), reflect.TypeFor[FelixTunnels](), reflect.TypeFor[FelixVXLAN]()}
+		inForce := []reflect.Type{reflect.TypeFor[FelixPolicy](), reflect.TypeFor[FelixTunnels](), reflect.TypeFor[FelixIPIP](), reflect.TypeFor[FelixVXLAN]()}
 		if effective := slices.Contains(inForce, f.Owner); effective && len(notes) == 0 {
 			continue
 		}

@@ -162,6 +162,7 @@ func overlayStates() []State {
 		all := nodes()
 		for i, o := range all {
 			n := o.(*v3.Node)
+			n.Spec.BGP.IPv4IPIPTunnelAddr = []string{"10.65.100.11", "10.65.100.12", "10.65.100.13"}[i]
 			n.Spec.IPv4VXLANTunnelAddr = []string{"10.65.100.1", "10.65.100.2", "10.65.100.3"}[i]
 			if n.Spec.BGP.IPv6Address != "" {
 				n.Spec.IPv6VXLANTunnelAddr = []string{"fd00:65::100:1", "fd00:65::100:2", ""}[i]
@@ -184,12 +185,23 @@ func overlayStates() []State {
 		Endpoint("prod/own", Me, nil, "10.65.0.1"), Endpoint("prod/borrows-mine", "n2", nil, "10.65.0.2"), Endpoint("prod/borrows-n3s", "n2", nil, "10.65.2.2"),
 		Endpoint("prod/plain", "n3", nil, "10.65.2.1", "fd00:65::2:1"),
 	}
+	ipip := func(name, cidr string, mode v3.EncapMode) api.Object {
+		p := Pool(name, cidr)
+		p.Spec.IPIPMode = mode
+		return p
+	}
 	v4, v6 := pool("p", "10.65.0.0/16", v3.EncapAlways), pool("q", "fd00:65::/64", v3.EncapAlways)
 	off, vni, port, mtu := false, 7, 8472, 1400
 	return []State{
 		state("never", tunnels(), blocks, []api.Object{pool("p", "10.65.0.0/16", v3.EncapNever)}),
 		state("always", tunnels(), blocks, []api.Object{v4, v6}),
 		state("across subnets", tunnels(), blocks, []api.Object{pool("p", "10.65.0.0/16", v3.EncapCrossSubnet), pool("q", "fd00:65::/64", v3.EncapCrossSubnet)}),
+		state("IP-in-IP", tunnels(), blocks, []api.Object{ipip("p", "10.65.0.0/16", v3.EncapAlways), v6}),
+		state("IP-in-IP across subnets", tunnels(), blocks, []api.Object{ipip("p", "10.65.0.0/16", v3.EncapCrossSubnet)}),
+		state("IP-in-IP switched off", tunnels(), blocks, []api.Object{ipip("p", "10.65.0.0/16", v3.EncapAlways),
+			FelixConfig("default", func(s *v3.FelixConfigurationSpec) { s.IPIPEnabled = &off })}),
+		state("both", tunnels(), blocks, []api.Object{v4, ipip("r", "10.65.1.0/24", v3.EncapAlways),
+			FelixConfig("default", func(s *v3.FelixConfigurationSpec) { s.IPIPMTU = &mtu })}),
 		state("a narrower pool is plain", tunnels(), blocks, []api.Object{v4, pool("r", "10.65.1.0/24", v3.EncapNever)}),
 		state("switched off", tunnels(), blocks, []api.Object{v4, FelixConfig("default", func(s *v3.FelixConfigurationSpec) { s.VXLANEnabled = &off })}),
 		state("settings", tunnels(), blocks, []api.Object{v4, FelixConfig("default", func(s *v3.FelixConfigurationSpec) { s.VXLANVNI, s.VXLANPort = &vni, &port }),

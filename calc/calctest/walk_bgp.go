@@ -26,6 +26,9 @@ func (w walk) node() api.Object {
 	if w.chance(20) {
 		n.Spec.BGP.ASNumber = as(65001)
 	}
+	if w.chance(60) {
+		n.Spec.BGP.IPv4IPIPTunnelAddr = fmt.Sprintf("10.65.0.%d", pick(w, 20, 40, 41))
+	}
 	if w.chance(5) {
 		n.Spec.BGP = nil
 	}
@@ -44,6 +47,7 @@ func (w walk) node() api.Object {
 func (w walk) tunnels() *desired.TunnelAddrs {
 	var out desired.TunnelAddrs
 	out[desired.VXLAN4] = pick(w, netip.Addr{}, netip.MustParseAddr("10.65.0.20"), netip.MustParseAddr("10.65.0.30"))
+	out[desired.IPIP] = pick(w, netip.Addr{}, netip.MustParseAddr("10.65.0.50"))
 	out[desired.VXLAN6] = pick(w, netip.Addr{}, netip.MustParseAddr("fd00:65::30"))
 	return &out
 }
@@ -91,6 +95,9 @@ func (w walk) pool() api.Object {
 	hidden := w.chance(50)
 	p.Spec.DisableBGPExport = pick(w, nil, &hidden)
 	p.Spec.VXLANMode = pick(w, "", v3.EncapNever, v3.EncapAlways, v3.EncapAlways, v3.EncapCrossSubnet)
+	if w.chance(40) {
+		p.Spec.VXLANMode, p.Spec.IPIPMode = "", pick(w, v3.EncapNever, v3.EncapAlways, v3.EncapAlways, v3.EncapCrossSubnet)
+	}
 	size := p.Spec.BlockSize
 	if small := map[string]int{"10.65.0.0/24": 30, "10.65.1.0/24": 30, "fd00:65::/112": 126}[p.Spec.CIDR]; w.chance(80) {
 		size = &small

@@ -41,6 +41,7 @@ func (w walk) felixConfig() api.Object {
 		allow, port := w.chance(50), 8472
 		s.AllowVXLANPacketsFromWorkloads, s.AllowIPIPPacketsFromWorkloads = pick(w, nil, &allow), pick(w, nil, &allow)
 		s.VXLANPort, s.VXLANEnabled = pick(w, nil, &port), pick(w, nil, nil, nil, &allow)
+		s.IPIPEnabled = pick(w, nil, nil, nil, &allow)
 		s.ExternalNodesList = pick(w, nil, nil, []string{}, []string{"192.0.2.9", "198.51.100.0/24"}, []string{"198.51.100.7/24", "2001:db8::/32"}, []string{"nowhere"})
 		s.FailsafeInboundHostPorts = pick(w, nil, nil, []v3.ProtoPort{}, []v3.ProtoPort{{Port: 22}, {Protocol: "udp", Port: 53, Net: "10.0.0.0/8"}})
 	})

@@ -25,42 +25,74 @@ type tunnelEnd struct {
 // complete tells whether the node can be on the tunnel.
 func (e tunnelEnd) complete() bool { return e.subnet.IsValid() && e.addr.IsValid() }
 
-var deviceNames = []string{"vxlan.calico", "vxlan-v6.calico"}
+// kind is one of the tunnels that a node may have.
+type kind struct {
+	desired.TunnelKind
+	device string
+	family int
+	mac    bool
+	addr   func(*v3.NodeSpec) string
+}
 
-// end returns a node's end of the tunnel of a family.
-func (c *Cluster) end(name string, family int) tunnelEnd {
-	e := tunnelEnd{node: name, mac: calc.TunnelMAC(name, family)}
+var kinds = []kind{
+	{desired.VXLAN4, "vxlan.calico", 0, true, func(s *v3.NodeSpec) string { return s.IPv4VXLANTunnelAddr }},
+	{desired.VXLAN6, "vxlan-v6.calico", 1, true, func(s *v3.NodeSpec) string { return s.IPv6VXLANTunnelAddr }},
+	{desired.IPIP, "tunl0", 0, false, func(s *v3.NodeSpec) string {
+		if s.BGP == nil {
+			return ""
+		}
+		return s.BGP.IPv4IPIPTunnelAddr
+	}},
+}
+
+// end returns a node's end of a tunnel.
+func (c *Cluster) end(name string, k kind) tunnelEnd {
+	e := tunnelEnd{node: name}
+	if k.mac {
+		e.mac = calc.TunnelMAC(name, k.family)
+	}
 	n := c.node(name)
 	if n == nil {
 		return e
 	}
 	if bgp := n.Spec.BGP; bgp != nil {
-		e.subnet, _ = v3.ParseInterfaceCIDR([]string{bgp.IPv4Address, bgp.IPv6Address}[family])
+		e.subnet, _ = v3.ParseInterfaceCIDR([]string{bgp.IPv4Address, bgp.IPv6Address}[k.family])
 	}
-	e.addr, _ = netip.ParseAddr([]string{n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr}[family])
-	if text := []string{n.Spec.VXLANTunnelMACAddr, n.Spec.VXLANTunnelMACAddrV6}[family]; text != "" {
+	e.addr, _ = netip.ParseAddr(k.addr(&n.Spec))
+	if text := []string{n.Spec.VXLANTunnelMACAddr, n.Spec.VXLANTunnelMACAddrV6}[k.family]; k.mac && text != "" {
 		mac, _ := net.ParseMAC(text)
 		copy(e.mac[:], mac)
 	}
 	return e
 }
 
+// kindOf returns the kind of tunnel that a pool has, and the mode of its use.
+func kindOf(p *v3.IPPool) (kind, v3.EncapMode) {
+	cidr, err := v3.ParseCIDR(p.Spec.CIDR)
+	switch {
+	case err == nil && cidr.Addr().Is6():
+		return kinds[1], p.Spec.VXLANMode
+	case p.Spec.VXLANMode == v3.EncapAlways || p.Spec.VXLANMode == v3.EncapCrossSubnet:
+		return kinds[0], p.Spec.VXLANMode
+	}
+	return kinds[2], p.Spec.IPIPMode
+}
+
 // tunnelsOf fills in the tunnels of a node, their peers and the routes to other nodes.
 func (c *Cluster) tunnelsOf(me string, d *desired.Delta) {
-	for family, device := range deviceNames {
-		own := c.end(me, family)
-		if addr := c.TunnelAddrs[me][family]; addr.IsValid() {
+	for _, k := range kinds {
+		own := c.end(me, k)
+		if addr := c.TunnelAddrs[me][k.TunnelKind]; addr.IsValid() {
 			own.addr = addr
 		}
-		if c.node(me) != nil && own.complete() && c.tunnelWanted(me, family) {
-			t := desired.Tunnel{Kind: desired.TunnelKind(family), Name: device, Local: own.subnet.Addr(), Addr: own.addr, MAC: own.mac, VNI: 4096, Port: 4789}
-			c.tunnelSettings(me, family, &t)
-			d.Tunnels = append(d.Tunnels, t)
-			for _, p := range c.tunnelPeers(me, family) {
-				d.TunnelPeers = append(d.TunnelPeers, desired.TunnelPeer{
-					ID: desired.TunnelPeerID{Tunnel: device, Node: p.node}, Remote: p.subnet.Addr(), Addr: p.addr, MAC: p.mac,
-				})
-			}
+		if c.node(me) == nil || !own.complete() || !c.tunnelWanted(me, k) {
+			continue
+		}
+		d.Tunnels = append(d.Tunnels, c.tunnel(me, k, own))
+		for _, p := range c.tunnelPeers(me, k) {
+			d.TunnelPeers = append(d.TunnelPeers, desired.TunnelPeer{
+				ID: desired.TunnelPeerID{Tunnel: k.device, Node: p.node}, Remote: p.subnet.Addr(), Addr: p.addr, MAC: p.mac,
+			})
 		}
 	}
 	for _, p := range d.TunnelPeers {
@@ -76,54 +108,69 @@ func (c *Cluster) tunnelsOf(me string, d *desired.Delta) {
 	}
 }
 
-func (c *Cluster) tunnelWanted(me string, family int) bool {
+func (c *Cluster) tunnelWanted(me string, k kind) bool {
 	for _, name := range []string{"node." + me, "default"} {
-		if f := c.felix[name]; f != nil && f.Spec.VXLANEnabled != nil {
-			if !*f.Spec.VXLANEnabled {
-				return false
-			}
+		f := c.felix[name]
+		if f == nil {
+			continue
+		}
+		on := f.Spec.VXLANEnabled
+		if k.TunnelKind == desired.IPIP {
+			on = f.Spec.IPIPEnabled
+		}
+		if on != nil && !*on {
+			return false
+		}
+		if on != nil {
 			break
 		}
 	}
 	return slices.ContainsFunc(c.pools, func(p *v3.IPPool) bool {
-		cidr, err := v3.ParseCIDR(p.Spec.CIDR)
-		return err == nil && index(cidr.Addr()) == family && overlaid(p)
+		has, _ := kindOf(p)
+		return overlaid(p) && has.TunnelKind == k.TunnelKind
 	})
 }
 
 func overlaid(p *v3.IPPool) bool {
-	return p.Spec.VXLANMode == v3.EncapAlways || p.Spec.VXLANMode == v3.EncapCrossSubnet
+	_, mode := kindOf(p)
+	_, err := v3.ParseCIDR(p.Spec.CIDR)
+	return err == nil && (mode == v3.EncapAlways || mode == v3.EncapCrossSubnet)
 }
 
-// tunnelSettings reads the FelixConfigurations, the weaker first.
-func (c *Cluster) tunnelSettings(me string, family int, t *desired.Tunnel) {
+// tunnel reads the FelixConfigurations, the weaker first.
+func (c *Cluster) tunnel(me string, k kind, own tunnelEnd) desired.Tunnel {
+	t := desired.Tunnel{Kind: k.TunnelKind, Name: k.device, Local: own.subnet.Addr(), Addr: own.addr, MAC: own.mac}
+	if k.TunnelKind != desired.IPIP {
+		t.VNI, t.Port = 4096, 4789
+	}
 	for _, name := range []string{"default", "node." + me} {
 		f := c.felix[name]
 		if f == nil {
 			continue
 		}
-		if vni := f.Spec.VXLANVNI; vni != nil {
+		if vni := f.Spec.VXLANVNI; vni != nil && t.Port != 0 {
 			t.VNI = uint32(*vni)
 		}
-		if port := f.Spec.VXLANPort; port != nil {
+		if port := f.Spec.VXLANPort; port != nil && t.Port != 0 {
 			t.Port = uint16(*port)
 		}
-		if mtu := []*int{f.Spec.VXLANMTU, f.Spec.VXLANMTUV6}[family]; mtu != nil {
+		if mtu := []*int{f.Spec.VXLANMTU, f.Spec.VXLANMTUV6, f.Spec.IPIPMTU}[k.TunnelKind]; mtu != nil {
 			t.MTU = *mtu
 		}
 	}
+	return t
 }
 
-// tunnelPeers returns the other nodes on the tunnel: of several with one address or MAC address on either family's tunnel only the first.
-func (c *Cluster) tunnelPeers(me string, family int) []tunnelEnd {
+// tunnelPeers returns the other nodes on the tunnel: of several with one address or MAC address on any tunnel only the first.
+func (c *Cluster) tunnelPeers(me string, k kind) []tunnelEnd {
 	var out []tunnelEnd
 	for _, n := range c.sortedNodes() {
-		e := c.end(n.Name, family)
+		e := c.end(n.Name, k)
 		if n.Name == me || !e.complete() {
 			continue
 		}
 		before := func(other tunnelEnd) bool {
-			return other.node != me && other.addr.IsValid() && strings.Compare(other.node, e.node) < 0 && (other.addr == e.addr || other.mac == e.mac)
+			return other.node != me && other.addr.IsValid() && strings.Compare(other.node, e.node) < 0 && (other.addr == e.addr || k.mac && other.mac == e.mac)
 		}
 		if !slices.ContainsFunc(c.allEnds(), before) {
 			out = append(out, e)
@@ -135,7 +182,9 @@ func (c *Cluster) tunnelPeers(me string, family int) []tunnelEnd {
 func (c *Cluster) allEnds() []tunnelEnd {
 	var out []tunnelEnd
 	for _, n := range c.nodes {
-		out = append(out, c.end(n.Name, 0), c.end(n.Name, 1))
+		for _, k := range kinds {
+			out = append(out, c.end(n.Name, k))
+		}
 	}
 	return out
 }
@@ -163,17 +212,20 @@ func (c *Cluster) routeTo(dst netip.Prefix, me string, d *desired.Delta) (desire
 		return desired.Route{}, false
 	}
 	node := c.otherNode(dst, me, pool)
-	family := index(dst.Addr())
-	a, b := c.end(me, family), c.end(node, family)
+	k, mode := kindOf(pool)
+	a, b := c.end(me, k), c.end(node, k)
 	switch {
 	case node == "" || !a.subnet.IsValid() || !b.subnet.IsValid():
 		return desired.Route{}, false
-	case pool.Spec.VXLANMode == v3.EncapCrossSubnet && a.subnet.Masked().Contains(b.subnet.Addr()) && b.subnet.Masked().Contains(a.subnet.Addr()):
+	case mode == v3.EncapCrossSubnet && a.subnet.Masked().Contains(b.subnet.Addr()) && b.subnet.Masked().Contains(a.subnet.Addr()):
 		return desired.Route{Dst: dst, Kind: desired.RouteNode, Via: b.subnet.Addr()}, true
 	}
-	device := deviceNames[family]
-	known := slices.ContainsFunc(d.TunnelPeers, func(p desired.TunnelPeer) bool { return p.ID == desired.TunnelPeerID{Tunnel: device, Node: node} })
-	return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: device, Via: b.addr}, known
+	via := b.addr
+	if k.TunnelKind == desired.IPIP {
+		via = b.subnet.Addr()
+	}
+	known := slices.ContainsFunc(d.TunnelPeers, func(p desired.TunnelPeer) bool { return p.ID == desired.TunnelPeerID{Tunnel: k.device, Node: node} })
+	return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: k.device, Via: via}, known
 }
 
 // poolAround returns the pool with an encapsulation that holds dst: the narrowest, then the first by name.

@@ -65,8 +65,11 @@ func (c *Cluster) settings(node string) (*desired.Settings, error) {
 	if port, ok := merged["vxlanPort"].(float64); ok {
 		out.Tunnels.VXLANPort = uint16(port)
 	}
-	if c.tunnelWanted(node, 0) || c.tunnelWanted(node, 1) {
+	if c.tunnelWanted(node, kinds[0]) || c.tunnelWanted(node, kinds[1]) {
 		out.Tunnels.VXLANPeers = desired.TunnelPeers
+	}
+	if c.tunnelWanted(node, kinds[2]) {
+		out.Tunnels.IPIPPeers = desired.TunnelPeers
 	}
 	return out, nil
 }
@@ -78,8 +81,8 @@ func (c *Cluster) tunnelPeersSet(node string, settings *desired.Settings) *desir
 	}
 	set := map[desired.Member]bool{}
 	for _, n := range c.nodes {
-		for family := range 2 {
-			if s := c.end(n.Name, family).subnet; s.IsValid() {
+		for _, k := range kinds {
+			if s := c.end(n.Name, k).subnet; s.IsValid() {
 				set[desired.Member{Prefix: desired.HostPrefix(s.Addr())}] = true
 			}
 		}

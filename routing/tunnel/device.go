@@ -17,11 +17,17 @@ import (
 	"github.com/weftnet/weft/sys/own"
 )
 
-// Bytes that a VXLAN packet has around the workload's own: outer IP, UDP, VXLAN and inner Ethernet headers.
-const (
-	overhead4 = 20 + 8 + 8 + 14
-	overhead6 = 40 + 8 + 8 + 14
-)
+// overhead is how many bytes a packet has around the workload's own: the outer IP header and, with VXLAN, UDP, VXLAN and inner Ethernet headers.
+func overhead(t desired.Tunnel) int {
+	const ipv4, ipv6, vxlan = 20, 40, 8 + 8 + 14
+	switch {
+	case t.Kind == desired.IPIP:
+		return ipv4
+	case t.Local.Is4():
+		return ipv4 + vxlan
+	}
+	return ipv6 + vxlan
+}
 
 // reconcile compares with what the kernel holds.
 func (m *Manager) reconcile(view desired.View) (Report, error) {
@@ -101,11 +107,10 @@ func (m *Manager) compareDevice(d *device) (differences int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	spec := netlink.VXLANSpec{
-		LinkSpec: netlink.LinkSpec{Name: d.want.Name, MTU: mtu, MAC: net.HardwareAddr(d.want.MAC[:]), Up: true, Group: own.TunnelGroup},
-		VNI:      d.want.VNI, Port: d.want.Port, Local: d.want.Local,
+	link, made, err := m.link(d.want, mtu)
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = fmt.Errorf("this kernel has no %s: %w", features[d.want.Kind], err)
 	}
-	link, made, err := m.device(spec)
 	if err != nil {
 		return 0, err
 	}
@@ -119,10 +124,30 @@ func (m *Manager) compareDevice(d *device) (differences int, err error) {
 	}
 	count(made, func() error { return nil })
 	count(link.MTU != mtu, func() error { return m.links.SetMTU(link.Index, mtu) })
-	count(link.MAC.String() != spec.MAC.String(), func() error { return m.links.SetMAC(link.Index, spec.MAC) })
+	if mac := net.HardwareAddr(d.want.MAC[:]); d.want.Kind != desired.IPIP {
+		count(link.MAC.String() != mac.String(), func() error { return m.links.SetMAC(link.Index, mac) })
+	}
 	count(!link.Up, func() error { return m.links.SetUp(link.Index, true) })
 	n, err := m.compareAddrs(d)
 	return differences + n, errors.Join(append(errs, err)...)
+}
+
+// features say what a kernel lacks that cannot make a device, which module has it, and what to do without.
+var features = [desired.TunnelKinds]string{
+	desired.VXLAN4: "VXLAN (module vxlan, CONFIG_VXLAN); load the module, or use ipipMode for the pool",
+	desired.VXLAN6: "VXLAN (module vxlan, CONFIG_VXLAN); load the module, or set vxlanMode of the pool to Never",
+	desired.IPIP:   "IP-in-IP (module ipip, CONFIG_NET_IPIP); load the module, or use vxlanMode for the pool",
+}
+
+// link returns the link of a tunnel, and whether it was made or taken in hand.
+func (m *Manager) link(t desired.Tunnel, mtu int) (link netlink.Link, made bool, err error) {
+	if t.Kind == desired.IPIP {
+		return m.ipip(t.Name)
+	}
+	return m.device(netlink.VXLANSpec{
+		LinkSpec: netlink.LinkSpec{Name: t.Name, MTU: mtu, MAC: net.HardwareAddr(t.MAC[:]), Up: true, Group: own.TunnelGroup},
+		VNI:      t.VNI, Port: t.Port, Local: t.Local,
+	})
 }
 
 // device returns the link of a device that is made as spec says. One of ours that is made otherwise is replaced.
@@ -184,10 +209,7 @@ func (m *Manager) mtu(d *device) (int, error) {
 		return 0, err
 	}
 	d.underlay = underlay.Index
-	if d.want.Local.Is4() {
-		return underlay.MTU - overhead4, nil
-	}
-	return underlay.MTU - overhead6, nil
+	return underlay.MTU - overhead(d.want), nil
 }
 
 // underlay returns the link that has an address of this node.

@@ -16,6 +16,9 @@ import (
 func (m *Manager) meet(d *device, p desired.TunnelPeer) error {
 	old, known := d.peers[p.ID.Node]
 	d.note(p)
+	if d.want.Kind == desired.IPIP {
+		return nil // it wraps packets for their next hop, whoever that is
+	}
 	err := m.kernel.Batch(forwarding(d.index, p), neighbour(d.index, p))
 	if known {
 		err = errors.Join(err, m.clean(d, old))
@@ -32,7 +35,7 @@ func (d *device) note(p desired.TunnelPeer) {
 func (m *Manager) forget(d *device, node string) error {
 	old, known := d.peers[node]
 	delete(d.peers, node)
-	if !known {
+	if !known || d.want.Kind == desired.IPIP {
 		return nil
 	}
 	return m.clean(d, old)
@@ -72,6 +75,12 @@ func neighbour(link int, p desired.TunnelPeer) netlink.Neighbour {
 
 // comparePeers brings the entries of a device to the wanted peers and returns how many differed. Entries of nobody are removed.
 func (m *Manager) comparePeers(d *device, wanted map[string]desired.TunnelPeer) (differences int, err error) {
+	for _, p := range wanted {
+		d.note(p)
+	}
+	if d.want.Kind == desired.IPIP {
+		return 0, nil
+	}
 	neighbours, err := m.kernel.Neighbours(d.index)
 	if err != nil {
 		return 0, err
@@ -95,9 +104,6 @@ func (m *Manager) comparePeers(d *device, wanted map[string]desired.TunnelPeer) 
 			}
 			delete(stale, r.String())
 		}
-	}
-	for _, p := range wanted {
-		d.note(p)
 	}
 	differences = len(missing) + len(stale)
 	// Deletions first: a stale entry may stand where a missing one belongs, and go away with it.

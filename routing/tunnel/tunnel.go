@@ -212,7 +212,14 @@ func (m *Manager) ours() (map[string]netlink.Link, error) {
 func (m *Manager) delete(name string, index int) error {
 	m.stay(name)
 	delete(m.devices, name)
-	if err := m.links.DeleteLink(index); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := m.links.DeleteLink(index)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err == nil {
+		err = m.leaveFallback(index) // the kernel's own device outlives its deletion
+	}
+	if err != nil {
 		return fmt.Errorf("tunnel %s: %w", name, err)
 	}
 	m.log.Info("tunnel removed", "device", name)

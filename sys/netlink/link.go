@@ -88,6 +88,11 @@ func (c *Conn) SetMAC(index int, mac net.HardwareAddr) error {
 	return wrap(c.h.LinkSetHardwareAddr(ref(index), mac), "set MAC address %s of link with index %d", mac, index)
 }
 
+// SetGroup puts a link into a group.
+func (c *Conn) SetGroup(index, group int) error {
+	return wrap(c.h.LinkSetGroup(ref(index), group), "put link with index %d into group %d", index, group)
+}
+
 // SetAlias sets the alias text.
 func (c *Conn) SetAlias(index int, alias string) error {
 	return wrap(c.h.LinkSetAlias(ref(index), alias), "set alias of link with index %d", index)
