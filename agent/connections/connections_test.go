@@ -223,6 +223,23 @@ func TestTranslatedConnectionsAreJudgedBehindNAT(t *testing.T) {
 	b.ended("port 8080 of the workload is open", 2)
 }
 
+// TestTakenUpMidway: of a connection that was there before connection tracking, the packet that it saw first may be an answer.
+func TestTakenUpMidway(t *testing.T) {
+	midway := func(f conntrack.Flow) conntrack.Flow { f.Midway = true; return f }
+	b := newBench(t)
+	b.table.Put(
+		midway(flow(tcp, other, 1, db, 80)), midway(flow(tcp, db, 2, other, 4000)), midway(flow(tcp, other, 3, db, 22)),
+		flow(tcp, db, 4, other, 4001), midway(flow(tcp, db, 80, other, 5)),
+	)
+	b.start(port(80))
+	b.ended("from the database, as if it had asked, goes what it may not be asked", 2, 3)
+	settings := *desired.DefaultSettings()
+	settings.AllowInvalid = true
+	b.change(&desired.Delta{Settings: &settings})
+	b.review()
+	b.ended("what was taken up midway is as good as any", 3)
+}
+
 // TestCostFollowsTheChange: a member that comes to a set has only its own connections looked at.
 func TestCostFollowsTheChange(t *testing.T) {
 	b := newBench(t)

@@ -34,7 +34,8 @@ func (v *verdict) changes() bool {
 	return v.Mark&own.EndedMark != v.mark() && !(v.denied && v.keep)
 }
 
-// judge appends the verdicts on connections, each as if its first packet came now.
+// judge appends the verdicts on connections, each as if its first packet came now. Of one that was taken up midway nobody knows who opened it, so
+// both directions have to be allowed.
 func judge(to []verdict, view desired.View, suspects []suspect) []verdict {
 	hosts := []*desired.HostEndpoint{}
 	for e := range view.HostEndpoints() {
@@ -47,7 +48,11 @@ func judge(to []verdict, view desired.View, suspects []suspect) []verdict {
 	}
 	for _, s := range suspects {
 		v := verdict{Flow: s.Flow, keep: keep}
-		v.denied, v.why = denied(narrow{view, []*desired.Endpoint{byLink[s.in], byLink[s.out]}, hosts}, &s)
+		near := narrow{view, []*desired.Endpoint{byLink[s.in], byLink[s.out]}, hosts}
+		v.denied, v.why = denied(near, &s)
+		if !v.denied && s.Midway && !view.Settings().AllowInvalid {
+			v.denied, v.why = denied(near, s.reversed())
+		}
 		to = append(to, v)
 	}
 	return to

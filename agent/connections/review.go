@@ -24,6 +24,13 @@ type suspect struct {
 	in, out string
 }
 
+// reversed is the connection as if the other end had opened it.
+func (s *suspect) reversed() *suspect {
+	out := &suspect{Flow: s.Flow, in: s.out, out: s.in}
+	out.Orig, out.Reply = s.Reply, s.Orig
+	return out
+}
+
 // src and dst are the ends of a connection as policy sees them: behind destination NAT, and before source NAT.
 func src(f *conntrack.Flow) netip.Addr { return f.Orig.Src }
 func dst(f *conntrack.Flow) netip.Addr { return f.Reply.Src }

@@ -37,6 +37,8 @@ type Flow struct {
 	Master Tuple
 	Zone   uint16
 	Mark   uint32
+	// Midway: the first packet that was seen did not open the TCP connection, so that Orig may be its direction or the opposite one.
+	Midway bool
 	// ID tells a connection from a later one with the same addresses and ports.
 	ID uint32
 }

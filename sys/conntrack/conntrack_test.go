@@ -184,3 +184,39 @@ func TestText(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestMidway: what connection tracking has seen the beginning of is told from what it has not, whichever end's packet came first.
+func TestMidway(t *testing.T) {
+	shell(t, "ip link set lo up")
+	early, earlyServer := connected(t)
+	c := tracked(t)
+	late, _ := connected(t)
+	_, err := earlyServer.Write([]byte("x")) // an answer comes first
+	check(t, err)
+	_, err = late.Write([]byte("x"))
+	check(t, err)
+	midway := map[string]bool{}
+	for _, f := range list(t, c, conntrack.Filter{}) {
+		midway[netip.AddrPortFrom(f.Orig.Src, f.Orig.SrcPort).String()] = f.Midway
+	}
+	answering, opening := earlyServer.LocalAddr().String(), late.LocalAddr().String()
+	if is, there := midway[answering]; !there || !is {
+		t.Errorf("midway are %v; want that from %s", midway, answering)
+	}
+	if is, there := midway[opening]; !there || is {
+		t.Errorf("midway are %v; want that from %s to be none, and %s to be one", midway, opening, early.LocalAddr())
+	}
+}
+
+// connected returns both ends of a TCP connection.
+func connected(t *testing.T) (client, server net.Conn) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	client, err = net.Dial("tcp", ln.Addr().String())
+	check(t, err)
+	server, err = ln.Accept()
+	check(t, err)
+	t.Cleanup(func() { check(t, errors.Join(ln.Close(), client.Close(), server.Close())) })
+	return client, server
+}

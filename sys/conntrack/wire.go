@@ -19,6 +19,7 @@ const (
 
 	attrTupleOrig   = 1
 	attrTupleReply  = 2
+	attrProtoInfo   = 4
 	attrMark        = 8
 	attrID          = 12
 	attrTupleMaster = 14
@@ -43,6 +44,12 @@ const (
 	attrICMPv6ID   = 7
 	attrICMPv6Type = 8
 	attrICMPv6Code = 9
+
+	attrInfoTCP       = 1
+	attrTCPFlagsOrig  = 4
+	attrTCPFlagsReply = 5
+	// tcpLiberal is set on both directions of what is taken up midway (IP_CT_TCP_FLAG_BE_LIBERAL in tcp_new of nf_conntrack_proto_tcp.c).
+	tcpLiberal = 8
 
 	attrFilterOrig  = 1
 	attrFilterReply = 2
@@ -147,10 +154,16 @@ func decode(attrs []byte) Flow {
 			f.Mark = nfnetlink.Uint32(v)
 		case attrID:
 			f.ID = nfnetlink.Uint32(v)
+		case attrProtoInfo:
+			tcp := nfnetlink.Attr(v, attrInfoTCP)
+			f.Midway = liberal(nfnetlink.Attr(tcp, attrTCPFlagsOrig)) && liberal(nfnetlink.Attr(tcp, attrTCPFlagsReply))
 		}
 	}
 	return f
 }
+
+// liberal reads struct nf_ct_tcp_flags: flags, mask.
+func liberal(flags []byte) bool { return len(flags) > 0 && flags[0]&tcpLiberal != 0 }
 
 func decodeTuple(attrs []byte) Tuple {
 	var t Tuple
