@@ -129,11 +129,7 @@ func (t *tablePlan) changed() (now *tablePlan, held *xtables.Table) {
 	now = &tablePlan{chains: map[string]*chain{}, jumps: map[string]string{}}
 	held = &xtables.Table{Chains: map[string][]xtables.Rule{}, Jumps: map[string][]xtables.Jump{}}
 	for name, was := range t.before {
-		is := t.chains[name]
-		if is != nil && was != nil && slices.Equal(is.rules, was.rules) {
-			continue
-		}
-		if is != nil {
+		if is := t.chains[name]; is != nil {
 			now.chains[name] = is
 		}
 		if was != nil {
