@@ -30,9 +30,13 @@ type checker struct {
 
 // fields checks every stated field of a struct and all below it.
 func (c checker) fields(v reflect.Value, r report) {
+	r = report{path: r.place(), all: r.all} // in words once for all fields
 	all := shape.Of(v.Type()).Fields
 	for i := range all {
 		f := &all[i]
+		if f.Free {
+			continue
+		}
 		value := v.FieldByIndex(f.Index)
 		for value.Kind() == reflect.Pointer && !value.IsNil() {
 			value = value.Elem()

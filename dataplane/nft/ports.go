@@ -115,16 +115,10 @@ func (r renderer) byPort(out *rendered, s chainSpec, ids []rule.PolicyID) (int, 
 // out.
 func (r renderer) portLookup(out *rendered, s chainSpec, rules []rule.Rule, lists portLists) error {
 	k := &constSet{}
-	known := map[string]fixed{}
 	for _, key := range slices.Sorted(maps.Keys(lists)) {
-		same := fmt.Sprint(lists[key])
-		f, ok := known[same]
-		if !ok {
-			var err error
-			if f, err = r.portRules(s, rules, lists[key]); err != nil {
-				return err
-			}
-			known[same] = f
+		f, err := r.portRules(s, rules, lists[key])
+		if err != nil {
+			return err
 		}
 		if len(f.rules) > 0 {
 			to, verdict := s.portVerdict(f)
@@ -165,8 +159,6 @@ func (r renderer) portRules(s chainSpec, rules []rule.Rule, list []int) (fixed, 
 		hit := s.hitSpec(ruleSpec{end, ruleText(rl)})
 		for _, branch := range branches {
 			f.rules = append(f.rules, ruleSpec{stmts: append(branch, goTo(hit.name))})
-		}
-		if len(branches) > 0 {
 			f.jumps = append(f.jumps, hit)
 		}
 		if len(branches) == 1 && len(branches[0]) == 0 {

@@ -83,6 +83,53 @@ func TestPortsBoundRules(t *testing.T) {
 	}
 }
 
+// TestPortsLeftAlone: policies stay with chains of their own in the plain rendering, where they are few, and where the port tells too little.
+func TestPortsLeftAlone(t *testing.T) {
+	same := alike(t, portsFrom, 0)
+	for p := range same.Policies() {
+		for i := range p.Rules[rule.Ingress] {
+			p.Rules[rule.Ingress][i].Match.Dst.Ports = ports(80)
+		}
+	}
+	other := alike(t, portsFrom, 0)
+	for p := range other.Policies() {
+		for i := range p.Rules[rule.Ingress] {
+			p.Rules[rule.Ingress][i].Match.IPVersion = 6
+		}
+	}
+	for name, c := range map[string]struct {
+		view    *desired.State
+		options Options
+		want    bool
+	}{
+		"of another family": {other, Options{}, false},
+		"many":              {alike(t, portsFrom, 0), Options{}, true},
+		"plain":             {alike(t, portsFrom, 0), Options{Plain: true}, false},
+		"few":               {alike(t, portsFrom-1, 0), Options{}, false},
+		"of one port":       {same, Options{}, false},
+	} {
+		text, err := Render(c.view, c.options)
+		check(t, err)
+		if got := strings.Contains(text, "chain ports/"); got != c.want {
+			t.Errorf("%s: told apart by port %v; want %v", name, got, c.want)
+		}
+		if got := strings.Contains(text, "map const/"); got != c.want {
+			t.Errorf("%s: a map %v; want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestPortsWithoutSet: a set that is not there is an error of the rule, and no rule without it.
+func TestPortsWithoutSet(t *testing.T) {
+	view := alike(t, portsFrom, 0)
+	r := renderer{policy: view.Policy, shape: func(rule.SetID) (shape, bool) { return shape{}, false }}
+	e, _ := view.Endpoint(endpointID("cali2"))
+	_, err := r.chain(chainSpec{role: roleIn, fam: ipv4}.tierSpec(e.Tiers[rule.Ingress][0]))
+	if err == nil || !strings.Contains(err.Error(), "rule 0 (to1000): IP set all") {
+		t.Errorf("error %v; want rule 0 (to1000) and IP set all in it", err)
+	}
+}
+
 // TestPortsWorth: where the port tells too little, or where it takes too many rules in all, policies stay with chains of their own.
 func TestPortsWorth(t *testing.T) {
 	list := func(n int, of func(i int) []rule.PortRange) []rule.Rule {

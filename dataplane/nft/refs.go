@@ -67,13 +67,8 @@ func (r *refusal) Unwrap() error { return r.err }
 // that level by level each is looked at once, when it is known who still refers to it.
 func (l *ledger) finish() (*plan, error) {
 	for level := range levels {
-		for _, name := range slices.Sorted(maps.Keys(l.dirty)) {
-			if c := l.chains[name]; c.spec.level() == level {
-				delete(l.dirty, name)
-				if err := l.settle(c); err != nil {
-					return nil, err
-				}
-			}
+		if err := l.settleLevel(level); err != nil {
+			return nil, err
 		}
 		if level == indexLevel {
 			l.settleTouched()
@@ -88,6 +83,22 @@ func (l *ledger) finish() (*plan, error) {
 	}
 	l.next.sort()
 	return l.next, nil
+}
+
+// settleLevel settles the dirty chains of a level.
+func (l *ledger) settleLevel(level int) error {
+	if len(l.dirty) == 0 { // nearly always: a member more or less
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.dirty)) {
+		if c := l.chains[name]; c.spec.level() == level {
+			delete(l.dirty, name)
+			if err := l.settle(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // settle renders a chain that is in use. One that is not gives back what it refers to and waits to be retired.

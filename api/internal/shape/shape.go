@@ -51,6 +51,8 @@ type Field struct {
 	Format      string
 	Later       string
 	LaterValues []string
+	// Free: any value of the type will do, so that there is nothing to check.
+	Free bool
 }
 
 // Struct is the shape of a struct type.
@@ -118,7 +120,7 @@ func (s *Struct) add(t reflect.Type, above []int, later string) {
 func newField(owner reflect.Type, sf reflect.StructField, name, options string, index []int) Field {
 	tag := sf.Tag
 	class, target := ClassOf(sf.Type)
-	return Field{
+	f := Field{
 		Name: name, Owner: owner, GoName: sf.Name, Index: index, Type: sf.Type, Class: class, Target: target,
 		Required:    !strings.Contains(options, "omit"),
 		Immutable:   tag.Get("immutable") == "true",
@@ -133,6 +135,17 @@ func newField(owner reflect.Type, sf reflect.StructField, name, options string, 
 		Later:       tag.Get("later"),
 		LaterValues: strings.Fields(tag.Get("laterValues")),
 	}
+	f.Free = f.free()
+	return f
+}
+
+func (f *Field) free() bool {
+	switch f.Class {
+	case Text, Boolean, Integer, Number, Map:
+		stated := f.Required && f.Class == Text
+		return !stated && len(f.Enum) == 0 && f.Min == nil && f.Max == nil && f.MaxLen == 0 && f.Format == ""
+	}
+	return false
 }
 
 // limit reads a number from a tag. A tag that is no number is a mistake in the source; TestTags finds it.
