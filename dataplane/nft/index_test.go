@@ -74,6 +74,9 @@ func TestIndexBudget(t *testing.T) {
 	}
 	net := []desired.Member{{Prefix: prefix("192.0.2.0/24")}}
 	change("one more", desired.IPSetChange{ID: "s1", Added: many[:1]}, n)
+	room := many[:indexBudget] // rounded up to a power of two, more than there is without the policies' share
+	change("as many as policies make room for", desired.IPSetChange{ID: "s4", Added: room}, n)
+	change("without them", desired.IPSetChange{ID: "s4", Removed: room}, n)
 	change("very many", desired.IPSetChange{ID: "s2", Added: many}, n-1)
 	change("a prefix", desired.IPSetChange{ID: "s3", Added: net}, n-2)
 	change("few again", desired.IPSetChange{ID: "s2", Removed: many}, n-1)

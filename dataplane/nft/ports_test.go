@@ -28,7 +28,7 @@ func byPort(t testing.TB) *desired.State {
 	policies := [][]rule.Rule{
 		{deny(to(6, rule.Side{Nets: prefixes("10.0.0.2", "fd00::2")}, port(80), port(443))), allow(to(6, all, port(80), port(443)))},
 		{allow(to(6, rule.Side{}, port(81))), deny(to(6, rule.Side{}, port(81)))},
-		{allow(to(0, all, port(53))), allow(six)},
+		{allow(to(0, all, port(53))), allow(six), deny(to(17, rule.Side{}, port(53)))},
 		{allow(to(17, rule.Side{NotSets: []rule.Set{everybody}}, rule.PortRange{Min: 1000, Max: 1002}))},
 		{allow(to(6, rule.Side{Ports: []rule.PortRange{port(7)}, NotPortSets: []rule.Set{named}}, port(8080)))},
 		{allow(to(6, rule.Side{Nets: prefixes("10.0.0.0/8", "172.16.0.0/12")}, port(9090)))},
