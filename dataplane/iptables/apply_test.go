@@ -530,6 +530,20 @@ func TestDeltasLeadWhereAViewLeads(t *testing.T) {
 	}
 }
 
+// TestPortsInCommon: rules of different protocols may share a list of ports, which alone is nothing that a jump to their policy could ask for.
+func TestPortsInCommon(t *testing.T) {
+	var b build
+	to := rule.Side{Ports: ports(80, 443)}
+	p := b.policy(np("ports"), []rule.Rule{allow(rule.Match{Protocol: 6, Dst: to}), allow(rule.Match{Protocol: 17, Dst: to})}, nil)
+	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.0.0.1")
+	view := b.state(t)
+	for _, flavour := range flavours {
+		if r := apply(t, openDriver(t, netnstest.New(t), Options{Flavour: flavour}), view, nil); len(r.Failed) > 0 {
+			t.Errorf("%s: %v", flavour, r.Failed)
+		}
+	}
+}
+
 // TestDispatch: every interface finds its chain, whatever the names, in few steps.
 func TestDispatch(t *testing.T) {
 	var names []string

@@ -162,7 +162,7 @@ func (e *end) portTest(not bool, ranges []rule.PortRange, protocol uint8) criter
 	if not {
 		option = "! " + option
 	}
-	return module("-m " + name + " " + option + " " + strings.Join(texts, ","))
+	return criterion{rank: rankModule, text: "-m " + name + " " + option + " " + strings.Join(texts, ","), ofProtocol: true}
 }
 
 func whole(r rule.PortRange) bool { return r.Min == 0 && r.Max == 65535 }

@@ -260,12 +260,16 @@ func (b *builder) rules(p *desired.Policy, s stage, pass bool) (step, error) {
 	return st, nil
 }
 
+// intersect is what both ask for. Ports in common of different protocols are no test by themselves.
 func (b branch) intersect(other branch) branch {
 	var out branch
 	for _, c := range b {
 		if slices.Contains(other, c) {
 			out = append(out, c)
 		}
+	}
+	if !slices.ContainsFunc(out, func(c criterion) bool { return c.rank == rankProtocol }) {
+		out = slices.DeleteFunc(out, func(c criterion) bool { return c.ofProtocol })
 	}
 	return out
 }

@@ -17,6 +17,8 @@ type criterion struct {
 	text string
 	// peer says where the other end's address must be: the name of a kernel set, or a prefix; empty: anywhere.
 	peer string
+	// ofProtocol: the tool takes it beside a test of the protocol only.
+	ofProtocol bool
 }
 
 const (
