@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/conntrack"
+	"github.com/weftnet/weft/sys/conntrack/conntracktest"
 	"github.com/weftnet/weft/sys/own"
 )
 
@@ -114,7 +115,7 @@ func (w walker) flow() conntrack.Flow {
 }
 
 // TestChangesAddUp walks from state to state and compares what the reviews of each change have left with a review of everything: whatever
-// came before, the same connections are ended.
+// came before, the same connections are ended. What is allowed again goes on before the review already, and nothing else.
 func TestChangesAddUp(t *testing.T) {
 	seed := rand.Uint64()
 	w := walker{rand.New(rand.NewPCG(seed, 0))}
@@ -132,8 +133,15 @@ func TestChangesAddUp(t *testing.T) {
 			if d := desired.Diff(b.state, w.state(t)); d != nil {
 				b.change(d)
 			}
+			if err := b.r.Relent(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			relented := marked(b.table.Flows())
 			b.review()
 			after := b.table.Flows()
+			if want := both(marked(before), marked(after), b.table); !slices.Equal(both(relented, relented, b.table), want) {
+				t.Fatalf("seed %d step %d: at once after the change these are ended:\n%v\nof those before, the review leaves\n%v", seed, step, relented, want)
+			}
 			b.r.All()
 			b.review()
 			if again := b.table.Flows(); !slices.Equal(after, again) {
@@ -147,6 +155,20 @@ func TestChangesAddUp(t *testing.T) {
 	if changed < 100 {
 		t.Errorf("only %d changes had an effect: the walk is too tame", changed)
 	}
+}
+
+// both lists what is in two lists and still in the table.
+func both(a, b []string, table *conntracktest.Table) (out []string) {
+	there := map[string]bool{}
+	for _, f := range table.Flows() {
+		there[f.Orig.String()] = true
+	}
+	for _, x := range a {
+		if there[x] && slices.Contains(b, x) {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 func marked(flows []conntrack.Flow) (out []string) {
