@@ -7,7 +7,7 @@ BIN    := bin
 COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/weftnet/weft/internal/version.Commit=$(COMMIT)
 
-.PHONY: help build demo test lint bench generate e2e soak judge clean
+.PHONY: help build demo test test-vm lint bench generate e2e soak judge clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ test: ## all tests: unit, kernel, interop, faults (root, Debian packages)
 	@tools/setup.sh
 	@$(MAKE) --no-print-directory build
 	@$(GO) test -p 1 -timeout 30m ./...
+
+test-vm: ## what this kernel lacks (IP-in-IP), on Debian's stock kernel in QEMU, in short form; WEFT_LONG=1 for all scenarios there are
+	@tools/setup.sh vm
+	@$(MAKE) --no-print-directory build
+	@test/vm.sh
 
 lint: ## formatting, static checks, generated files up to date
 	@tools/lint.sh

@@ -16,7 +16,7 @@ import (
 	"github.com/weftnet/weft/internal/agentapi"
 )
 
-// agentStart bounds the time that an agent may take from its start to being in sync.
+// agentStart bounds the time that an agent may take from its start to being in sync, unless Spec.StartLimit does.
 const agentStart = 30 * time.Second
 
 // Nodes returns the names of the nodes.
@@ -65,7 +65,7 @@ func (l *Lab) startAgent(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, agentStart)
+	ctx, cancel := context.WithTimeout(ctx, orDefault(l.spec.StartLimit, agentStart))
 	defer cancel()
 	err = waitReady(ctx, "agent of "+node, p, func() error {
 		status, err := l.Agent(node).Status(ctx)

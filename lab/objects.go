@@ -34,7 +34,7 @@ func object[T api.Object](resource api.Resource, name string, fill func(T)) api.
 func seedObjects(s Spec, p plan) []api.Object {
 	objs := []api.Object{namespaceObject(DefaultNamespace)}
 	for i, cidr := range s.Pools {
-		objs = append(objs, object(api.IPPools, fmt.Sprintf("pool-%d", i+1), func(o *v3.IPPool) { o.Spec.CIDR = cidr }))
+		objs = append(objs, object(api.IPPools, poolName(i), func(o *v3.IPPool) { o.Spec.CIDR = cidr }))
 	}
 	for _, n := range p.nodes {
 		objs = append(objs, object(api.Nodes, n.name, func(o *v3.Node) { o.Labels = map[string]string{rackLabel: p.subnets[n.subnet].bridge} }))

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // Families says which address families a lab uses, on the underlay and for workloads.
@@ -50,6 +51,8 @@ type Spec struct {
 	MeshOff bool `json:"meshOff,omitempty"`
 	// ToR runs a BGP router (BIRD 2) at the top of the rack; see StartToR. Labs with two subnets always have it.
 	ToR bool `json:"tor,omitempty"`
+	// StartLimit is how long an agent may take to be ready. Default 30 s.
+	StartLimit time.Duration `json:"startLimit,omitempty"`
 	// Owned binds the lab to the calling process: once it has died, Sweep removes the lab. Tests set it.
 	Owned bool `json:"owned,omitempty"`
 	// Bin is the directory that holds the programs weft and weft-cni. Default: that of the running program.

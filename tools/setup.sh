@@ -3,15 +3,17 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs the Debian packages that the lab, the tests and the benchmarks use. Quiet when all is there.
-# usage: tools/setup.sh [demo|all]     demo: what `make demo` needs; all (default): tests and benchmarks too
+# usage: tools/setup.sh [demo|all|vm]  demo: what `make demo` needs; all (default): tests and benchmarks too; vm: what tools/vm.sh needs besides
 set -euo pipefail
 
 demo="bird2 gobgpd iproute2 nftables netbase"
 all="$demo frr etcd-server ipset iptables procps iputils-ping"
+vm="qemu-system-x86 busybox-static kmod cpio"
 case "${1:-all}" in
   demo) want=$demo ;;
   all)  want=$all ;;
-  *)    echo "setup: unknown set \"$1\"; use demo or all" >&2; exit 2 ;;
+  vm)   want="$all $vm" ;;
+  *)    echo "setup: unknown set \"$1\"; use demo, all or vm" >&2; exit 2 ;;
 esac
 
 die() { echo "setup: $*" >&2; exit 1; }

@@ -26,8 +26,11 @@ import (
 // bin holds the programs under test; `make test` builds them.
 const bin = "../../bin"
 
+// slow tells that the machine is an emulated one, where everything takes its time; tools/vm.sh sets it.
+var slow = os.Getenv("WEFT_SLOW") != ""
+
 // patience bounds every wait. Waits end with the event; patience is only for what never comes.
-const patience = 20 * time.Second
+var patience = map[bool]time.Duration{false: 20 * time.Second, true: 2 * time.Minute}[slow]
 
 // cluster is a lab with three workloads and the protect-database policy.
 type cluster struct {
@@ -54,6 +57,9 @@ func upAs(t *testing.T, spec lab.Spec) *cluster {
 	before, err := lab.TakeInventory(spec.Name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if slow {
+		spec.StartLimit = patience
 	}
 	spec.Bin, spec.Owned, spec.Progress = programs, true, func(s string) { t.Log(s) }
 	l, err := lab.Up(t.Context(), spec)

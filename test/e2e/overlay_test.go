@@ -12,20 +12,20 @@ import (
 	"github.com/weftnet/weft/lab/probe"
 )
 
-// cloud makes the underlay drop what does not carry the addresses of its own machines, as clouds do.
+// cloud makes the underlay drop what goes between workloads under their own addresses, as clouds do.
 const cloud = `
 table bridge weft_lab_cloud {
   chain forward {
     type filter hook forward priority 0
-    ip saddr 10.65.0.0/16 drop
-    ip6 saddr fd65::/64 drop
+    ip saddr 10.65.0.0/16 ip daddr 10.65.0.0/16 drop
+    ip6 saddr fd65::/64 ip6 daddr fd65::/64 drop
   }
 }
 table inet weft_lab_cloud {
   chain forward {
     type filter hook forward priority 0
-    ip saddr 10.65.0.0/16 drop
-    ip6 saddr fd65::/64 drop
+    ip saddr 10.65.0.0/16 ip daddr 10.65.0.0/16 drop
+    ip6 saddr fd65::/64 ip6 daddr fd65::/64 drop
   }
 }
 `
