@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -251,6 +252,7 @@ func (w *world) compare(ctx context.Context, work string, versions [2]api.Object
 		sides[side].samples.Add(took)
 		return err
 	}
+	runtime.GC() // what the set-up has left is not collected at the rounds' expense
 	for n := range rounds {
 		first := n / 2 % 2
 		if err := errors.Join(take(first, n%2), take(1-first, n%2)); err != nil {

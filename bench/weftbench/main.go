@@ -47,7 +47,7 @@ var sections = []section{
 		return pathbench.Run(ctx, pathbench.Config{Bin: bin, Rounds: 15, Each: 300 * time.Millisecond})
 	}},
 	{"filter", func(ctx context.Context, _ string) ([]measure.Row, error) {
-		return filterbench.Run(ctx, filterbench.Config{Rounds: 60, Each: 50 * time.Millisecond})
+		return filterbench.Run(ctx, filterbench.Config{Rounds: 40, Each: 100 * time.Millisecond})
 	}},
 	{"memory", memorybench.Run},
 	{"demo", demo},
