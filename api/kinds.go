@@ -73,6 +73,7 @@ var kinds = []*Kind{
 	kind[v3.NetworkSet](NetworkSets, "NetworkSet").namespaced().short("netset", "netsets"),
 	kind[v3.GlobalNetworkSet](GlobalNetworkSets, "GlobalNetworkSet").short("gns"),
 	kind[v3.FelixConfiguration](FelixConfigurations, "FelixConfiguration").short("felixconfig", "felixconfigs"),
+	kind[v3.KubeControllersConfiguration](KubeControllersConfigurations, "KubeControllersConfiguration").short("kcconfig", "kcconfigs"),
 	kind[v3.ClusterInformation](ClusterInformations, "ClusterInformation").short("clusterinfo"),
 	kind[v3.IPAMBlock](IPAMBlocks, "IPAMBlock").machine(),
 	kind[v3.BlockAffinity](BlockAffinities, "BlockAffinity").machine().short("affinity", "affinities"),

@@ -50,6 +50,7 @@ const (
 	GlobalNetworkSets               Resource = "globalnetworksets.projectcalico.org"
 	FelixConfigurations             Resource = "felixconfigurations.projectcalico.org"
 	ClusterInformations             Resource = "clusterinformations.projectcalico.org"
+	KubeControllersConfigurations   Resource = "kubecontrollersconfigurations.projectcalico.org"
 
 	KubeNetworkPolicies          Resource = "networkpolicies.networking.k8s.io"
 	ClusterNetworkPolicies       Resource = "clusternetworkpolicies.policy.networking.k8s.io"

@@ -27,6 +27,13 @@ func peerNode(p *v3.BGPPeer) string {
 	return "(all)"
 }
 
+func autoCreate(c *v3.KubeControllersConfiguration) string {
+	if n := c.Spec.Controllers.Node; n != nil && n.HostEndpoint != nil {
+		return n.HostEndpoint.AutoCreate
+	}
+	return "Disabled"
+}
+
 func bgpOf(n *v3.Node, f func(*v3.NodeBGPSpec) string) string {
 	if n.Spec.BGP == nil {
 		return ""

@@ -157,6 +157,9 @@ var fields = map[api.Resource][]field{
 		{header: "AUTO-BLOCKS", value: of(func(c *v3.IPAMConfiguration) string { return truth(c.Spec.AutoAllocateBlocks) })},
 		{header: "MAX-BLOCKS", value: of(func(c *v3.IPAMConfiguration) string { return number(c.Spec.MaxBlocksPerHost) })},
 	},
+	api.KubeControllersConfigurations: {
+		{header: "AUTO-HOST-ENDPOINTS", value: of(autoCreate)},
+	},
 	api.IPAMHandles: {
 		{header: "ADDRESSES", value: of(func(h *v3.IPAMHandle) string { n, _ := blockCounts(h.Spec.Block); return n })},
 		{header: "BLOCKS", value: of(func(h *v3.IPAMHandle) string { _, blocks := blockCounts(h.Spec.Block); return blocks })},

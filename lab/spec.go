@@ -53,6 +53,8 @@ type Spec struct {
 	ToR bool `json:"tor,omitempty"`
 	// StartLimit is how long an agent may take to be ready. Default 30 s.
 	StartLimit time.Duration `json:"startLimit,omitempty"`
+	// Controllers runs `weft controllers`.
+	Controllers bool `json:"controllers,omitempty"`
 	// Owned binds the lab to the calling process: once it has died, Sweep removes the lab. Tests set it.
 	Owned bool `json:"owned,omitempty"`
 	// Bin is the directory that holds the programs weft and weft-cni. Default: that of the running program.

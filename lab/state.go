@@ -31,7 +31,7 @@ type state struct {
 	Owner *proc.ID `json:"owner,omitempty"`
 	// Ready is set when Up has finished.
 	Ready bool `json:"ready"`
-	// Processes are the daemons by name: "store", "tor", "n1".
+	// Processes are the daemons by name: "store", "tor", "controllers", "n1".
 	Processes map[string]proc.ID `json:"processes"`
 	// Workloads by "namespace/name".
 	Workloads map[string]Attached `json:"workloads"`

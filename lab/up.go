@@ -107,6 +107,11 @@ func (l *Lab) bringUp(ctx context.Context) error {
 	if err := l.startAgents(ctx); err != nil {
 		return err
 	}
+	if l.spec.Controllers {
+		if err := l.StartControllers(ctx); err != nil {
+			return err
+		}
+	}
 	return l.update(ctx, func(s *state) error {
 		s.Ready = true
 		if !l.spec.Owned {

@@ -53,7 +53,7 @@ type FelixXDP struct {
 	// GenericXDPEnabled allows XDP in the kernel's slow generic mode.
 	GenericXDPEnabled *bool `json:"genericXDPEnabled,omitempty" default:"false"`
 	// XDPEnabled drops packets that untracked policy denies as early as in XDP.
-	XDPEnabled *bool `json:"xdpEnabled,omitempty" default:"true"`
+	XDPEnabled *bool `json:"xdpEnabled,omitempty" default:"true" idle:"false"`
 	// XDPRefreshInterval is the time between full checks of XDP state; 0 turns them off.
 	XDPRefreshInterval *metav1.Duration `json:"xdpRefreshInterval,omitempty" default:"1m30s"`
 }

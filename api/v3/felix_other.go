@@ -34,7 +34,7 @@ type FelixOpenStack struct {
 	// OpenStackRegion is the region of the node.
 	OpenStackRegion *string `json:"openstackRegion,omitempty" format:"dnsLabel"`
 	// ReportingInterval is the time between status reports of the agent.
-	ReportingInterval *metav1.Duration `json:"reportingInterval,omitempty" default:"30s"`
+	ReportingInterval *metav1.Duration `json:"reportingInterval,omitempty" default:"30s" idle:"0s"`
 	// ReportingTTL is how long such a report is valid.
 	ReportingTTL *metav1.Duration `json:"reportingTTL,omitempty" default:"1m30s"`
 }
@@ -44,7 +44,7 @@ type FelixOther struct {
 	// AWSSrcDstCheck sets the source/destination check of the node's AWS interface.
 	AWSSrcDstCheck *string `json:"awsSrcDstCheck,omitempty" default:"DoNothing" enum:"DoNothing Enable Disable"`
 	// UsageReportingEnabled reports the cluster's version and size. weft never does.
-	UsageReportingEnabled *bool `json:"usageReportingEnabled,omitempty" default:"true"`
+	UsageReportingEnabled *bool `json:"usageReportingEnabled,omitempty" default:"true" idle:"false"`
 	// UsageReportingInitialDelay is the time before the first such report.
 	UsageReportingInitialDelay *metav1.Duration `json:"usageReportingInitialDelay,omitempty" default:"5m"`
 	// UsageReportingInterval is the time between such reports.

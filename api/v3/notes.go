@@ -22,7 +22,7 @@ type FieldNote struct {
 func (n FieldNote) String() string { return n.Path + ": " + n.Note }
 
 // NotYetEffective returns the fields that the user has set and that weft does not act upon yet, in order. A field set to
-// its default is not among them: nothing is missing then.
+// its default, or to a value that turns off what there is not, is not among them: nothing is missing then.
 func NotYetEffective(obj any) []FieldNote {
 	var out []FieldNote
 	v := reflect.Indirect(reflect.ValueOf(obj))
@@ -40,7 +40,7 @@ func notesIn(v reflect.Value, path string, out *[]FieldNote) {
 		}
 		value := v.FieldByIndex(f.Index)
 		switch {
-		case value.IsZero() || isDefault(value, &f):
+		case value.IsZero() || is(value, f.ParseDefault) || is(value, f.ParseIdle):
 		case f.Later != "" && len(f.LaterValues) > 0:
 			noteValues(value, &f, at, out)
 		case f.Later != "":
@@ -75,7 +75,7 @@ func noteValues(v reflect.Value, f *shape.Field, path string, out *[]FieldNote) 
 	}
 }
 
-func isDefault(v reflect.Value, f *shape.Field) bool {
-	standard, ok, err := f.ParseDefault()
+func is(v reflect.Value, parse func() (reflect.Value, bool, error)) bool {
+	standard, ok, err := parse()
 	return ok && err == nil && reflect.DeepEqual(v.Interface(), standard.Interface())
 }

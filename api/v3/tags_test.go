@@ -17,7 +17,7 @@ import (
 
 // all are empty objects of all kinds whose tags hold rules.
 var all = []any{
-	&IPPool{}, &IPReservation{}, &IPAMConfiguration{}, &IPAMBlock{}, &BlockAffinity{}, &IPAMHandle{}, &Node{}, &BGPConfiguration{}, &BGPPeer{},
+	&IPPool{}, &IPReservation{}, &IPAMConfiguration{}, &KubeControllersConfiguration{}, &IPAMBlock{}, &BlockAffinity{}, &IPAMHandle{}, &Node{}, &BGPConfiguration{}, &BGPPeer{},
 	&WorkloadEndpoint{}, &HostEndpoint{}, &Profile{}, &Tier{}, &NetworkPolicy{}, &GlobalNetworkPolicy{},
 	&StagedNetworkPolicy{}, &StagedGlobalNetworkPolicy{}, &StagedKubernetesNetworkPolicy{}, &NetworkSet{}, &GlobalNetworkSet{},
 	&FelixConfiguration{}, &ClusterInformation{},
@@ -51,7 +51,7 @@ var tagKey = regexp.MustCompile(`([A-Za-z]+):"(?:[^"\\]|\\.)*"\s*`)
 
 // TestTags checks what reading a tag cannot report: unknown keys, limits that are no numbers, formats that do not exist.
 func TestTags(t *testing.T) {
-	known := strings.Fields("json default defaultText enum min max maxLen maxItems format immutable later laterValues")
+	known := strings.Fields("json default defaultText enum min max maxLen maxItems format immutable later laterValues idle")
 	structs(func(s reflect.Type) {
 		for i := range s.NumField() {
 			f := s.Field(i)
@@ -152,6 +152,9 @@ func TestEveryAgentSettingIsReported(t *testing.T) {
 			v.Set(reflect.ValueOf(new(!standard.Elem().Bool())))
 		}
 		notes := NotYetEffective(obj)
+		if f.Idle != "" && len(notes) == 0 && f.Type == reflect.TypeFor[*bool]() {
+			continue // one value is the default, and with the other nothing is missing
+		}
 		inForce := []reflect.Type{reflect.TypeFor[FelixPolicy](), reflect.TypeFor[FelixTunnels](), reflect.TypeFor[FelixIPIP](), reflect.TypeFor[FelixVXLAN]()}
 		if effective := slices.Contains(inForce, f.Owner); effective && len(notes) == 0 {
 			continue
@@ -159,6 +162,29 @@ func TestEveryAgentSettingIsReported(t *testing.T) {
 		if len(notes) != 1 || notes[0].Path != "spec."+f.Name || notes[0].Note == "" {
 			t.Errorf("%s: notes %v", f.Name, notes)
 		}
+	}
+}
+
+// TestIdleValuesAreNotReported: nothing is missing with a value that turns off what there is not.
+func TestIdleValuesAreNotReported(t *testing.T) {
+	found := 0
+	for _, f := range shape.Of(reflect.TypeFor[FelixConfigurationSpec]()).Fields {
+		idle, ok, err := f.ParseIdle()
+		if err != nil {
+			t.Error(err)
+		}
+		if !ok {
+			continue
+		}
+		found++
+		obj := &FelixConfiguration{}
+		reflect.ValueOf(obj).Elem().FieldByName("Spec").FieldByIndex(f.Index).Set(idle)
+		if notes := NotYetEffective(obj); len(notes) > 0 {
+			t.Errorf("%s: notes %v", f.Name, notes)
+		}
+	}
+	if found < 3 {
+		t.Errorf("%d fields with such a value", found)
 	}
 }
 

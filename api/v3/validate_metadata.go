@@ -99,7 +99,7 @@ func validateName(obj metav1.Object, r report) {
 		if isSubdomain(name) && !policyName.MatchString(name) && !converted.MatchString(name) {
 			r.add("%q is no policy name; write lower-case letters, digits and '-', optionally after the tier and a '.'", name)
 		}
-	case *IPAMConfiguration, *ClusterInformation:
+	case *IPAMConfiguration, *ClusterInformation, *KubeControllersConfiguration:
 		if name != "default" {
 			r.add("is %q; there is only one, named default", name)
 		}

@@ -24,7 +24,7 @@ const cliPage = "../../docs/cli.md"
 func TestCommandReference(t *testing.T) {
 	env := ctl.OSEnv()
 	root := ctl.New(env)
-	for _, cmd := range []*cobra.Command{newAgent(env), labcmd.New()} {
+	for _, cmd := range []*cobra.Command{newAgent(env), newControllers(env), labcmd.New()} {
 		cmd.GroupID = "roles"
 		root.AddCommand(cmd)
 	}

@@ -19,6 +19,6 @@ func main() {
 	defer stop()
 	env := ctl.OSEnv()
 	root := ctl.New(env)
-	root.AddCommand(inGroup("roles", newAgent(env)), inGroup("roles", labcmd.New()))
+	root.AddCommand(inGroup("roles", newAgent(env)), inGroup("roles", newControllers(env)), inGroup("roles", labcmd.New()))
 	os.Exit(ctl.Execute(ctx, root, env))
 }

@@ -47,6 +47,7 @@ between them runs BIRD: it peers with every node, announces the network of an ex
 	flags.StringVar(&spec.RemoteEtcd, "remote-etcd", "", "use the etcd server at this URL (default: an etcd of the lab's own)")
 	flags.BoolVar(&spec.MeshOff, "mesh-off", false, "no full mesh of BGP sessions between the nodes")
 	flags.BoolVar(&spec.ToR, "tor", false, "run BIRD on the router in a lab with one subnet too")
+	flags.BoolVar(&spec.Controllers, "controllers", false, "run the controllers of the cluster, for automatic host endpoints")
 	_ = cmd.RegisterFlagCompletionFunc("families", cobra.FixedCompletions([]string{"dual", "ipv4", "ipv6"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

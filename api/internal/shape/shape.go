@@ -16,6 +16,7 @@
 //	immutable:"true"     refused when an update changes it
 //	later:"tunnels"      what it needs has no effect yet; the text says why
 //	laterValues:"A B"    only these values have no effect yet
+//	idle:"0s"            with this value nothing is missing, though there is a later
 //
 // On an embedded struct, later holds for all its fields.
 package shape
@@ -51,6 +52,7 @@ type Field struct {
 	Format      string
 	Later       string
 	LaterValues []string
+	Idle        string
 	// Free: any value of the type will do, so that there is nothing to check.
 	Free bool
 }
@@ -134,6 +136,7 @@ func newField(owner reflect.Type, sf reflect.StructField, name, options string, 
 		Format:      tag.Get("format"),
 		Later:       tag.Get("later"),
 		LaterValues: strings.Fields(tag.Get("laterValues")),
+		Idle:        tag.Get("idle"),
 	}
 	f.Free = f.free()
 	return f
@@ -230,16 +233,23 @@ func (f *Field) Limits() string {
 
 // ParseDefault returns the default of f as a value of its type, ready to be set; ok is false when it has none.
 func (f *Field) ParseDefault() (v reflect.Value, ok bool, err error) {
-	if f.Default == "" {
+	return f.parse("default", f.Default)
+}
+
+// ParseIdle is the same for the value with which nothing is missing.
+func (f *Field) ParseIdle() (v reflect.Value, ok bool, err error) { return f.parse("idle", f.Idle) }
+
+func (f *Field) parse(tag, value string) (v reflect.Value, ok bool, err error) {
+	if value == "" {
 		return reflect.Value{}, false, nil
 	}
-	text := []byte(f.Default)
+	text := []byte(value)
 	if class, _ := ClassOf(f.Type); class == Text || class == Leaf && !json.Valid(text) {
-		text, _ = json.Marshal(f.Default) // a string always marshals
+		text, _ = json.Marshal(value) // a string always marshals
 	}
 	out := reflect.New(f.Type)
 	if err := json.Unmarshal(text, out.Interface()); err != nil {
-		return reflect.Value{}, false, fmt.Errorf("default of %s.%s: %w", f.Owner.Name(), f.GoName, err)
+		return reflect.Value{}, false, fmt.Errorf("%s of %s.%s: %w", tag, f.Owner.Name(), f.GoName, err)
 	}
 	return out.Elem(), true, nil
 }

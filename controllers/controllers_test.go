@@ -1,0 +1,144 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/controllers"
+	"github.com/weftnet/weft/store"
+	"github.com/weftnet/weft/store/memstore"
+)
+
+// patience bounds waits that end with an event.
+const patience = 10 * time.Second
+
+// cluster is a store with controllers running on it.
+type cluster struct {
+	*memstore.Store
+	t *testing.T
+}
+
+func start(t *testing.T) *cluster {
+	c := &cluster{memstore.New(), t}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- controllers.Run(ctx, c, slog.New(slog.DiscardHandler)) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+		_ = c.Store.Close()
+	})
+	return c
+}
+
+func (c *cluster) put(obj api.Object) {
+	c.t.Helper()
+	if _, err := c.Update(c.t.Context(), obj); err == nil {
+		return
+	}
+	if _, err := c.Create(c.t.Context(), obj); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// until waits until the store has just these host endpoints.
+func (c *cluster) until(want ...string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	defer cancel()
+	watch, err := c.Watch(ctx, api.HostEndpoints)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer watch.Close()
+	for {
+		list, err := c.List(ctx, api.HostEndpoints, "")
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		var got []string
+		for _, obj := range list.Items {
+			got = append(got, obj.GetName())
+		}
+		if slices.Equal(got, want) {
+			return
+		}
+		if _, err := watch.Next(ctx); err != nil {
+			c.t.Fatalf("host endpoints %v, want %v: %v", got, want, err)
+		}
+	}
+}
+
+func config(autoCreate, byDefault string) *v3.KubeControllersConfiguration {
+	return &v3.KubeControllersConfiguration{ObjectMeta: v3.ObjectMeta{Name: "default"}, Spec: v3.KubeControllersConfigurationSpec{
+		Controllers: v3.ControllersConfig{Node: &v3.NodeControllerConfig{
+			HostEndpoint: &v3.AutoHostEndpointConfig{AutoCreate: autoCreate, CreateDefaultHostEndpoint: byDefault},
+		}},
+	}}
+}
+
+func node(name string) *v3.Node { return &v3.Node{ObjectMeta: v3.ObjectMeta{Name: name}} }
+
+// TestAutoHostEndpoints follows the configuration, the nodes and what others do to the host endpoints; those of others stay.
+func TestAutoHostEndpoints(t *testing.T) {
+	c := start(t)
+	c.put(&v3.HostEndpoint{ObjectMeta: v3.ObjectMeta{Name: "by-hand"}, Spec: v3.HostEndpointSpec{Node: "n1", InterfaceName: "eth0"}})
+	c.put(node("n1"))
+	c.put(config("Enabled", ""))
+	c.until("by-hand", "n1-auto-hep")
+	c.put(node("n2"))
+	c.until("by-hand", "n1-auto-hep", "n2-auto-hep")
+	if err := c.Delete(t.Context(), api.Key{Resource: api.HostEndpoints, Name: "n1-auto-hep"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	c.until("by-hand", "n1-auto-hep", "n2-auto-hep")
+	c.put(config("Enabled", "Disabled"))
+	c.until("by-hand")
+	c.put(config("Enabled", "Enabled"))
+	c.until("by-hand", "n1-auto-hep", "n2-auto-hep")
+	if err := c.Delete(t.Context(), api.KeyOf(config("", "")), 0); err != nil {
+		t.Fatal(err)
+	}
+	c.until("by-hand")
+}
+
+// TestBadConfigurationKeepsTheLastGood: garbage and invalid settings disable nothing, and nodes are followed meanwhile.
+func TestBadConfigurationKeepsTheLastGood(t *testing.T) {
+	c := start(t)
+	c.put(node("n1"))
+	c.put(config("Enabled", ""))
+	c.until("n1-auto-hep")
+	c.put(config("Sometimes", ""))
+	c.put(node("n2"))
+	c.until("n1-auto-hep", "n2-auto-hep")
+	c.Inject(api.KeyOf(config("", "")), []byte("no JSON"))
+	c.put(node("n3"))
+	c.until("n1-auto-hep", "n2-auto-hep", "n3-auto-hep")
+	c.put(config("Disabled", ""))
+	c.until()
+}
+
+// TestDatastoreAway: what could not be written is written once the datastore is back.
+func TestDatastoreAway(t *testing.T) {
+	c := start(t)
+	c.put(node("n1"))
+	c.put(config("Enabled", ""))
+	c.until("n1-auto-hep")
+	other := c.Peer()
+	c.Disconnect(store.ErrUnavailable)
+	if _, err := other.Create(t.Context(), node("n2")); err != nil {
+		t.Fatal(err)
+	}
+	c.Reconnect()
+	c.until("n1-auto-hep", "n2-auto-hep")
+}
