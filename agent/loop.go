@@ -14,27 +14,14 @@ import (
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
-	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/store"
-)
-
-// The pauses between attempts to program something that the kernel refused.
-const (
-	retryFirst = 100 * time.Millisecond
-	retryMost  = 10 * time.Second
 )
 
 // reviewer judges established connections again after changes of policy: a connections.Reviewer. Its methods must not block.
 type reviewer interface {
 	Note(*desired.Delta)
 	All()
-}
-
-// writer is a kernel writer: the packet filter or the route manager.
-type writer interface {
-	Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error)
-	Events() <-chan struct{}
 }
 
 // loop is the one goroutine that owns the graph and the kernel writers. Everything reaches it through channels:
@@ -111,19 +98,6 @@ type acceptance struct {
 type asked struct {
 	localChange
 	revision uint64
-}
-
-// part is one kernel writer with its health.
-type part struct {
-	name     string
-	writer   writer
-	dirty    bool // the next Apply compares with the kernel
-	err      error
-	refused  map[dataplane.Setting]error // what the kernel refuses of the settings; tried again like all that failed
-	backoff  time.Duration
-	retryAt  time.Time
-	applies  int
-	repaired int
 }
 
 // run works until ctx ends.
@@ -310,109 +284,6 @@ func (l *loop) withoutRecord() (ids []desired.EndpointID) {
 		}
 	}
 	return ids
-}
-
-// setPolicy and setRoutes enter what one writer reported into an endpoint's state.
-func setPolicy(e *endpointState, revision uint64, err error) {
-	e.policy, e.policyErr = max(e.policy, revision), err
-}
-func setRoutes(e *endpointState, revision uint64, err error) {
-	e.routes, e.routesErr = max(e.routes, revision), err
-}
-
-// apply runs one writer; set enters its report into the endpoints' states, nil if they do not depend on it. A delta that could not be applied makes the writer dirty: the next attempt compares with the kernel,
-// so no change is lost.
-func (l *loop) apply(ctx context.Context, p *part, delta *desired.Delta, now time.Time, set func(*endpointState, uint64, error)) {
-	if len(p.refused) > 0 && !now.Before(p.retryAt) {
-		p.dirty = true
-	}
-	if delta == nil && !p.dirty {
-		return
-	}
-	if delta == nil && p.err != nil && now.Before(p.retryAt) {
-		return
-	}
-	view := l.graph.View()
-	if p.dirty {
-		delta = nil
-	}
-	report, err := p.writer.Apply(ctx, view, delta)
-	p.applies++
-	p.repaired += report.Repaired
-	l.complain(p, err, report.Settings)
-	switch {
-	case err != nil || len(report.Settings) > 0 && !now.Before(p.retryAt):
-		p.backoff = min(max(2*p.backoff, retryFirst), retryMost)
-		p.retryAt = now.Add(p.backoff)
-	case len(report.Settings) == 0:
-		p.backoff = 0
-	}
-	p.dirty, p.refused = err != nil, report.Settings
-	p.err = err
-	if set != nil {
-		l.record(view, report, set)
-	}
-}
-
-// complain logs what goes wrong, once.
-func (l *loop) complain(p *part, err error, refused map[dataplane.Setting]error) {
-	if err != nil && (p.err == nil || p.err.Error() != err.Error()) {
-		l.log.Error("not programmed, retrying", "part", p.name, "error", err)
-	}
-	for part, why := range refused {
-		if p.refused[part] == nil {
-			l.log.Error("a setting is not in force, retrying", "part", p.name, "setting", part, "error", why)
-		}
-	}
-}
-
-// record enters a report into the status table.
-func (l *loop) record(view desired.View, report dataplane.Report, set func(*endpointState, uint64, error)) {
-	if len(report.Programmed) == 0 && len(report.Failed) == 0 {
-		return
-	}
-	l.status.update(func(entries map[desired.EndpointID]endpointState) {
-		for _, id := range report.Programmed {
-			endpoint, ok := view.Endpoint(id)
-			if !ok {
-				continue
-			}
-			e := entries[id]
-			set(&e, endpoint.Revision, nil)
-			entries[id] = e
-		}
-		for id, err := range report.Failed {
-			e := entries[id]
-			set(&e, 0, err)
-			entries[id] = e
-		}
-	})
-}
-
-func (l *loop) forgetStatus(ids []desired.EndpointID) {
-	if len(ids) == 0 {
-		return
-	}
-	l.status.update(func(entries map[desired.EndpointID]endpointState) {
-		for _, id := range ids {
-			delete(entries, id)
-		}
-	})
-}
-
-// nextRetry returns how long to wait until a failed part is due again; 0 when none has failed.
-func (l *loop) nextRetry(now time.Time) time.Duration {
-	var wait time.Duration
-	for _, p := range []*part{l.filter, l.tunnels, l.routes} {
-		if p.err == nil && len(p.refused) == 0 {
-			continue
-		}
-		due := max(p.retryAt.Sub(now), time.Millisecond)
-		if wait == 0 || due < wait {
-			wait = due
-		}
-	}
-	return wait
 }
 
 // ask runs f on the loop and waits for it; it returns false when ctx ends first.
