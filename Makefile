@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X github.com/weftnet/weft/internal/version.Commit=$(COMMIT)
 .PHONY: help build demo test test-vm lint bench generate e2e soak judge clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/weft and bin/weft-cni
 	@mkdir -p $(BIN)
