@@ -68,7 +68,7 @@ func (a *Agent) addressReport() agentapi.Decision {
 }
 
 func connectionsReport(s connections.Status) agentapi.ConnectionsStatus {
-	out := agentapi.ConnectionsStatus{Ended: s.Ended}
+	out := agentapi.ConnectionsStatus{Ended: s.Ended, Pending: s.Pending}
 	if s.Err != nil {
 		out.Error = s.Err.Error()
 	}

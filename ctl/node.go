@@ -107,7 +107,11 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 	writeDataplane(env, s.Dataplane)
 	fmt.Fprintf(env.Out, "Tunnels     %s%s\n", s.Tunnels.State, suffix(s.Tunnels.Error))
 	fmt.Fprintf(env.Out, "Routes      %s%s\n", s.Routes.State, suffix(s.Routes.Error))
-	fmt.Fprintf(env.Out, "Connections %d ended by policy%s\n", s.Connections.Ended, suffix(s.Connections.Error))
+	pending := ""
+	if s.Connections.Pending {
+		pending = ", others being judged again"
+	}
+	fmt.Fprintf(env.Out, "Connections %d ended by policy%s%s\n", s.Connections.Ended, pending, suffix(s.Connections.Error))
 	if s.BGP.Error != "" {
 		fmt.Fprintf(env.Out, "BGP         %s\n", s.BGP.Error)
 	}

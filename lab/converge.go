@@ -127,6 +127,8 @@ func (l *Lab) caughtUp(ctx context.Context, node string, revision uint64) error 
 		return err
 	case !status.InSync || uint64(status.Revision) < revision:
 		return fmt.Errorf("the agent of %s has read the datastore up to revision %d of %d %s", node, status.Revision, revision, status.Datastore)
+	case status.Connections.Pending:
+		return fmt.Errorf("the agent of %s has not judged all established connections again %s", node, status.Connections.Error)
 	}
 	return nil
 }

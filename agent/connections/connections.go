@@ -63,13 +63,15 @@ type Reviewer struct {
 	due    scope
 	locals locals
 	ended  map[uint32]conntrack.Flow // by ID: those that carry the mark, rememberMost of them at most
+	atWork bool                      // a review is under way
 	status Status
 }
 
 // Status is what a Reviewer has done since the start.
 type Status struct {
-	Ended int   // connections that policy has ended
-	Err   error // why the last review failed, nil if it did not
+	Ended   int   // connections that policy has ended
+	Pending bool  // a review is due or under way: some may still pass, or not, as policy was before the last change
+	Err     error // why the last review failed, nil if it did not
 }
 
 // New returns a Reviewer that has nothing to do yet.
@@ -114,7 +116,9 @@ func (r *Reviewer) signal() {
 func (r *Reviewer) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.status
+	s := r.status
+	s.Pending = r.atWork || !r.due.empty()
+	return s
 }
 
 // Run reviews until ctx ends.
@@ -162,7 +166,7 @@ func (t *task) do(ctx context.Context) {
 func (r *Reviewer) Review(ctx context.Context) error {
 	r.mu.Lock()
 	due := r.due
-	r.due = newScope()
+	r.due, r.atWork = newScope(), !due.empty()
 	r.mu.Unlock()
 	if due.empty() {
 		return nil
@@ -180,6 +184,7 @@ func (r *Reviewer) Review(ctx context.Context) error {
 		r.due.merge(&due)
 		r.signal()
 	}
+	r.atWork = false
 	r.status.Ended += ended
 	r.status.Err = err
 	return err

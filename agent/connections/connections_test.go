@@ -337,12 +337,18 @@ func TestWhatFailedStaysDue(t *testing.T) {
 	full := errors.New("no memory")
 	b.table.Fail(full)
 	b.change(&desired.Delta{Policies: []*desired.Policy{guard()}})
-	if err := b.r.Review(t.Context()); !errors.Is(err, full) || b.r.Status().Err == nil {
+	if !b.r.Status().Pending {
+		t.Error("a change is noted, and no review is pending")
+	}
+	if err := b.r.Review(t.Context()); !errors.Is(err, full) || b.r.Status().Err == nil || !b.r.Status().Pending {
 		t.Errorf("review: %v, status %+v", err, b.r.Status())
 	}
 	b.table.Fail(nil)
 	b.review()
 	b.ended("the second time", 1)
+	if b.r.Status().Pending {
+		t.Error("a review is pending after it was done")
+	}
 	if b.r.Status().Err != nil {
 		t.Errorf("the error stays: %v", b.r.Status().Err)
 	}

@@ -52,8 +52,10 @@ type ComponentStatus struct {
 
 // ConnectionsStatus is what became of established connections since the agent's start.
 type ConnectionsStatus struct {
-	Ended int    `json:"ended"` // because policy no longer allows them
-	Error string `json:"error,omitempty"`
+	Ended int `json:"ended"` // because policy no longer allows them
+	// Pending: the review after the last change is not done yet.
+	Pending bool   `json:"pending"`
+	Error   string `json:"error,omitempty"`
 }
 
 // BGPStatus lists the sessions.
