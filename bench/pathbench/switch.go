@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -68,7 +69,8 @@ func (sw *policySwitch) off(ctx context.Context) error {
 // The bounds of the wait for policy to come back.
 const repairTimeout, repairPoll = 10 * time.Second, 5 * time.Millisecond
 
-// on lets the agents go on and waits until they have repaired their tables, each in one transaction.
+// on lets the agents go on and waits until their tables judge packets again: a table comes first, its base chains, with connection tracking, in
+// a second transaction. A connection made in between would not be known, and cut off.
 func (sw *policySwitch) on(ctx context.Context) error {
 	for _, node := range sw.lab.Nodes() {
 		if err := sw.lab.KillAgent(ctx, node, syscall.SIGCONT); err != nil {
@@ -77,11 +79,11 @@ func (sw *policySwitch) on(ctx context.Context) error {
 	}
 	for i, node := range sw.lab.Nodes() {
 		for deadline := time.Now().Add(repairTimeout); ; time.Sleep(repairPoll) {
-			there, _, err := sw.conns[i].Table(own.NFTable)
+			chains, err := sw.conns[i].Chains(own.NFTable)
 			if err != nil {
 				return fmt.Errorf("node %s: %w", node, err)
 			}
-			if there {
+			if slices.ContainsFunc(chains, func(c nft.Chain) bool { return c.Hook != nil }) {
 				break
 			}
 			if time.Now().After(deadline) {
