@@ -79,7 +79,7 @@ func TestSessions(t *testing.T) {
 		want    string
 	}{
 		"mesh":                 {nil, mesh},
-		"mesh off":             {[]api.Object{config(func(s *v3.BGPConfigurationSpec) { s.NodeToNodeMeshEnabled = &no })}, ""},
+		"mesh off":             {[]api.Object{config(func(s *v3.BGPConfigurationSpec) { s.NodeToNodeMeshEnabled = &no })}, "no BGP"},
 		"AS of cluster":        {[]api.Object{config(func(s *v3.BGPConfigurationSpec) { s.ASNumber = as(65001) })}, strings.ReplaceAll(mesh, "64512", "65001")},
 		"port of one node":     {[]api.Object{ct.BGPConfig("node.n2", func(s *v3.BGPConfigurationSpec) { s.ListenPort = &port })}, strings.Replace(mesh, "2_9 AS64512", "2_9 AS64512 port 1790", 1)},
 		"no BGP":               {[]api.Object{&v3.Node{ObjectMeta: v3.ObjectMeta{Name: ct.Me}}}, "no BGP"},

@@ -69,13 +69,38 @@ func newHost(n *v3.Node) (*host, api.FieldErrors) {
 func (s *speaker) putHost(key api.Key, n *v3.Node) api.FieldErrors {
 	h, wrong := newHost(n)
 	if wrong == nil && !reflect.DeepEqual(h, s.hosts[key.Name]) {
-		s.hosts[key.Name] = h
-		s.dirty = true
+		s.setHost(key.Name, h)
 	}
 	return wrong
 }
 
-func (s *speaker) removeHost(key api.Key) {
-	delete(s.hosts, key.Name)
-	s.dirty = true
+func (s *speaker) removeHost(key api.Key) { s.setHost(key.Name, nil) }
+
+// setHost replaces a host; nil removes it.
+func (s *speaker) setHost(name string, now *host) {
+	for _, a := range s.hosts[name].valid() {
+		s.owners.remove(a, name)
+	}
+	for _, a := range now.valid() {
+		s.owners.add(a, name)
+	}
+	if now == nil {
+		delete(s.hosts, name)
+	} else {
+		s.hosts[name] = now
+	}
+	s.order, s.dirty = nil, true
+}
+
+// valid returns the addresses that a host has; a nil host has none.
+func (h *host) valid() (out []netip.Addr) {
+	if h == nil {
+		return nil
+	}
+	for _, a := range h.addrs {
+		if a.IsValid() {
+			out = append(out, a)
+		}
+	}
+	return out
 }

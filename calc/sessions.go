@@ -55,7 +55,7 @@ func (s *sessions) forward(p *bgpPeer) {
 		s.toAddress(p)
 		return
 	}
-	for _, h := range s.order {
+	for _, h := range s.byName() {
 		if p.remote(h) {
 			peer := p.settings
 			peer.Kind, peer.AS = p.kind(), s.as(h)
@@ -66,7 +66,7 @@ func (s *sessions) forward(p *bgpPeer) {
 
 // reverse adds the other end of what a BGPPeer makes other nodes set up towards this one.
 func (s *sessions) reverse(p *bgpPeer) {
-	for _, h := range s.order {
+	for _, h := range s.byName() {
 		if p.local(h) {
 			peer := p.settings
 			peer.Kind, peer.AS, peer.LocalAS = desired.PeerNode, firstSet(p.settings.LocalAS, s.as(h)), 0
@@ -80,7 +80,7 @@ func (s *sessions) toAddress(p *bgpPeer) {
 	peer := p.settings
 	peer.Kind, peer.Addr, peer.AS, peer.Port = p.kind(), p.addr, p.as, firstSet(p.port, v3.DefaultBGPPort)
 	var cluster netip.Addr
-	if h := s.byAddress[p.addr]; h != nil {
+	if h := s.hosts[s.owners.first(p.addr)]; h != nil {
 		cluster = h.cluster
 	}
 	s.add(p, peer, cluster)
@@ -114,7 +114,7 @@ func (s *sessions) mesh() {
 		return
 	}
 	all := &bgpPeer{}
-	for _, h := range s.order {
+	for _, h := range s.byName() {
 		if !h.reflects() {
 			s.toHost(all, desired.Peer{Kind: desired.PeerMesh, AS: s.as(h), RestartSeconds: config.restartTime}, h)
 		}

@@ -24,30 +24,31 @@ type speaker struct {
 	peers   map[string]*bgpPeer
 	dirty   bool
 
-	order     []*host              // hosts by name, as of the last settle
-	byAddress map[netip.Addr]*host // the first by name where several have one address
-	now       *desired.BGP         // without Advertise and ExportOnly; nil: this node does not speak BGP
-	problems  problems
+	order  []*host            // hosts by name; nil: to be sorted
+	owners owners[netip.Addr] // which hosts have an address
+	now    *desired.BGP       // without Advertise and ExportOnly; nil: this node does not speak BGP
+	wrong  problems           // with the sessions
 }
 
 func newSpeaker(self string) *speaker {
-	return &speaker{self: self, hosts: map[string]*host{}, configs: map[string]bgpConfig{}, peers: map[string]*bgpPeer{}}
+	return &speaker{self: self, hosts: map[string]*host{}, configs: map[string]bgpConfig{}, peers: map[string]*bgpPeer{}, owners: owners[netip.Addr]{}}
 }
 
-// settle computes now and problems if their inputs changed.
+// settle computes now and wrong if their inputs changed.
 func (s *speaker) settle() {
 	if !s.dirty {
 		return
 	}
-	s.dirty, s.now = false, nil
-	s.order = slices.SortedFunc(maps.Values(s.hosts), func(a, b *host) int { return strings.Compare(a.name, b.name) })
-	s.problems = s.indexAddresses()
+	s.dirty, s.now, s.wrong = false, nil, nil
 	me := s.hosts[s.self]
 	if me == nil || !me.speaks() {
 		return
 	}
 	sessions := s.sessions(me)
-	maps.Copy(s.problems, sessions.problems)
+	s.wrong = sessions.problems
+	if len(sessions.byAddr) == 0 && s.configs["default"].noMesh {
+		return // nobody will ever call: a cluster of tunnels alone, for one
+	}
 	s.now = &desired.BGP{AS: s.as(me), RouterID: routerID(me), ListenPort: s.port(me), ClusterID: me.cluster, NextHops: me.addrs}
 	if s.bindsToNodeIP(me) {
 		s.now.Listen = slices.DeleteFunc(slices.Clone(me.addrs[:]), func(a netip.Addr) bool { return !a.IsValid() })
@@ -58,28 +59,33 @@ func (s *speaker) settle() {
 	slices.SortFunc(s.now.Peers, func(a, b desired.Peer) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// indexAddresses fills byAddress and returns the problem of addresses that several nodes claim.
-func (s *speaker) indexAddresses() problems {
-	s.byAddress = make(map[netip.Addr]*host, len(s.hosts))
-	found := problems{}
-	clash := func(h, other *host, i int) {
-		found.add(api.Key{Resource: api.Nodes, Name: h.name}, nodeAddressFields[i],
-			h.addrs[i].String()+" is also the address of node "+other.name+"; give each node an address of its own")
+// byName returns the hosts in the order of their names.
+func (s *speaker) byName() []*host {
+	if s.order == nil {
+		s.order = slices.SortedFunc(maps.Values(s.hosts), func(a, b *host) int { return strings.Compare(a.name, b.name) })
 	}
-	for _, h := range s.order {
-		for i, addr := range h.addrs {
-			first := s.byAddress[addr]
-			switch {
-			case !addr.IsValid():
-			case first == nil:
-				s.byAddress[addr] = h
-			default:
-				clash(h, first, i)
-				clash(first, h, i)
-			}
+	return s.order
+}
+
+// problems returns what is wrong with the sessions, and addresses that several nodes claim.
+func (s *speaker) problems() problems {
+	found := maps.Clone(s.wrong)
+	if found == nil {
+		found = problems{}
+	}
+	for addr, names := range s.owners {
+		for _, name := range names[1:] {
+			clash(found, addr, name, names[0])
+			clash(found, addr, names[0], name)
 		}
 	}
 	return found
+}
+
+// clash reports an address of a node that is also another's.
+func clash(found problems, addr netip.Addr, node, other string) {
+	found.add(api.Key{Resource: api.Nodes, Name: node}, nodeAddressFields[family(addr)],
+		addr.String()+" is also the address of node "+other+"; give each node an address of its own")
 }
 
 // routerID is the IPv4 address, or on a node without one a hash of the name, as Calico's CALICO_ROUTER_ID=hash.

@@ -84,7 +84,7 @@ func Run(ctx context.Context, c Config) (_ []measure.Row, err error) {
 	defer func() { err = errors.Join(err, sw.close()) }()
 	for range c.Rounds {
 		for _, p := range pairs {
-			if err := p.round(ctx, sw, c.Each); err != nil {
+			if err := p.round(ctx, sides{sw.on, sw.off}, c.Each); err != nil {
 				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
 		}
@@ -102,9 +102,12 @@ func rows(pairs []*pair) []measure.Row {
 	return rows
 }
 
+// sides changes from the one side of a comparison to the other: policy on, and off.
+type sides struct{ on, off func(context.Context) error }
+
 // round takes every measurement once with policy and, right after it, once without.
-func (p *pair) round(ctx context.Context, sw *policySwitch, each time.Duration) error {
-	for i, k := range kinds {
+func (p *pair) round(ctx context.Context, sw sides, each time.Duration) error {
+	for i, k := range kinds[:len(p.policy)] {
 		on, err := k.measure(ctx, p.ends, each)
 		if err != nil {
 			return fmt.Errorf("%s with policy: %w", k.name, err)

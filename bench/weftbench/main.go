@@ -24,6 +24,7 @@ import (
 	"github.com/weftnet/weft/bench/memorybench"
 	"github.com/weftnet/weft/bench/pathbench"
 	"github.com/weftnet/weft/bench/policybench"
+	"github.com/weftnet/weft/bench/reachbench"
 )
 
 // section is a group of rows that is measured together.
@@ -49,8 +50,19 @@ var sections = []section{
 	{"filter", func(ctx context.Context, _ string) ([]measure.Row, error) {
 		return filterbench.Run(ctx, filterbench.Config{Rounds: 40, Each: 100 * time.Millisecond})
 	}},
+	{"reach", reach},
 	{"memory", memorybench.Run},
 	{"demo", demo},
+}
+
+// reach is how other nodes are reached: through a tunnel, and how the ways there come into the kernel.
+func reach(ctx context.Context, bin string) ([]measure.Row, error) {
+	ways, err := reachbench.Run(ctx, 10_000)
+	if err != nil {
+		return nil, err
+	}
+	tunnels, err := pathbench.RunVXLAN(ctx, pathbench.Config{Bin: bin, Rounds: 15, Each: 300 * time.Millisecond})
+	return append(ways, tunnels...), err
 }
 
 func main() {

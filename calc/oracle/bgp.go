@@ -43,6 +43,9 @@ func (c *Cluster) bgp(node string) *desired.BGP {
 			out.Peers = append(out.Peers, peer)
 		}
 	}
+	if mesh := c.config("default").NodeToNodeMeshEnabled; len(out.Peers) == 0 && mesh != nil && !*mesh {
+		return nil
+	}
 	slices.SortFunc(out.Peers, func(a, b desired.Peer) int { return strings.Compare(a.Name, b.Name) })
 	out.Advertise, out.ExportOnly = c.advertised(node), c.exportable()
 	return out

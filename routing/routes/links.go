@@ -11,8 +11,9 @@ import (
 	"github.com/weftnet/weft/desired"
 )
 
-// refreshLinks reads the state of the interfaces that the given destinations are routed to. It signals when another destination
-// was routed by a state that has passed: the event that tells of it will look like old news.
+// refreshLinks reads the state of the interfaces that the given destinations are routed to, but of tunnels only where it is unknown: those
+// were not made this moment, and a change of theirs comes as an event. It signals when another destination was routed by a state that has
+// passed: the event that tells of it will look like old news.
 func (m *Manager) refreshLinks(dsts []netip.Prefix) error {
 	names := m.interfaces(dsts)
 	if len(names) == 0 {
@@ -53,11 +54,15 @@ func (m *Manager) usedElsewhere(counted map[string]int) bool {
 	return false
 }
 
-// interfaces counts, by name, the given destinations that are routed to an interface.
+// interfaces counts, by name, the given destinations that are routed to an interface to be looked at.
 func (m *Manager) interfaces(dsts []netip.Prefix) map[string]int {
 	names := map[string]int{}
 	for _, dst := range dsts {
-		if r, ok := m.local[dst]; ok && throughLink(r) {
+		r, ok := m.local[dst]
+		if !ok || !throughLink(r) {
+			continue
+		}
+		if _, known := m.links[r.Interface]; !known || r.Kind == desired.RouteLocal {
 			names[r.Interface]++
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -68,19 +69,25 @@ func (m *Manager) program(dsts []netip.Prefix, strays []netlink.RouteChange) (wa
 	return ways, nil
 }
 
-func (m *Manager) hopsWithin(dsts []netip.Prefix) (within []netip.Addr) {
-	for hop := range m.hops {
-		if slices.ContainsFunc(dsts, func(dst netip.Prefix) bool { return dst.Contains(hop) }) {
-			within = append(within, hop)
+// hopsWithin returns the next hops that lie in any of the destinations.
+func (m *Manager) hopsWithin(dsts []netip.Prefix) []netip.Addr {
+	within := map[netip.Addr]struct{}{}
+	for _, dst := range dsts {
+		for _, hop := range m.hops.within(dst) {
+			within[hop] = struct{}{}
 		}
 	}
-	return within
+	return slices.Collect(maps.Keys(within))
 }
 
 // routesVia returns the destinations that are led over one of the next hops.
 func (m *Manager) routesVia(hops []netip.Addr) (dsts []netip.Prefix) {
+	among := make(map[netip.Addr]bool, len(hops))
+	for _, hop := range hops {
+		among[hop] = true
+	}
 	over := func(dst netip.Prefix) bool {
-		return slices.ContainsFunc(m.via(dst), func(h netip.Addr) bool { return slices.Contains(hops, h) })
+		return slices.ContainsFunc(m.via(dst), func(h netip.Addr) bool { return among[h] })
 	}
 	for dst := range m.learned {
 		if over(dst) {

@@ -15,16 +15,10 @@ import (
 	"github.com/weftnet/weft/sys/own"
 )
 
-// resolution is the way to one BGP next hop: neighbours on our links, several when the underlay shares the load.
-type resolution struct {
-	hops []netlink.NextHop
-	err  error
-}
-
 // resolved joins the ways to all next hops. Next hops that cannot be reached are left out as long as one can.
 func (m *Manager) resolved(addrs []netip.Addr) ([]netlink.NextHop, error) {
 	if len(addrs) == 1 {
-		r := m.hops[addrs[0]]
+		r := m.hops.ways[addrs[0]]
 		return r.hops, r.err
 	}
 	var (
@@ -32,7 +26,7 @@ func (m *Manager) resolved(addrs []netip.Addr) ([]netlink.NextHop, error) {
 		errs []error
 	)
 	for _, addr := range addrs {
-		r := m.hops[addr]
+		r := m.hops.ways[addr]
 		hops, errs = append(hops, r.hops...), append(errs, r.err)
 	}
 	if len(hops) == 0 {
@@ -44,7 +38,7 @@ func (m *Manager) resolved(addrs []netip.Addr) ([]netlink.NextHop, error) {
 
 // resolveAll asks the kernel again for the way to every next hop in use.
 func (m *Manager) resolveAll() error {
-	clear(m.hops)
+	m.hops.clear()
 	all := maps.Clone(m.learned)
 	for dst := range m.local {
 		all[dst] = m.via(dst)
@@ -76,7 +70,7 @@ func (m *Manager) missing(routes map[netip.Prefix][]netip.Addr) []netip.Addr {
 	set := map[netip.Addr]struct{}{}
 	for _, hops := range routes {
 		for _, hop := range hops {
-			if _, ok := m.hops[hop]; !ok {
+			if _, ok := m.hops.ways[hop]; !ok {
 				set[hop] = struct{}{}
 			}
 		}
@@ -104,7 +98,7 @@ func (m *Manager) resolve(addrs []netip.Addr) error {
 			}
 			f = longestMatch(underlay, addr)
 		}
-		m.hops[addr] = wayTo(addr, f)
+		m.hops.set(addr, wayTo(addr, f))
 	}
 	return nil
 }

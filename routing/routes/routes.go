@@ -59,7 +59,7 @@ type Manager struct {
 	problem map[netip.Prefix]error
 	// links and hops are the facts that the present routes were made from; an event that contradicts them is worth a repair.
 	links map[string]netlink.LinkState
-	hops  map[netip.Addr]resolution
+	hops  hopTable
 }
 
 // Open starts a manager for the network namespace ns; nil means that of the calling thread. It changes nothing before the first Apply.
@@ -85,7 +85,7 @@ func New(kernel Kernel, monitor Monitor, log *slog.Logger) *Manager {
 		present: map[netip.Prefix]netlink.Route{},
 		problem: map[netip.Prefix]error{},
 		links:   map[string]netlink.LinkState{},
-		hops:    map[netip.Addr]resolution{},
+		hops:    newHopTable(),
 	}
 	m.watcher.Go(m.watch)
 	return m

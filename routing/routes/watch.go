@@ -48,12 +48,7 @@ func (m *Manager) routeMatters(ev netlink.Event) bool {
 	if _, ok := m.learned[dst]; ok {
 		return true
 	}
-	for hop := range m.hops {
-		if dst.Contains(hop) {
-			return true
-		}
-	}
-	return false
+	return len(m.hops.within(dst)) > 0
 }
 
 // linkMatters compares with the state that the routes were made with, so that events we already know of cost nothing.
@@ -69,7 +64,7 @@ func (m *Manager) linkMatters(ev netlink.Event) bool {
 
 // leadsOver says whether a route of ours uses the link.
 func (m *Manager) leadsOver(index int) bool {
-	for _, r := range m.hops {
+	for _, r := range m.hops.ways {
 		if usesLink(r.hops, index) {
 			return true
 		}

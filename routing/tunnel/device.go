@@ -6,7 +6,6 @@ package tunnel
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net"
 	"net/netip"
@@ -101,7 +100,8 @@ func (m *Manager) bring(t desired.Tunnel, peers map[string]desired.TunnelPeer) (
 	return differences
 }
 
-// compareDevice finds or makes the link and settles what can be changed in place.
+// compareDevice finds or makes the link and settles what can be changed in place. An error means that there is no link; what else is wrong is
+// noted with the device.
 func (m *Manager) compareDevice(d *device) (differences int, err error) {
 	mtu, err := m.mtu(d)
 	if err != nil {
@@ -111,11 +111,11 @@ func (m *Manager) compareDevice(d *device) (differences int, err error) {
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = fmt.Errorf("this kernel has no %s: %w", features[d.want.Kind], err)
 	}
-	if err != nil {
+	if link.Index == 0 {
 		return 0, err
 	}
 	d.index = link.Index
-	var errs []error
+	errs := []error{err} // one that is made otherwise is kept, with its peers, when another cannot be made
 	count := func(differs bool, mend func() error) {
 		if differs {
 			differences++
@@ -129,7 +129,8 @@ func (m *Manager) compareDevice(d *device) (differences int, err error) {
 	}
 	count(!link.Up, func() error { return m.links.SetUp(link.Index, true) })
 	n, err := m.compareAddrs(d)
-	return differences + n, errors.Join(append(errs, err)...)
+	d.fail(errors.Join(append(errs, err)...))
+	return differences + n, nil
 }
 
 // features say what a kernel lacks that cannot make a device, which module has it, and what to do without.
@@ -144,34 +145,10 @@ func (m *Manager) link(t desired.Tunnel, mtu int) (link netlink.Link, made bool,
 	if t.Kind == desired.IPIP {
 		return m.ipip(t.Name)
 	}
-	return m.device(netlink.VXLANSpec{
+	return m.vxlan(netlink.VXLANSpec{
 		LinkSpec: netlink.LinkSpec{Name: t.Name, MTU: mtu, MAC: net.HardwareAddr(t.MAC[:]), Up: true, Group: own.TunnelGroup},
 		VNI:      t.VNI, Port: t.Port, Local: t.Local,
 	})
-}
-
-// device returns the link of a device that is made as spec says. One of ours that is made otherwise is replaced.
-func (m *Manager) device(spec netlink.VXLANSpec) (link netlink.Link, made bool, err error) {
-	have, link, err := m.links.VXLAN(spec.Name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case link.Name != "" && link.Group != own.TunnelGroup:
-		return link, false, fmt.Errorf("a device of that name is there and not weft's; remove it with `ip link delete %s`, or rename it", spec.Name)
-	case err == nil && have.VNI == spec.VNI && have.Port == spec.Port && have.Local == spec.Local:
-		return link, false, nil
-	case link.Name == "":
-		return link, false, err
-	default:
-		if err := m.links.DeleteLink(link.Index); err != nil {
-			return link, false, err
-		}
-	}
-	link, err = m.links.AddVXLAN(spec)
-	if errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("another VXLAN device has VNI %d and port %d; remove it, or choose others with vxlanVNI or vxlanPort of FelixConfiguration: %w",
-			spec.VNI, spec.Port, err)
-	}
-	return link, true, err
 }
 
 // compareAddrs gives the device its address and no other; link-local ones are the kernel's.

@@ -22,9 +22,9 @@ func (m *Manager) ipip(name string) (link netlink.Link, taken bool, err error) {
 	addrs, err := m.links.Addrs(link.Index)
 	switch {
 	case err != nil:
-		return link, false, err
+		return netlink.Link{}, false, err
 	case link.Kind != netlink.IPIPKind || link.Up || len(addrs) > 0:
-		return link, false, fmt.Errorf("a device of that name is in use and not weft's; release it with `ip address flush dev %s; ip link set %s down`", name, name)
+		return netlink.Link{}, false, fmt.Errorf("a device of that name is in use and not weft's; release it with `ip address flush dev %s; ip link set %s down`", name, name)
 	}
 	return link, true, m.links.SetGroup(link.Index, own.TunnelGroup)
 }

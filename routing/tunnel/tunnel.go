@@ -134,16 +134,18 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 	if delta == nil || len(delta.Tunnels)+len(delta.TunnelsRemoved) > 0 {
 		return m.reconcile(view)
 	}
+	var e errand
 	for _, id := range delta.TunnelPeersRemoved {
 		if d := m.devices[id.Tunnel]; d != nil {
-			d.fail(m.forget(d, id.Node))
+			d.forget(&e, id.Node)
 		}
 	}
 	for _, p := range delta.TunnelPeers {
 		if d := m.devices[p.ID.Tunnel]; d != nil {
-			d.fail(m.meet(d, p))
+			d.meet(&e, p)
 		}
 	}
+	m.run(e)
 	return m.report(0)
 }
 

@@ -6,6 +6,7 @@ package tunnel_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -370,7 +371,7 @@ func TestWhatIsNotOursIsLeftAlone(t *testing.T) {
 		t.Error("Remove deletes a foreign device")
 	}
 	same := must[netlink.Link](t)(a.links.AddVXLAN(netlink.VXLANSpec{LinkSpec: netlink.LinkSpec{Name: "vx8"}, VNI: 4096, Port: 4789, Local: netip.MustParseAddr("192.0.2.1")}))
-	if _, err := a.m.Apply(t.Context(), a.state, nil); err == nil || !strings.Contains(err.Error(), "another VXLAN device has VNI 4096 and port 4789") {
+	if _, err := a.m.Apply(t.Context(), a.state, nil); err == nil || !strings.Contains(err.Error(), "another VXLAN device, vx8, has VNI 4096 and port 4789") {
 		t.Errorf("VNI and port in use: %v", err)
 	}
 	check(t, a.links.DeleteLink(same.Index))
@@ -382,5 +383,52 @@ func TestAddressOfNoLink(t *testing.T) {
 	check(t, a.state.Apply(d))
 	if _, err := a.m.Apply(t.Context(), a.state, d); err == nil || !strings.Contains(err.Error(), "no link has this node's address 203.0.113.1") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestLastGoodIsKept: a device goes on, with changes of its peers, when what it is to become cannot be had, and becomes it when it can.
+func TestLastGoodIsKept(t *testing.T) {
+	a, _ := pair(t)
+	was := wanted("192.0.2.1", "10.65.0.0", 1)
+	a.apply(t, &desired.Delta{Tunnels: []desired.Tunnel{was}, TunnelPeers: []desired.TunnelPeer{peer("b", "192.0.2.2", "10.65.1.0", 2)}})
+	before := must[netlink.Link](t)(a.links.Link(device))
+	foreign := must[netlink.Link](t)(a.links.AddVXLAN(netlink.VXLANSpec{LinkSpec: netlink.LinkSpec{Name: "vx8"}, VNI: 7, Port: 4789, Local: was.Local}))
+	var socket net.PacketConn
+	check(t, a.ns.Do(func() (err error) { socket, err = net.ListenPacket("udp4", "0.0.0.0:8472"); return err }))
+	for want, change := range map[string]func(*desired.Tunnel){
+		"another VXLAN device, vx8, has VNI 7 and port 4789; remove it": func(w *desired.Tunnel) { w.VNI = 7 },
+		"another program has UDP port 8472; end it":                     func(w *desired.Tunnel) { w.Port = 8472 },
+	} {
+		now := was
+		change(&now)
+		newcomer := peer("c", "192.0.2.3", "10.65.2.0", 3)
+		d := &desired.Delta{Tunnels: []desired.Tunnel{now}, TunnelPeers: []desired.TunnelPeer{newcomer}}
+		check(t, a.state.Apply(d))
+		r, err := a.m.Apply(t.Context(), a.state, d)
+		if err == nil || r.Failed[device] == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+		link, err := a.links.Link(device)
+		if err != nil || link.Index != before.Index || !link.Up {
+			t.Errorf("the device that was there: %+v, %v", link, err)
+		}
+		if got := a.entries(t); len(got) != 4 {
+			t.Errorf("peers of the device that was there: %q, want both", got)
+		}
+		if _, err := a.links.Link("weft-trial"); err == nil {
+			t.Error("the trial is left behind")
+		}
+		gone := &desired.Delta{TunnelPeersRemoved: []desired.TunnelPeerID{newcomer.ID}}
+		check(t, a.state.Apply(gone))
+		if _, err := a.m.Apply(t.Context(), a.state, gone); err == nil {
+			t.Error("the failure is forgotten with the next change")
+		}
+	}
+	check(t, errors.Join(socket.Close(), a.links.DeleteLink(foreign.Index)))
+	if _, err := a.m.Apply(t.Context(), a.state, nil); err != nil {
+		t.Errorf("when nothing is in the way: %v", err)
+	}
+	if spec, _, err := a.links.VXLAN(device); err != nil || spec.VNI == was.VNI && spec.Port == was.Port {
+		t.Errorf("when nothing is in the way: %+v, %v", spec, err)
 	}
 }

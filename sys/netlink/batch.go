@@ -6,8 +6,10 @@ package netlink
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,30 +37,20 @@ type Neighbour struct {
 	Verify bool
 }
 
-// Batch sends requests of any kind, in order, in one system call. The error joins those that the kernel refused; the others are in force.
+// Batch sends requests of any kind, in order, many in one system call. The error joins those that the kernel refused; the others are in force.
 func (c *RouteConn) Batch(requests ...Request) error {
-	if len(requests) == 0 {
-		return nil
+	refused, err := c.Try(requests)
+	errs := make([]error, 0, len(refused)+1)
+	for _, i := range slices.Sorted(maps.Keys(refused)) {
+		errs = append(errs, refused[i])
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	first, n := c.seq+1, len(requests)
-	c.seq += uint32(n)
-	c.out.buf = c.out.buf[:0]
-	for i, r := range requests {
-		r.encode(&c.out, first+uint32(i))
-	}
-	c.out.setFlag(unix.NLM_F_ACK)
-	var refused []error
-	err := c.s.exchange(c.out.buf, func(m message) (bool, error) {
-		i := int(m.seq - first)
-		if m.kind != unix.NLMSG_ERROR || i < 0 || i >= n {
-			return false, nil // a late reply to an exchange that broke off
-		}
-		refused = append(refused, wrap(m.reply(), "%s", requests[i]))
-		return i == n-1, nil
-	})
-	return errors.Join(append(refused, err)...)
+	return errors.Join(append(errs, err)...)
+}
+
+// Try is a Batch that tells, by index into requests, which of them the kernel refused. A non-nil error means that the connection failed and
+// the outcome is unknown.
+func (c *RouteConn) Try(requests []Request) (refused map[int]error, err error) {
+	return c.send(len(requests), func(i int, seq uint32) { requests[i].encode(&c.out, seq) }, func(i int) string { return requests[i].String() })
 }
 
 func (c RouteChange) encode(b *builder, seq uint32) { b.appendChange(c, seq) }

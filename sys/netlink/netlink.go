@@ -18,6 +18,9 @@ import (
 	"github.com/weftnet/weft/sys/netns"
 )
 
+// ErrInUse says that somebody else has what is to be used: the UDP port of a tunnel.
+var ErrInUse error = unix.EADDRINUSE
+
 // Conn is a route netlink socket (rtnetlink(7)) bound to one network namespace. It is safe for concurrent use. Close it after use.
 type Conn struct {
 	h *vnl.Handle

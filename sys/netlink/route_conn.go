@@ -43,28 +43,33 @@ func (c *RouteConn) Close() error { return c.s.close() }
 // Change sends the changes in order. The map holds, by index into changes, those that the kernel refused; all others are in force.
 // A non-nil error means that the connection failed and the outcome is unknown: List tells.
 func (c *RouteConn) Change(changes []RouteChange) (map[int]error, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	failed := map[int]error{}
-	for done := 0; done < len(changes); {
-		n, err := c.changeBatch(changes[done:], func(i int, err error) {
-			failed[done+i] = wrap(err, "%s", changes[done+i])
-		})
-		if err != nil {
-			return failed, fmt.Errorf("change %d routes: %w", len(changes), err)
-		}
-		done += n
-	}
-	return failed, nil
+	return c.send(len(changes), func(i int, seq uint32) { c.out.appendChange(changes[i], seq) }, func(i int) string { return changes[i].String() })
 }
 
-// changeBatch sends as many changes as fit and returns their number. Only the last asks for an acknowledgement: the kernel works in
-// order and answers failures unasked.
-func (c *RouteConn) changeBatch(changes []RouteChange, fail func(i int, err error)) (int, error) {
+// send sends n requests in order, as many at a time as fit. The map holds, by index, those that the kernel refused.
+func (c *RouteConn) send(n int, encode func(i int, seq uint32), name func(i int) string) (map[int]error, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	refused := map[int]error{}
+	for done := 0; done < n; {
+		sent, err := c.sendSome(n-done, func(i int, seq uint32) { encode(done+i, seq) }, func(i int, err error) {
+			refused[done+i] = wrap(err, "%s", name(done+i))
+		})
+		if err != nil {
+			return refused, fmt.Errorf("send %d changes: %w", n, err)
+		}
+		done += sent
+	}
+	return refused, nil
+}
+
+// sendSome sends as many requests as fit, of most there are, and returns their number. Only the last asks for an acknowledgement: the kernel
+// works in order and answers failures unasked.
+func (c *RouteConn) sendSome(most int, encode func(i int, seq uint32), refuse func(i int, err error)) (int, error) {
 	first, n := c.seq+1, 0
 	c.out.buf = c.out.buf[:0]
-	for n < len(changes) && len(c.out.buf) < changeBatch {
-		c.out.appendChange(changes[n], first+uint32(n))
+	for n < most && len(c.out.buf) < changeBatch {
+		encode(n, first+uint32(n))
 		n++
 	}
 	c.out.setFlag(unix.NLM_F_ACK)
@@ -75,7 +80,7 @@ func (c *RouteConn) changeBatch(changes []RouteChange, fail func(i int, err erro
 			return false, nil // a late reply to an exchange that broke off
 		}
 		if err := m.reply(); err != nil {
-			fail(i, err)
+			refuse(i, err)
 		}
 		return i == n-1, nil
 	})

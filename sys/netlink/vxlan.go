@@ -33,7 +33,7 @@ func (c *Conn) AddVXLAN(spec VXLANSpec) (Link, error) {
 	return c.Link(spec.Name)
 }
 
-// VXLAN returns how the VXLAN device called name is made, without the fields of LinkSpec, and the link.
+// VXLAN returns how the VXLAN device called name is made, of LinkSpec the name alone, and the link.
 func (c *Conn) VXLAN(name string) (VXLANSpec, Link, error) {
 	l, err := c.h.LinkByName(name)
 	if err != nil {
@@ -43,6 +43,26 @@ func (c *Conn) VXLAN(name string) (VXLANSpec, Link, error) {
 	if !ok {
 		return VXLANSpec{}, linkOf(l), fmt.Errorf("link %s is a %s device, not VXLAN", name, l.Type())
 	}
-	local, _ := netip.AddrFromSlice(device.SrcAddr) // none: the zero Addr, which no wanted device has
-	return VXLANSpec{VNI: uint32(device.VxlanId), Port: uint16(device.Port), Local: local.Unmap()}, linkOf(l), nil
+	return vxlanOf(device), linkOf(l), nil
+}
+
+// vxlanOf leaves the fields of LinkSpec out but the name. Without a source address Local is the zero Addr, which no wanted device has.
+func vxlanOf(device *vnl.Vxlan) VXLANSpec {
+	local, _ := netip.AddrFromSlice(device.SrcAddr)
+	return VXLANSpec{LinkSpec: LinkSpec{Name: device.Name}, VNI: uint32(device.VxlanId), Port: uint16(device.Port), Local: local.Unmap()}
+}
+
+// VXLANs returns how all VXLAN devices are made, by the same fields as VXLAN, and their names.
+func (c *Conn) VXLANs() ([]VXLANSpec, error) {
+	all, err := c.h.LinkList()
+	if err != nil {
+		return nil, wrap(err, "list links")
+	}
+	var out []VXLANSpec
+	for _, l := range all {
+		if device, ok := l.(*vnl.Vxlan); ok {
+			out = append(out, vxlanOf(device))
+		}
+	}
+	return out, nil
 }
