@@ -305,7 +305,7 @@ func TestRefusedPolicyClosesItsEndpointsOnly(t *testing.T) {
 					t.Errorf("%s: programmed %v; want cali2", how, r.Programmed)
 				}
 				for _, id := range []desired.EndpointID{endpointID("cali1"), {Name: "eth0"}} {
-					if err := r.Failed[id]; len(r.Failed) != 2 || err == nil || !strings.Contains(err.Error(), bad.want) || !strings.Contains(err.Error(), "policy default/bad") {
+					if err := r.Failed[id]; len(r.Failed) != 2 || err == nil || !strings.Contains(err.Error(), bad.want) || !strings.Contains(err.Error(), "olicy default/bad") {
 						t.Errorf("%s: failed %v; want %v with the policy and %q", how, r.Failed, id, bad.want)
 					}
 				}
@@ -491,7 +491,7 @@ func TestKernelRefusesARule(t *testing.T) {
 	for _, how := range []string{"from nothing", "again"} {
 		r := apply(t, d, view, nil)
 		err := r.Failed[endpointID("cali1")]
-		if len(r.Failed) != 2 || err == nil || !strings.Contains(err.Error(), "policy default/bad") || len(r.Programmed) != 1 {
+		if len(r.Failed) != 2 || err == nil || !strings.Contains(err.Error(), "olicy default/bad") || len(r.Programmed) != 1 {
 			t.Errorf("%s: report %+v; want cali1 closed for its policy", how, r)
 		}
 		if all := dump(t, d); strings.Contains(all, "-o cali1 ") || !strings.Contains(all, "-o cali2 ") {

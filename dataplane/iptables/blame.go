@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 
 	"github.com/weftnet/weft/dataplane"
@@ -162,51 +161,17 @@ func (d *Driver) closed(view desired.View) map[desired.EndpointID]error {
 	if len(d.failed) == 0 {
 		return nil
 	}
-	bad := map[rule.PolicyID]error{}
-	for p := range view.Policies() {
-		if err := d.policyError(p); err != nil {
-			bad[p.ID] = fmt.Errorf("%v: %w", policyUnit(p.ID), err)
-		}
-	}
-	out := map[desired.EndpointID]error{}
-	for e := range view.Endpoints() {
-		d.closeFor(out, e.ID, enforced(e), bad)
-	}
-	for e := range view.HostEndpoints() {
-		d.closeFor(out, e.ID, e.Uses(), bad)
-	}
-	return out
+	return dataplane.Closed(view, dataplane.Failed{
+		Set:      func(id rule.SetID) error { return d.why(setUnit(id)) },
+		Policy:   func(id rule.PolicyID) error { return d.why(policyUnit(id)) },
+		Endpoint: func(id desired.EndpointID) error { return d.failed[endpointUnit(id)] },
+	})
 }
 
-// closeFor closes an endpoint that has failed itself or is under a bad policy.
-func (d *Driver) closeFor(out map[desired.EndpointID]error, id desired.EndpointID, uses iter.Seq[rule.PolicyID], bad map[rule.PolicyID]error) {
-	if err := d.failed[endpointUnit(id)]; err != nil {
-		out[id] = err
-		return
-	}
-	for p := range uses {
-		if err := bad[p]; err != nil {
-			out[id] = err
-			return
-		}
-	}
-}
-
-// enforced yields the policies that an endpoint is under, without the staged ones.
-func enforced(e *desired.Endpoint) iter.Seq[rule.PolicyID] {
-	plain := *e
-	plain.Staged = nil
-	return plain.Uses()
-}
-
-func (d *Driver) policyError(p *desired.Policy) error {
-	if err := d.failed[policyUnit(p.ID)]; err != nil {
-		return err
-	}
-	for set := range p.Sets() {
-		if err := d.failed[setUnit(set.ID)]; err != nil {
-			return fmt.Errorf("%v: %w", setUnit(set.ID), err)
-		}
+// why is what is wrong with a unit, with its name; nil: nothing.
+func (d *Driver) why(u unit) error {
+	if err := d.failed[u]; err != nil {
+		return fmt.Errorf("%v: %w", u, err)
 	}
 	return nil
 }

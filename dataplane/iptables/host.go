@@ -211,7 +211,7 @@ func (b *builder) failsafe(list, dir rule.Direction, port, target string) []stri
 			br = br.and(criterion{rank: rank, text: option + " " + p.net.Masked().String()})
 		}
 		e := end{port: port}
-		for _, part := range portions(mergePorts(ports[p])) {
+		for _, part := range portions(rule.MergePorts(ports[p])) {
 			rules = append(rules, br.and(e.portTest(false, part, p.protocol)).rule(failsafeComment, target))
 		}
 	}

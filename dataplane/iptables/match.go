@@ -126,7 +126,7 @@ func (e *end) ports(branches []branch, protocol uint8) []branch {
 const slotsMax = 15
 
 func (e *end) numbered(protocol uint8) []branch {
-	ranges := mergePorts(e.side.Ports)
+	ranges := rule.MergePorts(e.side.Ports)
 	if whole(ranges[0]) {
 		return []branch{nil}
 	}
@@ -139,7 +139,7 @@ func (e *end) numbered(protocol uint8) []branch {
 
 func (e *end) notPorts(protocol uint8) []criterion {
 	var out []criterion
-	for _, part := range portions(mergePorts(e.side.NotPorts)) {
+	for _, part := range portions(rule.MergePorts(e.side.NotPorts)) {
 		out = append(out, e.portTest(true, part, protocol))
 	}
 	for _, set := range e.side.NotPortSets {
@@ -188,20 +188,6 @@ func portions(ranges []rule.PortRange) [][]rule.PortRange {
 		}
 		last := len(out) - 1
 		out[last], slots = append(out[last], r), slots+need
-	}
-	return out
-}
-
-// mergePorts sorts ranges and joins those that overlap or touch.
-func mergePorts(ranges []rule.PortRange) []rule.PortRange {
-	sorted := slices.SortedFunc(slices.Values(ranges), func(a, b rule.PortRange) int { return int(a.Min) - int(b.Min) })
-	var out []rule.PortRange
-	for _, r := range sorted {
-		if n := len(out); n > 0 && int(r.Min) <= int(out[n-1].Max)+1 {
-			out[n-1].Max = max(out[n-1].Max, r.Max)
-			continue
-		}
-		out = append(out, r)
 	}
 	return out
 }

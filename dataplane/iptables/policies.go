@@ -132,7 +132,7 @@ func (b *builder) policy(id rule.PolicyID) (*desired.Policy, error) {
 	if p, ok := b.view.Policy(id); ok {
 		return p, nil
 	}
-	return nil, fmt.Errorf("policy %s is referred to and not there", policyName(id))
+	return nil, fmt.Errorf("%v is referred to and not there", id)
 }
 
 // tierIn renders a tier in place, or if packets can pass from it as a chain of its own, so that passing is a return and needs no mark.

@@ -40,7 +40,7 @@ func (u unit) String() string {
 	case setKind:
 		return "IP set " + string(u.set)
 	case policyKind:
-		return "policy " + policyName(u.policy)
+		return u.policy.String()
 	case endpointKind:
 		return "endpoint " + u.endpoint.String()
 	case settingKind:

@@ -4,11 +4,12 @@
 package nft
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 
+	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/nft"
@@ -94,62 +95,19 @@ func (d *Driver) closed(view desired.View) map[desired.EndpointID]error {
 	if len(d.failed) == 0 {
 		return nil
 	}
-	bad := map[rule.PolicyID]error{}
-	for p := range view.Policies() {
-		if err := d.policyError(p); err != nil {
-			bad[p.ID] = fmt.Errorf("%v: %w", ofPolicy(p.ID), err)
-		}
-	}
-	out := map[desired.EndpointID]error{}
-	for e := range view.Endpoints() {
-		if err := d.endpointError(ofEndpoint(e.ID), inForce(e), bad); err != nil {
-			out[e.ID] = err
-		}
-	}
-	for e := range view.HostEndpoints() {
-		if err := d.endpointError(ofHost(e.ID), e.Uses(), bad); err != nil {
-			out[e.ID] = err
-		}
-	}
-	return out
+	return dataplane.Closed(view, dataplane.Failed{
+		Set:      func(id rule.SetID) error { return d.why(setUnit(id)) },
+		Policy:   func(id rule.PolicyID) error { return d.why(ofPolicy(id)) },
+		Endpoint: func(id desired.EndpointID) error { return cmp.Or(d.failed[ofEndpoint(id)], d.failed[ofHost(id)]) },
+	})
 }
 
-func (d *Driver) policyError(p *desired.Policy) error {
-	if err := d.failed[ofPolicy(p.ID)]; err != nil {
-		return err
-	}
-	for _, rules := range p.Rules {
-		for i := range rules {
-			for _, id := range setsOf(&rules[i].Match) {
-				if err := d.failed[setUnit(id)]; err != nil {
-					return fmt.Errorf("%v: %w", setUnit(id), err)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-func (d *Driver) endpointError(u unit, uses iter.Seq[rule.PolicyID], bad map[rule.PolicyID]error) error {
+// why is what is wrong with a unit, with its name; nil: nothing.
+func (d *Driver) why(u unit) error {
 	if err := d.failed[u]; err != nil {
-		return err
-	}
-	for id := range uses {
-		if err := bad[id]; err != nil {
-			return err
-		}
-		if err := d.failed[ofPolicy(id)]; err != nil {
-			return fmt.Errorf("%v: %w", ofPolicy(id), err)
-		}
+		return fmt.Errorf("%v: %w", u, err)
 	}
 	return nil
-}
-
-// inForce are the policies that a workload's packets meet: not the staged ones.
-func inForce(e *desired.Endpoint) iter.Seq[rule.PolicyID] {
-	enforced := *e
-	enforced.Staged = nil
-	return enforced.Uses()
 }
 
 // closedHost stands in for a host endpoint whose policy is not in force: processes of the host keep their failsafe ports alone, and nothing

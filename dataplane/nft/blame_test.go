@@ -58,7 +58,7 @@ func TestRefusedPolicyClosesItsEndpointsOnly(t *testing.T) {
 					t.Errorf("%s: programmed %v; want cali2", how, r.Programmed)
 				}
 				err := r.Failed[endpointID("cali1")]
-				if len(r.Failed) != 1 || err == nil || !strings.Contains(err.Error(), bad.want) || !strings.Contains(err.Error(), "policy default/bad") {
+				if len(r.Failed) != 1 || err == nil || !strings.Contains(err.Error(), bad.want) || !strings.Contains(err.Error(), "NetworkPolicy default/bad") {
 					t.Errorf("%s: failed %v; want cali1 with the policy and %q", how, r.Failed, bad.want)
 				}
 				if list := nftTool(t, ns, "list", "map", "inet", "weft", "ingress4"); strings.Contains(list, "cali1") || !strings.Contains(list, "cali2") {
@@ -143,7 +143,7 @@ func TestRefusedPolicyClosesHostEndpoint(t *testing.T) {
 	eth0 := desired.EndpointID{Name: "host-eth0"}
 	check := func(how string, r dataplane.Report) {
 		t.Helper()
-		if err := r.Failed[eth0]; len(r.Failed) != 1 || err == nil || !strings.Contains(err.Error(), "policy default/bad") {
+		if err := r.Failed[eth0]; len(r.Failed) != 1 || err == nil || !strings.Contains(err.Error(), "NetworkPolicy default/bad") {
 			t.Errorf("%s: failed %v; want the host endpoint of eth0 with the policy", how, r.Failed)
 		}
 		for _, set := range []string{"host-in4", "host-out6", "forward-in4"} {

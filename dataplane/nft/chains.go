@@ -171,7 +171,7 @@ func (r renderer) find(id rule.PolicyID) (*desired.Policy, error) {
 	if p, ok := r.policy(id); ok {
 		return p, nil
 	}
-	return nil, fmt.Errorf("policy %s/%s is referred to and not there", id.Namespace, id.Name)
+	return nil, fmt.Errorf("%v is referred to and not there", id)
 }
 
 // evaluation renders tiers in order, and what follows. That is left out behind a tier that never passes: nothing gets there.

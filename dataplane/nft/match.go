@@ -148,7 +148,7 @@ func (m *matcher) ports(b branches, side *rule.Side, addr, port *field) branches
 }
 
 func portStmt(f *field, not bool, ranges []rule.PortRange) stmt {
-	switch r := mergePorts(ranges); {
+	switch r := rule.MergePorts(ranges); {
 	case len(r) == 1 && r[0].Min == r[0].Max:
 		return is{f: f, not: not, value: be16(r[0].Min)}
 	case len(r) == 1:
@@ -237,20 +237,6 @@ func (m *matcher) fail(err error) {
 
 func inConst(f *field, not bool, c *constSet) stmt {
 	return in{fields: []*field{f}, not: not, set: c.set.Name, konst: c}
-}
-
-// mergePorts sorts ranges and joins those that overlap or touch.
-func mergePorts(ranges []rule.PortRange) []rule.PortRange {
-	sorted := slices.SortedFunc(slices.Values(ranges), func(a, b rule.PortRange) int { return int(a.Min) - int(b.Min) })
-	var out []rule.PortRange
-	for _, r := range sorted {
-		if n := len(out); n > 0 && int(r.Min) <= int(out[n-1].Max)+1 {
-			out[n-1].Max = max(out[n-1].Max, r.Max)
-			continue
-		}
-		out = append(out, r)
-	}
-	return out
 }
 
 // portRanges is a constant set of ports: a hash when all are single, else ranges.

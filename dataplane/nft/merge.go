@@ -184,24 +184,30 @@ func (k *constSet) finish(fields []*field) {
 
 // merged renders the first policies of a tier as one look-up, if their rules allow it, and returns how many it took.
 func (r renderer) merged(out *rendered, s chainSpec, ids []rule.PolicyID) (int, error) {
-	var rules []rule.Rule
-	taken := 0
+	rules, taken, err := r.leading(ids, s.role.dir, func(before []rule.Rule, p *desired.Policy) bool {
+		more := p.Rules[s.role.dir]
+		return r.run(before, more, s.fam) == len(more)
+	})
+	if err != nil || taken < 2 || len(rules) < mergeFrom {
+		return 0, err
+	}
+	return taken, r.lookup(out, s, rules, s.end == tierEnd)
+}
+
+// leading returns the rules of the first policies, up to one that does not fit to the rules before it, and how many policies those are.
+func (r renderer) leading(ids []rule.PolicyID, dir rule.Direction, fits func(before []rule.Rule, p *desired.Policy) bool) (rules []rule.Rule, taken int, err error) {
 	for _, id := range ids {
 		p, err := r.find(id)
 		if err != nil {
-			return 0, err
+			return nil, 0, err
 		}
-		more := p.Rules[s.role.dir]
-		if r.run(rules, more, s.fam) < len(more) {
+		if !fits(rules, p) {
 			break
 		}
-		rules = append(rules, more...)
+		rules = append(rules, p.Rules[dir]...)
 		taken++
 	}
-	if taken < 2 || len(rules) < mergeFrom {
-		return 0, nil
-	}
-	return taken, r.lookup(out, s, rules, s.end == tierEnd)
+	return rules, taken, nil
 }
 
 // mergeable is the content of a policy's rules in a direction if chains of tiers may contain them, else empty.

@@ -88,18 +88,9 @@ func (l portLists) worth(rules int) bool {
 
 // byPort renders the first policies of a tier as one look-up of the port, if their rules allow it, and returns how many it took.
 func (r renderer) byPort(out *rendered, s chainSpec, ids []rule.PolicyID) (int, error) {
-	var rules []rule.Rule
-	taken := 0
-	for _, id := range ids {
-		p, err := r.find(id)
-		if err != nil {
-			return 0, err
-		}
-		if !namesPorts(p, s.role.dir) {
-			break
-		}
-		rules = append(rules, p.Rules[s.role.dir]...)
-		taken++
+	rules, taken, err := r.leading(ids, s.role.dir, func(_ []rule.Rule, p *desired.Policy) bool { return namesPorts(p, s.role.dir) })
+	if err != nil {
+		return 0, err
 	}
 	lists := listPorts(rules)
 	if r.options.Plain || len(rules) < cmp.Or(r.options.portsFrom, portsFrom) || !lists.worth(len(rules)) {

@@ -52,7 +52,7 @@ func (u unit) String() string {
 	case ipsetUnit:
 		return "IP set " + string(u.set)
 	case policyUnit:
-		return fmt.Sprintf("policy %s/%s", u.policy.Namespace, u.policy.Name)
+		return u.policy.String()
 	case chainUnit:
 		return "chain " + u.chain
 	case endpointUnit:

@@ -53,11 +53,11 @@ func setsOfPolicy(p *desired.Policy) []rule.SetID {
 	return slices.Compact(out)
 }
 
-// putWanted takes in all of the sets that came to be wanted, and were there before.
+// putWanted takes in all of the sets that came to be wanted, and were there before; putSet leaves out those that are not wanted.
 func (l *ledger) putWanted() error {
 	for _, id := range slices.Sorted(maps.Keys(l.wanted.looked)) {
 		s, ok := l.view.IPSet(id)
-		if l.wanted.counts[id] == 0 || l.sets[id] != nil || !ok {
+		if l.sets[id] != nil || !ok {
 			continue
 		}
 		if err := l.putSet(whole(s)); err != nil {

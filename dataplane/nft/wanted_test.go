@@ -70,6 +70,30 @@ func TestStagedSets(t *testing.T) {
 	}
 }
 
+// TestTunnelPeersGo: the one set that no policy wants goes when the view has it no more.
+func TestTunnelPeersGo(t *testing.T) {
+	state := func(guarded bool) *desired.State {
+		var b build
+		settings := *desired.DefaultSettings()
+		if guarded {
+			settings.Tunnels.VXLANPort, settings.Tunnels.VXLANPeers = 4789, b.set(string(desired.TunnelPeers), "192.0.2.1").ID
+		}
+		b.delta.Settings = &settings
+		return b.state(t)
+	}
+	d := newDriver(t, newNS(t))
+	guarded, open := state(true), state(false)
+	apply(t, d, guarded, nil)
+	if got := kernelMembers(t, d); got != "192.0.2.1" {
+		t.Errorf("the kernel's sets have %q; want the peer", got)
+	}
+	ledger := d.ledger
+	apply(t, d, open, desired.Diff(guarded, open))
+	if n := differences(t, d, open); n != 0 || d.ledger != ledger {
+		t.Errorf("%d differences; applied as a delta: %t", n, d.ledger == ledger)
+	}
+}
+
 // kernelMembers lists the first addresses of all members of IPv4 sets in the kernel.
 func kernelMembers(t *testing.T, d *Driver) string {
 	t.Helper()

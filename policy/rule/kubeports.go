@@ -50,7 +50,7 @@ func (p kubePorts) merge(o kubePorts) kubePorts {
 	if p.all || o.all {
 		return kubePorts{protocol: p.protocol, all: true}
 	}
-	p.ranges = mergePorts(append(p.ranges, o.ranges...))
+	p.ranges = MergePorts(append(p.ranges, o.ranges...))
 	p.names = sortedNames(append(p.names, o.names...))
 	return p
 }

@@ -30,7 +30,7 @@ func (c *compiler) ports(list []intstr.IntOrString, protocol uint8, path string)
 			ranges = append(ranges, PortRange{first, last})
 		}
 	}
-	return mergePorts(ranges), sortedNames(names)
+	return MergePorts(ranges), sortedNames(names)
 }
 
 func sortedNames(names []string) []string {
@@ -38,12 +38,11 @@ func sortedNames(names []string) []string {
 	return slices.Compact(names)
 }
 
-// mergePorts sorts ranges and joins those that touch.
-func mergePorts(ranges []PortRange) []PortRange {
-	slices.SortFunc(ranges, func(a, b PortRange) int { return cmp.Compare(a.Min, b.Min) })
+// MergePorts returns ranges sorted, those joined that overlap or touch.
+func MergePorts(ranges []PortRange) []PortRange {
 	var out []PortRange
-	for _, r := range ranges {
-		if n := len(out); n > 0 && uint32(r.Min) <= uint32(out[n-1].Max)+1 {
+	for _, r := range slices.SortedFunc(slices.Values(ranges), func(a, b PortRange) int { return cmp.Compare(a.Min, b.Min) }) {
+		if n := len(out); n > 0 && int(r.Min) <= int(out[n-1].Max)+1 {
 			out[n-1].Max = max(out[n-1].Max, r.Max)
 			continue
 		}
