@@ -7,11 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"syscall"
 	"time"
 
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/sys/conntrack"
+	"github.com/weftnet/weft/sys/netns"
 	"github.com/weftnet/weft/sys/nft"
 	"github.com/weftnet/weft/sys/own"
 )
@@ -19,7 +22,8 @@ import (
 // policySwitch takes policy out of all nodes of a lab and lets it come back.
 type policySwitch struct {
 	lab   *lab.Lab
-	conns []*nft.Conn // by node
+	conns []*nft.Conn       // by node
+	flows []*conntrack.Conn // by node
 }
 
 func newSwitch(l *lab.Lab) (*policySwitch, error) {
@@ -27,14 +31,7 @@ func newSwitch(l *lab.Lab) (*policySwitch, error) {
 	for _, node := range l.Nodes() {
 		ns, err := l.Namespace(node)
 		if err == nil {
-			err = ns.Do(func() error {
-				conn, err := nft.Open()
-				if err == nil {
-					sw.conns = append(sw.conns, conn)
-				}
-				return err
-			})
-			err = errors.Join(err, ns.Close())
+			err = errors.Join(sw.open(ns), ns.Close())
 		}
 		if err != nil {
 			return nil, errors.Join(err, sw.close())
@@ -43,15 +40,35 @@ func newSwitch(l *lab.Lab) (*policySwitch, error) {
 	return sw, nil
 }
 
+// open opens what is needed of one more node.
+func (sw *policySwitch) open(ns *netns.NS) error {
+	flows, err := conntrack.Open(ns)
+	if err != nil {
+		return err
+	}
+	sw.flows = append(sw.flows, flows)
+	return ns.Do(func() error {
+		conn, err := nft.Open()
+		if err == nil {
+			sw.conns = append(sw.conns, conn)
+		}
+		return err
+	})
+}
+
 func (sw *policySwitch) close() error {
 	var err error
+	for _, f := range sw.flows {
+		err = errors.Join(err, f.Close())
+	}
 	for _, c := range sw.conns {
 		err = errors.Join(err, c.Close())
 	}
 	return err
 }
 
-// off halts the agents and deletes their tables. It is short enough for BGP not to notice.
+// off halts the agents, deletes their tables and has the kernel forget the connections that were tracked: thousands that have been closed slow down
+// what comes after them. It is short enough for BGP not to notice.
 func (sw *policySwitch) off(ctx context.Context) error {
 	for i, node := range sw.lab.Nodes() {
 		if err := sw.lab.KillAgent(ctx, node, syscall.SIGSTOP); err != nil {
@@ -62,6 +79,23 @@ func (sw *policySwitch) off(ctx context.Context) error {
 		if err := sw.conns[i].Commit(b); err != nil {
 			return fmt.Errorf("node %s: %w", node, err)
 		}
+		if err := forget(sw.flows[i]); err != nil {
+			return fmt.Errorf("node %s: %w", node, err)
+		}
+	}
+	return nil
+}
+
+// forget deletes the tracked connections of a node.
+func forget(c *conntrack.Conn) error {
+	var flows []conntrack.Flow
+	if err := c.List(conntrack.Filter{}, func(f conntrack.Flow) { flows = append(flows, f) }); err != nil {
+		return err
+	}
+	for _, f := range flows {
+		if err := c.Delete(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }
@@ -70,7 +104,8 @@ func (sw *policySwitch) off(ctx context.Context) error {
 const repairTimeout, repairPoll = 10 * time.Second, 5 * time.Millisecond
 
 // on lets the agents go on and waits until their tables judge packets again: a table comes first, its base chains, with connection tracking, in
-// a second transaction. A connection made in between would not be known, and cut off.
+// a second transaction. A connection made in between would not be known, and cut off. Then the agents are through with the connections that they
+// had to judge again; meanwhile they would take the processor away from what is measured.
 func (sw *policySwitch) on(ctx context.Context) error {
 	for _, node := range sw.lab.Nodes() {
 		if err := sw.lab.KillAgent(ctx, node, syscall.SIGCONT); err != nil {
@@ -79,17 +114,30 @@ func (sw *policySwitch) on(ctx context.Context) error {
 	}
 	for i, node := range sw.lab.Nodes() {
 		for deadline := time.Now().Add(repairTimeout); ; time.Sleep(repairPoll) {
-			chains, err := sw.conns[i].Chains(own.NFTable)
-			if err != nil {
-				return fmt.Errorf("node %s: %w", node, err)
-			}
-			if slices.ContainsFunc(chains, func(c nft.Chain) bool { return c.Hook != nil }) {
+			err := sw.judges(ctx, i, node)
+			if err == nil {
 				break
 			}
 			if time.Now().After(deadline) {
-				return fmt.Errorf("node %s has not repaired its table within %v", node, repairTimeout)
+				return fmt.Errorf("node %s after %v: %w", node, repairTimeout, err)
 			}
 		}
 	}
 	return nil
+}
+
+// judges says what a node still waits for.
+func (sw *policySwitch) judges(ctx context.Context, i int, node string) error {
+	chains, err := sw.conns[i].Chains(own.NFTable)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(chains, func(c nft.Chain) bool { return c.Hook != nil }) {
+		return errors.New("the table has no base chains")
+	}
+	status, err := sw.lab.Agent(node).Status(ctx)
+	if err == nil && status.Connections.Pending {
+		err = errors.New("connections are still judged again")
+	}
+	return err
 }

@@ -41,7 +41,7 @@ func Connect(ctx context.Context, e Ends, d time.Duration) (float64, error) {
 
 // listen opens a listening socket; a failed one is to be closed too.
 func (e Ends) listen() (int, error) {
-	s, err := e.socket()
+	s, err := e.socket(syscall.SOCK_STREAM)
 	if err != nil {
 		return s, err
 	}
@@ -57,7 +57,7 @@ func (e Ends) listen() (int, error) {
 // connectOnce makes a connection, sends a request and the response to it, and resets the connection instead of letting it wait in TIME_WAIT, so
 // that a long run does not use up the ports.
 func (e Ends) connectOnce(listener int) error {
-	client, err := e.socket()
+	client, err := e.socket(syscall.SOCK_STREAM)
 	if err != nil {
 		return err
 	}
@@ -105,13 +105,13 @@ func whole(call func() error) error {
 	}
 }
 
-// socket opens a TCP socket that waits for at most the set-up timeout.
-func (e Ends) socket() (int, error) {
+// socket opens a socket of a kind, SOCK_STREAM or SOCK_DGRAM, that waits for at most the set-up timeout.
+func (e Ends) socket(kind int) (int, error) {
 	family := syscall.AF_INET
 	if e.Addr.Is6() {
 		family = syscall.AF_INET6
 	}
-	s, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	s, err := syscall.Socket(family, kind|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}

@@ -92,49 +92,6 @@ func RequestResponse(ctx context.Context, e Ends, d time.Duration) (float64, err
 	return e.run(ctx, d, echo, drive, &done)
 }
 
-// Datagrams returns the 64-byte UDP datagrams a second that arrive, sent as fast as one sender can.
-func Datagrams(ctx context.Context, e Ends, d time.Duration) (float64, error) {
-	var server net.PacketConn
-	var client net.Conn
-	at := netip.AddrPortFrom(e.Addr, e.Port)
-	if err := e.Server.Do(func() (err error) { server, err = net.ListenPacket("udp", at.String()); return err }); err != nil {
-		return 0, err
-	}
-	defer func() { _ = server.Close() }()
-	if err := e.Client.Do(func() (err error) { client, err = net.Dial("udp", at.String()); return err }); err != nil {
-		return 0, err
-	}
-	defer func() { _ = client.Close() }()
-	var received atomic.Int64
-	group := errgroup.Group{}
-	deadline := time.Now().Add(d)
-	group.Go(func() error {
-		buffer := make([]byte, request)
-		_ = server.SetReadDeadline(deadline)
-		for {
-			if _, _, err := server.ReadFrom(buffer); err != nil {
-				return over(err)
-			}
-			received.Add(1)
-		}
-	})
-	group.Go(func() error {
-		buffer := make([]byte, request)
-		for time.Now().Before(deadline) {
-			for range 64 {
-				if _, err := client.Write(buffer); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-	if err := group.Wait(); err != nil {
-		return 0, err
-	}
-	return float64(received.Load()) / d.Seconds(), nil
-}
-
 // run starts a server, drives it from the client's namespace until the deadline and returns count per second.
 func (e Ends) run(ctx context.Context, d time.Duration, serve func(net.Conn) error, drive func(func() (net.Conn, error), time.Time) error, count *atomic.Int64) (float64, error) {
 	at := netip.AddrPortFrom(e.Addr, e.Port).String()
