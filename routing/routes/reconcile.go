@@ -148,7 +148,7 @@ func (m *Manager) want(dst netip.Prefix) (r netlink.Route, wanted bool, err erro
 	if !ok {
 		return r, false, nil
 	}
-	r.Protocol = own.RouteProtocolBGP
+	r.Protocol, r.MTU = own.RouteProtocolBGP, m.mtu(dst)
 	r.NextHops, err = m.resolved(hops)
 	if err != nil {
 		err = fmt.Errorf("route %s: %w", dst, err)
@@ -158,6 +158,7 @@ func (m *Manager) want(dst netip.Prefix) (r netlink.Route, wanted bool, err erro
 
 // lead completes the kernel's form of a computed route.
 func (m *Manager) lead(r *netlink.Route, local desired.Route) (err error) {
+	r.MTU = m.mtu(r.Dst)
 	switch local.Kind {
 	case desired.RouteBlackhole:
 		r.Type = netlink.RouteBlackhole

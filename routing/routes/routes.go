@@ -55,6 +55,8 @@ type Manager struct {
 	// loaded says that present mirrors our routes in the kernel; a failed exchange with the kernel unsets it.
 	loaded  bool
 	present map[netip.Prefix]netlink.Route
+	// mtus are the ways narrower than their links; nil: not known yet, so that routes of an earlier run keep their MTU.
+	mtus map[Way]int
 	// problem holds why a wanted route is not in force.
 	problem map[netip.Prefix]error
 	// links and hops are the facts that the present routes were made from; an event that contradicts them is worth a repair.

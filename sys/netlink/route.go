@@ -31,6 +31,9 @@ type Route struct {
 	Metric   uint32 // RTA_PRIORITY; the smaller one wins. IPv6 turns 0 into 1024
 	// NextHops is empty for a blackhole; several share the load (ECMP). Sorted by [NextHop.Compare].
 	NextHops []NextHop
+	// MTU is the largest packet, in bytes, that the route takes where its links would take more (RTAX_MTU); 0: what the links take. It holds
+	// for forwarded packets too.
+	MTU int
 }
 
 // NextHop is one way out.
@@ -49,7 +52,7 @@ func (n NextHop) Compare(o NextHop) int {
 
 // Equal reports whether r and o would do the same in the kernel.
 func (r Route) Equal(o Route) bool {
-	return r.Dst == o.Dst && r.Type == o.Type && r.Protocol == o.Protocol && r.Metric == o.Metric && slices.Equal(r.NextHops, o.NextHops)
+	return r.Dst == o.Dst && r.Type == o.Type && r.Protocol == o.Protocol && r.Metric == o.Metric && r.MTU == o.MTU && slices.Equal(r.NextHops, o.NextHops)
 }
 
 // String renders the route much as ip-route(8) does, with link indexes.
@@ -73,6 +76,9 @@ func (r Route) String() string {
 		}
 	}
 	fmt.Fprintf(&b, " proto %d metric %d", r.Protocol, r.Metric)
+	if r.MTU > 0 {
+		fmt.Fprintf(&b, " mtu %d", r.MTU)
+	}
 	return b.String()
 }
 

@@ -41,6 +41,8 @@ func decodeRoute(body []byte) (r rawRoute, ok bool, err error) {
 			r.table, err = uint32Of(value)
 		case unix.RTA_PRIORITY:
 			r.Metric, err = uint32Of(value)
+		case unix.RTA_METRICS:
+			r.MTU, err = decodeMTU(value)
 		case unix.RTA_MULTIPATH:
 			r.NextHops, err = decodeMultipath(value)
 		default:
@@ -59,6 +61,19 @@ func decodeRoute(body []byte) (r rawRoute, ok bool, err error) {
 		r.NextHops = []NextHop{single}
 	}
 	return r, true, nil
+}
+
+// decodeMTU finds the MTU among the metrics.
+func decodeMTU(metrics []byte) (mtu int, err error) {
+	err = attributes(metrics, func(kind uint16, value []byte) error {
+		if kind != rtaxMTU {
+			return nil
+		}
+		n, err := uint32Of(value)
+		mtu = int(n)
+		return err
+	})
+	return mtu, err
 }
 
 func decodeMultipath(b []byte) ([]NextHop, error) {

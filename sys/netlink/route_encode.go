@@ -24,6 +24,7 @@ func (b *builder) appendChange(c RouteChange, seq uint32) {
 	b.begin(kind, flags, seq, rtmsg(r, scopeOf(c)))
 	b.attrAddr(unix.RTA_DST, r.Dst.Addr())
 	b.attrUint32(unix.RTA_PRIORITY, r.Metric)
+	b.routeMTU(r)
 	switch {
 	case len(r.NextHops) == 1:
 		b.nextHop(r.NextHops[0], r.Dst.Addr())
@@ -58,6 +59,26 @@ func scopeOf(c RouteChange) uint8 {
 		return unix.RT_SCOPE_LINK
 	}
 	return unix.RT_SCOPE_UNIVERSE
+}
+
+// Attributes inside RTA_METRICS, linux/rtnetlink.h.
+const (
+	rtaxLock = 1 // a bit for each of the others that the kernel shall not learn anew
+	rtaxMTU  = 2
+)
+
+// routeMTU appends the MTU. IPv6 heeds it for forwarded packets only when it is locked (ip6_dst_mtu_maybe_forward in include/net/ip6_route.h);
+// IPv4 does anyway, and would take a lock as a reason to cut up its own packets.
+func (b *builder) routeMTU(r Route) {
+	if r.MTU == 0 {
+		return
+	}
+	at := b.nest(unix.RTA_METRICS)
+	if r.Dst.Addr().Is6() {
+		b.attrUint32(rtaxLock, 1<<rtaxMTU)
+	}
+	b.attrUint32(rtaxMTU, uint32(r.MTU))
+	b.close(at)
 }
 
 // multipath appends RTA_MULTIPATH: a list of struct rtnexthop, each with attributes of its own.

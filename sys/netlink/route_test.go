@@ -129,6 +129,11 @@ func unicast(dst string, hops ...netlink.NextHop) netlink.Route {
 	return netlink.Route{Dst: netip.MustParsePrefix(dst), Type: netlink.RouteUnicast, Protocol: proto, Metric: 1024, NextHops: hops}
 }
 
+func narrow(mtu int, r netlink.Route) netlink.Route {
+	r.MTU = mtu
+	return r
+}
+
 func blackhole(dst string) netlink.Route {
 	return netlink.Route{Dst: netip.MustParsePrefix(dst), Type: netlink.RouteBlackhole, Protocol: proto, Metric: 1024}
 }
@@ -147,6 +152,8 @@ func TestRouteKinds(t *testing.T) {
 			blackhole(f.dst),
 			unicast(f.dst, via(tb.up[0], f.gw0)...),
 			unicast(f.dst, ecmp...),
+			narrow(1400, unicast(f.dst, ecmp...)),
+			narrow(1400, unicast(f.dst, via(tb.up[0], f.gw0)...)),
 			unicast(f.dst, ecmp[1:]...),
 			unicast(f.dst, via(tb.up[1], f.gw1)...),
 			unicast(f.dst, onLink(tb.up[0], f.far)),

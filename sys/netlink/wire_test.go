@@ -16,6 +16,7 @@ func FuzzDecode(f *testing.F) {
 	for _, r := range []Route{
 		{Dst: netip.MustParsePrefix("10.0.0.0/8"), Type: RouteBlackhole, Protocol: 119, Metric: 1024},
 		{Dst: netip.MustParsePrefix("fd00::/64"), Type: RouteUnicast, NextHops: []NextHop{{Gateway: netip.MustParseAddr("fe80::1"), Link: 2}}},
+		{Dst: netip.MustParsePrefix("10.0.0.0/8"), Type: RouteUnicast, NextHops: []NextHop{{Link: 2}}, MTU: 1400},
 		{Dst: netip.MustParsePrefix("10.0.0.0/8"), Type: RouteUnicast, NextHops: []NextHop{{Link: 2}, {Gateway: netip.MustParseAddr("fe80::1"), Link: 3}}},
 	} {
 		var b builder
