@@ -62,7 +62,7 @@ func (s *settings) flush(d *desired.Delta) {
 	}
 	s.dirty = false
 	now := compileSettings(s.byName[s.own], s.byName["default"])
-	now.Tunnels = s.tunnels
+	now.Tunnels, now.ClampMSS = s.tunnels, len(s.tunnels.Sets()) > 0
 	if !now.Equal(s.now) {
 		s.now, d.Settings = now, now
 	}

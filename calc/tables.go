@@ -71,6 +71,7 @@ func settingRows(s *desired.Settings) iter.Seq[[]string] {
 		{"reject", strconv.FormatBool(s.Reject)},
 		{"keep connections", strconv.FormatBool(s.KeepConnections)},
 		{"allow invalid", strconv.FormatBool(s.AllowInvalid)},
+		{"clamp TCP segment size", strconv.FormatBool(s.ClampMSS)},
 		{"VXLAN port", strconv.Itoa(int(s.Tunnels.VXLANPort))},
 		{"VXLAN from", cmp.Or(string(s.Tunnels.VXLANPeers), "anybody")},
 		{"IP-in-IP from", cmp.Or(string(s.Tunnels.IPIPPeers), "anybody")},

@@ -19,20 +19,21 @@ const (
 	FailsafePorts                // Settings.Failsafe
 	HostAction                   // Settings.EndpointToHost
 	InvalidCheck                 // Settings.AllowInvalid
+	MSSClamp                     // Settings.ClampMSS
 	settings                     // how many there are
 )
 
-// String names the fields of the FelixConfiguration.
+// String names the fields of the FelixConfiguration, or what it is about where there is none.
 func (s Setting) String() string {
 	return [...]string{
 		"spec.nftablesFilterDenyAction, spec.iptablesFilterDenyAction", "spec.failsafeInboundHostPorts, spec.failsafeOutboundHostPorts",
-		"spec.defaultEndpointToHostAction", "spec.disableConntrackInvalidCheck",
+		"spec.defaultEndpointToHostAction", "spec.disableConntrackInvalidCheck", "TCP segment size of connections through tunnels",
 	}[s]
 }
 
 // of points to the part.
 func (s Setting) of(all *desired.Settings) any {
-	return [...]any{&all.Reject, &all.Failsafe, &all.EndpointToHost, &all.AllowInvalid}[s]
+	return [...]any{&all.Reject, &all.Failsafe, &all.EndpointToHost, &all.AllowInvalid, &all.ClampMSS}[s]
 }
 
 func (s Setting) same(a, b *desired.Settings) bool { return reflect.DeepEqual(s.of(a), s.of(b)) }

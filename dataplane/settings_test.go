@@ -69,7 +69,7 @@ func TestRefusedSettingsStayAsTheyWere(t *testing.T) {
 func TestEverySettingCanBeRefused(t *testing.T) {
 	// These two do not. Nor have the rules for tunnels: they name a set of the same change, so that older ones cannot stand in for them.
 	shapes := desired.Settings{KeepConnections: true, Driver: "nftables", Tunnels: desired.TunnelRules{VXLANPort: 4790}}
-	shapes.Failsafe[rule.Egress], shapes.EndpointToHost, shapes.Reject, shapes.AllowInvalid = nil, desired.HostReturn, true, true
+	shapes.Failsafe[rule.Egress], shapes.EndpointToHost, shapes.Reject, shapes.AllowInvalid, shapes.ClampMSS = nil, desired.HostReturn, true, true, true
 	for i := range reflect.TypeFor[desired.Settings]().NumField() {
 		if f := reflect.TypeFor[desired.Settings]().Field(i); f.Name != "Failsafe" && reflect.ValueOf(shapes).Field(i).IsZero() {
 			t.Fatalf("setting %s is new: name its part in Setting, or say here that it has none", f.Name)

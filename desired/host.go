@@ -82,6 +82,8 @@ type Settings struct {
 	AllowInvalid bool
 	// Tunnels is what happens to packets of tunnels.
 	Tunnels TunnelRules
+	// ClampMSS lowers the TCP segment size of new forwarded connections to what the routes have room for, so that they do not depend on ICMP.
+	ClampMSS bool
 	// Driver is the wanted packet filter (nftablesMode, iptablesBackend): "" picks one, else "nftables", "iptables" of either kind,
 	// "iptables-nft" or "iptables-legacy".
 	Driver string

@@ -71,6 +71,7 @@ func (c *Cluster) settings(node string) (*desired.Settings, error) {
 	if c.tunnelWanted(node, kinds[2]) {
 		out.Tunnels.IPIPPeers = desired.TunnelPeers
 	}
+	out.ClampMSS = out.Tunnels.VXLANPeers != "" || out.Tunnels.IPIPPeers != ""
 	return out, nil
 }
 

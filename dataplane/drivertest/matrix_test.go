@@ -77,8 +77,8 @@ func TestActionCasesJudged(t *testing.T) {
 // TestHostCasesAreComplete wants each field of host endpoints and of the settings in a case.
 func TestHostCasesAreComplete(t *testing.T) {
 	elsewhere := []string{
-		".Revision",                // is handed through
-		".Reject", ".AllowInvalid", // have cases of their own
+		".Revision",                             // is handed through
+		".Reject", ".AllowInvalid", ".ClampMSS", // have cases of their own
 		".KeepConnections", ".Driver", // are the agent's
 	}
 	seen := map[string]bool{}

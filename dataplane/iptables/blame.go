@@ -72,6 +72,8 @@ func ownerOf(text string, chain unit, owners map[rule.ID]rule.PolicyID) unit {
 		return settingUnit(dataplane.FailsafePorts)
 	case strings.Contains(text, quoted(toHostComment)):
 		return settingUnit(dataplane.HostAction)
+	case strings.Contains(text, quoted(clampComment)):
+		return settingUnit(dataplane.MSSClamp)
 	}
 	return chain
 }

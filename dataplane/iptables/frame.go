@@ -233,6 +233,7 @@ func (b *builder) toProcesses() []string {
 const (
 	toHostComment   = "workload to its own host"
 	failsafeComment = "failsafe port"
+	clampComment    = "segments that fit the path"
 )
 
 func (b *builder) hostAction(test branch) string {

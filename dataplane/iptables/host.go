@@ -246,8 +246,9 @@ func (b *builder) raw(endpoints []*desired.Endpoint) error {
 	return b.untrackedPolicy(rule.Egress, chainHostOut)
 }
 
-// mangle renders policy before destination NAT, and that for what processes of the host send behind it.
+// mangle renders policy before destination NAT, that for what processes of the host send behind it, and what fits connections to their path.
 func (b *builder) mangle() error {
+	b.clamp()
 	if b.hosts.use(preDNAT) {
 		b.pin(chainFinal, []string{branch{}.rule("", mark(own.AcceptMark)), branch{}.rule("", accept)})
 		b.hook("PREROUTING", []string{

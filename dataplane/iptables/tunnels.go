@@ -59,6 +59,14 @@ func (b *builder) toPeers() []string {
 	return rules
 }
 
+// clamp lowers the segment size that new TCP connections ask for to what their routes have room for.
+func (b *builder) clamp() {
+	if b.settings.ClampMSS {
+		opening := branch{protocol(false, protoTCP), module("-m tcp --tcp-flags SYN,RST SYN")}
+		b.hook("FORWARD", []string{opening.rule(clampComment, "-j TCPMSS --clamp-mss-to-pmtu")})
+	}
+}
+
 // noTunnels drops tunnelled packets of workloads.
 func (b *builder) noTunnels() []string {
 	var rules []string

@@ -109,7 +109,7 @@ func (f frame) sets() []*nft.Set {
 func (f frame) chains() []frameChain {
 	chains := []frameChain{
 		f.prerouting(),
-		{base(chainForward, nft.HookForward, nft.PriorityFilter), slices.Concat(f.known(), f.midway(), []ruleSpec{
+		{base(chainForward, nft.HookForward, nft.PriorityFilter), slices.Concat(f.known(), f.midway(), f.clamp(), []ruleSpec{
 			ruleOf(isIPv4, goTo(f.forwarded(ipv4))),
 			ruleOf(isIPv6, goTo(f.forwarded(ipv6))),
 		})},
@@ -128,6 +128,9 @@ func (f frame) chains() []frameChain {
 	}
 	if len(f.settings.Tunnels.Sets()) > 0 {
 		chains = append(chains, frameChain{nft.Chain{Name: chainTunnels}, f.tunnels()})
+	}
+	if f.settings.ClampMSS {
+		chains = append(chains, frameChain{nft.Chain{Name: chainClamp}, []ruleSpec{ruleOf(clampMSS{})}})
 	}
 	return chains
 }
@@ -298,6 +301,8 @@ func frameTag(name string) unit {
 		return ofSetting(dataplane.FailsafePorts)
 	case name == chainToHost:
 		return ofSetting(dataplane.HostAction)
+	case name == chainClamp:
+		return ofSetting(dataplane.MSSClamp)
 	}
 	return unit{}
 }

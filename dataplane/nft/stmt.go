@@ -175,6 +175,28 @@ func (midway) encode(e *nft.Exprs) {
 	e.Cmp(nft.CmpNeq, 0, []byte{syn})
 }
 
+// opening tests for TCP segments that open a connection, from either side.
+type opening struct{}
+
+func (opening) String() string { return "tcp flags & (syn | rst) == syn" }
+
+func (opening) encode(e *nft.Exprs) {
+	const flags, syn, rst = 13, 0x02, 0x04 // RFC 9293, section 3.1
+	e.Payload(nft.TransportHeader, flags, 1, 0)
+	e.Mask(0, []byte{syn | rst})
+	e.Cmp(nft.CmpEq, 0, []byte{syn})
+}
+
+// clampMSS lowers the segment size that a TCP segment asks for to what its routes have room for.
+type clampMSS struct{}
+
+func (clampMSS) String() string { return "tcp option maxseg size set rt mtu" }
+
+func (clampMSS) encode(e *nft.Exprs) {
+	e.RouteMSS(0)
+	e.LowerMSS(0)
+}
+
 // in looks up fields in a set.
 type in struct {
 	fields []*field

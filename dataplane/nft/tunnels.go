@@ -8,6 +8,17 @@ import "github.com/weftnet/weft/desired"
 // chainTunnels lets tunnelled packets of known hosts in, and no others.
 const chainTunnels = "tunnels"
 
+// chainClamp fits TCP connections to their path.
+const chainClamp = "clamp-mss"
+
+// clamp leads what opens a TCP connection there. What answers it is known already; its sender is told by its own node what does not fit.
+func (f frame) clamp() []ruleSpec {
+	if !f.settings.ClampMSS {
+		return nil
+	}
+	return []ruleSpec{ruleOf(is{f: l4proto, value: []byte{protoTCP}}, opening{}, jump(chainClamp))}
+}
+
 var isIPIP = is{f: l4proto, value: []byte{protoIPIP}}
 
 func (f frame) isVXLAN() []stmt {

@@ -85,6 +85,7 @@ func parseRule(b []byte) Rule {
 		case unix.NFTA_RULE_EXPRESSIONS:
 			r.Exprs = append([]byte(nil), v...)
 			r.Packets, r.Bytes = zeroCounters(r.Exprs)
+			hideFlags(r.Exprs)
 		case unix.NFTA_RULE_USERDATA:
 			r.UserData = append([]byte(nil), v...)
 		}

@@ -143,6 +143,34 @@ func (e *Exprs) Bits(reg Reg, mask, invert []byte) {
 	})
 }
 
+// RouteMSS loads the largest TCP segment, in bytes, that fits the routes of the packet, there and back, in network byte order.
+func (e *Exprs) RouteMSS(dst Reg) {
+	e.expr("rt", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_RT_KEY, unix.NFT_RT_TCPMSS)
+		a.Uint32(unix.NFTA_RT_DREG, dst.number())
+	})
+	e.expr("byteorder", func(a *nfnetlink.Attrs) {
+		a.Uint32(unix.NFTA_BYTEORDER_SREG, dst.number())
+		a.Uint32(unix.NFTA_BYTEORDER_DREG, dst.number())
+		a.Uint32(unix.NFTA_BYTEORDER_OP, unix.NFT_BYTEORDER_HTON)
+		a.Uint32(unix.NFTA_BYTEORDER_LEN, 2)
+		a.Uint32(unix.NFTA_BYTEORDER_SIZE, 2)
+	})
+}
+
+// LowerMSS lowers the maximum segment size that a TCP packet states to what src holds. It never raises it.
+func (e *Exprs) LowerMSS(src Reg) {
+	const mss, offset, length = 2, 2, 2 // the option's kind and the place of its value (RFC 9293, section 3.2)
+	e.expr("exthdr", func(a *nfnetlink.Attrs) {
+		a.Uint32(nftaExthdrSreg, src.number())
+		a.Bytes(unix.NFTA_EXTHDR_TYPE, []byte{mss})
+		a.Uint32(unix.NFTA_EXTHDR_OFFSET, offset)
+		a.Uint32(unix.NFTA_EXTHDR_LEN, length)
+		a.Uint32(nftaExthdrHidden, 0)
+		a.Uint32(nftaExthdrOp, nftExthdrOpTCP)
+	})
+}
+
 // Cmp breaks the rule unless register and value compare; a value shorter than what was loaded compares a prefix.
 func (e *Exprs) Cmp(op CmpOp, src Reg, value []byte) {
 	e.expr("cmp", func(a *nfnetlink.Attrs) {
@@ -285,6 +313,22 @@ func zeroCounters(exprs []byte) (packets, bytes uint64) {
 	return packets, bytes
 }
 
+// hideFlags makes the flags of header expressions in a dumped list what the kernel ignores: it always tells them and takes none where it writes.
+func hideFlags(exprs []byte) {
+	for _, e := range nfnetlink.Each(exprs) {
+		if nfnetlink.String(nfnetlink.Attr(e, unix.NFTA_EXPR_NAME)) != "exthdr" {
+			continue
+		}
+		data, at := nfnetlink.Attr(e, unix.NFTA_EXPR_DATA), 0
+		for typ, v := range nfnetlink.Each(data) {
+			if typ == nftaExthdrFlags {
+				binary.NativeEndian.PutUint16(data[at+2:], nftaExthdrHidden)
+			}
+			at += unix.SizeofNlAttr + (len(v)+3)&^3
+		}
+	}
+}
+
 func flag(on bool, value uint32) uint32 {
 	if on {
 		return value
@@ -295,6 +339,11 @@ func flag(on bool, value uint32) uint32 {
 // Constants that x/sys/unix lacks.
 const (
 	nftaBitwiseOp    = 6
+	nftaExthdrHidden = 0 // NFTA_EXTHDR_UNSPEC, see hideFlags
+	nftaExthdrFlags  = 5
+	nftaExthdrOp     = 6
+	nftaExthdrSreg   = 7
+	nftExthdrOpTCP   = 1
 	nftLookupInvert  = 1
 	logWarning       = 4
 	nftaSetElemEnd   = 10 // NFTA_SET_ELEM_KEY_END

@@ -66,6 +66,7 @@ func TestExpressionsComeBackAsSent(t *testing.T) {
 	exprs := map[string]func(e *Exprs){
 		"meta":     func(e *Exprs) { e.Meta(MetaIifname, 4); e.Meta(MetaL4proto, 5) },
 		"ct":       func(e *Exprs) { e.CtState(0); e.CtMark(0) },
+		"mss":      func(e *Exprs) { e.RouteMSS(0); e.LowerMSS(0) },
 		"payload":  func(e *Exprs) { e.Payload(NetworkHeader, 12, 4, 0); e.Payload(TransportHeader, 2, 2, 7) },
 		"mask":     func(e *Exprs) { e.Payload(NetworkHeader, 8, 16, 0); e.Mask(0, bytes.Repeat([]byte{0xf0}, 16)) },
 		"cmp":      func(e *Exprs) { e.Meta(MetaIifname, 0); e.Cmp(CmpNeq, 0, []byte("cali")) },
