@@ -152,6 +152,12 @@ func (g *Graph) NeedsTunnelAddress() [desired.TunnelKinds]bool { return g.reach.
 // Node counts.
 func (g *Graph) SetTunnelAddrs(addrs desired.TunnelAddrs) { g.reach.setOwn(addrs) }
 
+// UnderlayRevision grows with each change of what Underlay returns.
+func (g *Graph) UnderlayRevision() uint64 { return g.reach.underlay }
+
+// Underlay returns what the sizes of packets depend on besides the host's links.
+func (g *Graph) Underlay() Underlay { return g.reach.underlayNow() }
+
 // Apply takes changes in, in order. Their effects come out of the next Flush.
 func (g *Graph) Apply(changes []Change) {
 	for i := range changes {

@@ -32,9 +32,11 @@ type reach struct {
 	macs    owners[desired.MAC]   // which other nodes have a MAC address
 	configs tunnelConfigs
 	guard   *tunnelGuard
-	own     desired.TunnelAddrs     // of this node, ahead of its Node
-	leads   map[netip.Prefix]string // the node that a destination led to at the last flush
-	byNode  map[string]map[netip.Prefix]struct{}
+	own     desired.TunnelAddrs // of this node, ahead of its Node
+	// underlay counts the changes of what underlayNow returns.
+	underlay uint64
+	leads    map[netip.Prefix]string // the node that a destination led to at the last flush
+	byNode   map[string]map[netip.Prefix]struct{}
 
 	all       bool // everything may be different
 	following bool // holders is kept
@@ -76,6 +78,7 @@ func (r *reach) putPool(name string, cidr netip.Prefix, obj *v3.IPPool) {
 		r.removePool(name)
 	} else if r.pools[name] != now {
 		r.pools[name], r.all = now, true
+		r.underlay++
 	}
 }
 
@@ -83,6 +86,7 @@ func (r *reach) removePool(name string) {
 	if _, ok := r.pools[name]; ok {
 		delete(r.pools, name)
 		r.all = true
+		r.underlay++
 	}
 }
 

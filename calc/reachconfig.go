@@ -19,6 +19,7 @@ type tunnelConfig struct {
 	vni      uint32
 	port     uint16
 	mtu      [desired.TunnelKinds]int // 0: detected
+	pattern  string                   // mtuIfacePattern
 	external []netip.Prefix           // hosts besides the nodes whose packets are taken
 	// allowVXLAN and allowIPIP: workloads may send such packets.
 	allowVXLAN, allowIPIP bool
@@ -36,6 +37,7 @@ type statedConfig struct {
 	v3.FelixVXLAN
 	v3.FelixIPIP
 	v3.FelixTunnels
+	v3.FelixMTU
 	external []netip.Prefix // ExternalNodesList
 }
 
@@ -66,6 +68,7 @@ func (c tunnelConfigs) now() tunnelConfig {
 		port:     uint16(number(own.VXLANPort, all.VXLANPort, 4789)),
 		mtu:      [desired.TunnelKinds]int{number(own.VXLANMTU, all.VXLANMTU, 0), number(own.VXLANMTUV6, all.VXLANMTUV6, 0), number(own.IPIPMTU, all.IPIPMTU, 0)},
 		external: external,
+		pattern:  *cmp.Or(own.MTUIfacePattern, all.MTUIfacePattern, new(string)),
 
 		allowVXLAN: yes(own.AllowVXLANPacketsFromWorkloads, all.AllowVXLANPacketsFromWorkloads),
 		allowIPIP:  yes(own.AllowIPIPPacketsFromWorkloads, all.AllowIPIPPacketsFromWorkloads),
@@ -73,7 +76,7 @@ func (c tunnelConfigs) now() tunnelConfig {
 }
 
 func newStatedConfig(spec *v3.FelixConfigurationSpec) (statedConfig, api.FieldErrors) {
-	stated := statedConfig{FelixVXLAN: spec.FelixVXLAN, FelixIPIP: spec.FelixIPIP, FelixTunnels: spec.FelixTunnels}
+	stated := statedConfig{FelixVXLAN: spec.FelixVXLAN, FelixIPIP: spec.FelixIPIP, FelixTunnels: spec.FelixTunnels, FelixMTU: spec.FelixMTU}
 	var wrong faults
 	for i, text := range spec.ExternalNodesList {
 		net, err := v3.ParseCIDR(text)
@@ -86,9 +89,11 @@ func newStatedConfig(spec *v3.FelixConfigurationSpec) (statedConfig, api.FieldEr
 func (r *reach) putConfig(key api.Key, stated statedConfig) {
 	r.configs.byName[key.Name] = stated
 	r.all = true
+	r.underlay++
 }
 
 func (r *reach) removeConfig(key api.Key) {
 	delete(r.configs.byName, key.Name)
 	r.all = true
+	r.underlay++
 }

@@ -94,6 +94,7 @@ func (r *reach) removeNode(name string) {
 // may change.
 func (r *reach) setNode(name string, now *tunnelNode) {
 	old := r.nodes[name]
+	r.underlay++
 	if name == r.self {
 		r.all = true
 	}

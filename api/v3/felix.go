@@ -32,6 +32,7 @@ type FelixConfigurationSpec struct {
 	FelixBPF        `json:",inline" later:"there is no eBPF data plane yet"`
 	FelixBPFMaps    `json:",inline" later:"there is no eBPF data plane yet"`
 	FelixTunnels    `json:",inline"`
+	FelixMTU        `json:",inline"`
 	FelixIPIP       `json:",inline"`
 	FelixVXLAN      `json:",inline"`
 	FelixWireguard  `json:",inline" later:"encryption is not built yet"`

@@ -34,8 +34,6 @@ type FelixDataplane struct {
 	IstioAmbientMode *string `json:"istioAmbientMode,omitempty" default:"Disabled" enum:"Enabled Disabled"`
 	// IstioDSCPMark is the DSCP value on connection requests inside that mesh.
 	IstioDSCPMark *intstr.IntOrString `json:"istioDSCPMark,omitempty" default:"23"`
-	// MTUIfacePattern matches the host interfaces whose MTU counts for MTU detection.
-	MTUIfacePattern *string `json:"mtuIfacePattern,omitempty" default:"^((en|wl|ww|sl|ib)[Pcopsvx].*|(eth|wlan|wwan).*)" format:"regex"`
 	// NATOutgoingAddress is the source address for natOutgoing; absent means the address of the outgoing interface.
 	NATOutgoingAddress *string `json:"natOutgoingAddress,omitempty" format:"ip4" maxLen:"45"`
 	// NATOutgoingExclusions says which destinations natOutgoing leaves alone.
@@ -47,7 +45,7 @@ type FelixDataplane struct {
 	// PolicySyncPathPrefix is the directory of the sockets for application layer policy; absent turns them off.
 	PolicySyncPathPrefix *string `json:"policySyncPathPrefix,omitempty"`
 	// RequireMTUFile makes the CNI plugin wait for the MTU that the agent detects.
-	RequireMTUFile *bool `json:"requireMTUFile,omitempty" default:"false"`
+	RequireMTUFile *bool `json:"requireMTUFile,omitempty" default:"false" later:"there is no such file: the agent makes the interfaces itself, once it knows their MTU"`
 	// ServiceLoopPrevention is what happens to packets for service addresses that no service has.
 	ServiceLoopPrevention *string `json:"serviceLoopPrevention,omitempty" default:"Drop" format:"anyCase" enum:"Drop Reject Disabled"`
 	// SidecarAccelerationEnabled short-cuts packets between a workload and its sidecar proxy. Experimental.

@@ -17,6 +17,13 @@ type FelixTunnels struct {
 	ExternalNodesList []string `json:"externalNodesList,omitzero" format:"net"`
 }
 
+// FelixMTU says where the MTU of workloads' interfaces comes from.
+type FelixMTU struct {
+	// MTUIfacePattern matches the host interfaces whose MTU counts for workloads: the smallest of them does. Absent means those that have the
+	// node's addresses.
+	MTUIfacePattern *string `json:"mtuIfacePattern,omitempty" defaultText:"the interfaces with the node's addresses" format:"regex"`
+}
+
 // FelixIPIP tunes the IP-in-IP overlay.
 type FelixIPIP struct {
 	// IPIPEnabled turns IP-in-IP on or off; absent means on if a pool wants it.

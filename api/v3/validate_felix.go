@@ -8,7 +8,10 @@ import (
 	"strings"
 )
 
-const maxRouteTable = 250 // the tables above are local, main and default
+const (
+	maxRouteTable = 250 // the tables above are local, main and default
+	leastMTU6     = 1280
+)
 
 func validateFelixConfiguration(o *FelixConfiguration, r report) {
 	s := &o.Spec
@@ -27,6 +30,11 @@ func validateFelixConfiguration(o *FelixConfiguration, r report) {
 			r.at("routeTableRange").add("stands beside routeTableRanges, which replaces it; remove it")
 		}
 		validateTables(*s.RouteTableRange, maxRouteTable, r.at("routeTableRange"))
+	}
+	for field, mtu := range map[string]*int{"vxlanMTUV6": s.VXLANMTUV6, "wireguardMTUV6": s.WireguardMTUV6} {
+		if mtu != nil && *mtu > 0 && *mtu < leastMTU6 {
+			r.at(field).add("%d is too small: IPv6 needs at least %d (RFC 8200); write %[2]d or more, or 0 for the detected one", *mtu, leastMTU6)
+		}
 	}
 	for i, tables := range s.RouteTableRanges {
 		validateTables(tables, 1<<32-1, r.at("routeTableRanges").item(i))
