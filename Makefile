@@ -7,7 +7,7 @@ BIN    := bin
 COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/weftnet/weft/internal/version.Commit=$(COMMIT)
 
-.PHONY: help build demo test test-vm lint bench generate e2e soak judge clean
+.PHONY: help build demo test test-vm modes lint bench generate e2e soak judge clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ test-vm: ## what this kernel lacks (IP-in-IP), on Debian's stock kernel in QEMU,
 	@tools/setup.sh vm
 	@$(MAKE) --no-print-directory build
 	@test/vm.sh
+
+modes: ## every way to run a cluster that this kernel has: matrix, captures, kill -9 and a change to each other mode, under traffic
+	@tools/setup.sh
+	@$(MAKE) --no-print-directory build
+	@WEFT_SCENARIOS=all $(GO) test -p 1 -timeout 60m -run 'TestScenarios|TestModeChange' -v ./test/e2e
 
 lint: ## formatting, static checks, generated files up to date
 	@tools/lint.sh

@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/internal/scratch"
 	"github.com/weftnet/weft/policy/rule"
 )
 
@@ -45,7 +46,7 @@ func (a *active) flush() {
 			a.remove(id)
 		}
 	}
-	clear(a.dirty)
+	scratch.Empty(&a.dirty)
 }
 
 func (a *active) put(p *desired.Policy) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/internal/scratch"
 	"github.com/weftnet/weft/policy/rule"
 )
 
@@ -30,7 +31,7 @@ func (s *locals) flush() {
 			s.active.use(old.Uses(), -1)
 		}
 	}
-	clear(s.dirty)
+	scratch.Empty(&s.dirty)
 }
 
 // build puts policy in front of an endpoint.

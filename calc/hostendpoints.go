@@ -12,6 +12,7 @@ import (
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/internal/scratch"
 	"github.com/weftnet/weft/policy/rule"
 )
 
@@ -172,7 +173,7 @@ func (s *hostEndpoints) flush() {
 			}
 		}
 	}
-	clear(s.dirty)
+	scratch.Empty(&s.dirty)
 }
 
 // hostID names the row of a host endpoint for the i-th of its interfaces.

@@ -10,6 +10,7 @@ import (
 	"unique"
 
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/internal/scratch"
 	"github.com/weftnet/weft/policy/labelindex"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/policy/selector"
@@ -152,14 +153,14 @@ func (s *ipSets) flush(d *desired.Delta) {
 			s.discard(set, d)
 		}
 	}
-	clear(s.idle)
+	scratch.Empty(&s.idle)
 	slices.Sort(d.IPSetsRemoved)
 	for set := range s.changed {
 		if c := set.flush(); c != nil {
 			d.IPSets = append(d.IPSets, *c)
 		}
 	}
-	clear(s.changed)
+	scratch.Empty(&s.changed)
 	slices.SortFunc(d.IPSets, func(a, b desired.IPSetChange) int { return strings.Compare(string(a.ID), string(b.ID)) })
 }
 

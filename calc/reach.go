@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/internal/scratch"
 )
 
 // tunnelNames are the devices.
@@ -219,8 +220,8 @@ func (r *reach) flush() {
 	for dst := range r.dirtyDst {
 		r.settleRoute(dst)
 	}
-	clear(r.dirtyNode)
-	clear(r.dirtyDst)
+	scratch.Empty(&r.dirtyNode)
+	scratch.Empty(&r.dirtyDst)
 }
 
 func (r *reach) setOwn(addrs desired.TunnelAddrs) {

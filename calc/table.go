@@ -6,6 +6,8 @@ package calc
 import (
 	"iter"
 	"slices"
+
+	"github.com/weftnet/weft/internal/scratch"
 )
 
 // Table is one table of the graph as text, for `weft state TABLE`, debugging and tests. Rows are made while they are read, which must
@@ -69,7 +71,7 @@ func (t *table[K, V]) drain() (changed []V, removed []K) {
 			removed = append(removed, k)
 		}
 	}
-	clear(t.before)
+	scratch.Empty(&t.before)
 	slices.SortFunc(keys, t.compare)
 	slices.SortFunc(removed, t.compare)
 	for _, k := range keys {

@@ -101,3 +101,14 @@ func (s Scenario) Pools(cidrs []string) []api.Object {
 
 // poolName is the name of the pool with the nth CIDR, from 0.
 func poolName(n int) string { return fmt.Sprintf("pool-%d", n+1) }
+
+// Others returns the scenarios that a cluster can change to from this one: each other mode, with the same families and driver.
+func (s Scenario) Others() []Scenario {
+	var out []Scenario
+	for _, o := range Scenarios() {
+		if o.Mode != s.Mode && o.Families == s.Families && o.Driver == s.Driver && o.Impossible() == "" && o.Open() == "" {
+			out = append(out, o)
+		}
+	}
+	return out
+}

@@ -22,6 +22,9 @@ type Conn struct {
 	name string
 }
 
+// receiveBuffer holds what is not read yet, in bytes.
+const receiveBuffer = 16 << 20
+
 // Open binds to an interface of the calling thread's network namespace. The interface must be up. Frames that leave through the interface are
 // not received.
 func Open(name string) (*Conn, error) {
@@ -42,6 +45,9 @@ func Open(name string) (*Conn, error) {
 
 func (c *Conn) setup(index int) error {
 	if err := unix.SetsockoptInt(c.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer); err != nil {
 		return err
 	}
 	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
@@ -79,6 +85,15 @@ func (c *Conn) Receive(buf []byte, patience time.Duration) ([]byte, error) {
 			return nil, fmt.Errorf("poll on %s: %w", c.name, err)
 		}
 	}
+}
+
+// Lost tells how many frames were thrown away since the last call, or the beginning, because the socket was full.
+func (c *Conn) Lost() (uint32, error) {
+	stats, err := unix.GetsockoptTpacketStats(c.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
+	if err != nil {
+		return 0, fmt.Errorf("statistics of %s: %w", c.name, err)
+	}
+	return stats.Drops, nil
 }
 
 // Close closes the socket.

@@ -21,6 +21,9 @@ import (
 // shortForm are the scenarios that run without WEFT_LONG: those whose like no other test has.
 var shortForm = []string{"direct/ipv6/iptables", "ipip/ipv4/nftables", "ipip-cross/dual/iptables", "vxlan-cross/ipv4/iptables", "vxlan/ipv6/nftables"}
 
+// everyCell says whether all scenarios run, in full.
+func everyCell() bool { return long() || os.Getenv("WEFT_SCENARIOS") != "" }
+
 // poolsOf are the CIDRs of a lab's pools.
 func poolsOf(f lab.Families) (cidrs []string) {
 	for _, cidr := range []string{"10.65.0.0/16", "fd65::/64"} {
@@ -41,7 +44,7 @@ func TestScenarios(t *testing.T) {
 			case why != "":
 			case s.Open() != "":
 				why = "open: " + s.Open()
-			case !long() && os.Getenv("WEFT_SCENARIOS") == "" && !slices.Contains(shortForm, s.String()):
+			case !everyCell() && !slices.Contains(shortForm, s.String()):
 				why = "in the long form only"
 			default:
 				why = lacking(t, s)
@@ -85,10 +88,75 @@ func scenario(t *testing.T, s lab.Scenario) {
 	c.apply(s.Pools(poolsOf(s.Families))...)
 	c.populate()
 	c.nftIn("tor", underlayFor(s))
-	c.holds("on an underlay that carries nothing else")
-	c.crash("n2")
-	c.converge()
-	c.holds("after kill -9 of an agent")
+	c.promised(s, "on an underlay that carries nothing else")
+	c.during("kill -9 of an agent", crossing, func() {
+		c.crash("n2")
+		c.converge()
+	})
+	c.promised(s, "after kill -9 of an agent")
+	c.nftIn("tor", "delete table bridge weft_lab_underlay\ndelete table inet weft_lab_underlay\n")
+	for _, o := range c.able(s.Others()) {
+		c.change(s, o)
+		c.change(o, s)
+	}
+}
+
+// able chooses from the scenarios that a cluster can change to: those that this kernel can carry, and in the short form the first of them.
+func (c *cluster) able(all []lab.Scenario) (out []lab.Scenario) {
+	for _, s := range all {
+		if lacking(c.t, s) == "" && (len(out) == 0 || long() || everyCell() && !slow) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// change goes from one mode to another under traffic.
+func (c *cluster) change(from, to lab.Scenario) {
+	c.t.Helper()
+	c.during(fmt.Sprintf("while %s becomes %s", from, to), crossing, func() {
+		c.apply(to.Pools(poolsOf(to.Families))...)
+		c.converge()
+	})
+	c.promised(to, "changed from "+from.String())
+}
+
+// crossing is traffic of populate's workloads in both directions of every way: connections that last, new ones and pings. Into the database policy
+// lets the backend alone.
+func crossing(tr *traffic) {
+	tr.stream("shop/backend", "shop/database")
+	for _, p := range [][2]string{{"database", "frontend"}, {"frontend", "backend"}, {"backend", "frontend"}, {"database", "backend"}} {
+		tr.stream("shop/"+p[0], "shop/"+p[1])
+	}
+	tr.connects("shop/backend", "shop/database")
+	tr.connects("shop/database", "shop/frontend")
+	tr.ping("shop/frontend", "shop/backend")
+	tr.denied("shop/frontend", "shop/database")
+}
+
+// promised sends every kind of packet, and fails if one goes otherwise than policy says, or travels otherwise than the mode promises.
+func (c *cluster) promised(s lab.Scenario, when string) {
+	c.t.Helper()
+	tap, err := c.Tap()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.holds(when)
+	seen, err := tap.Stop()
+	if err != nil {
+		c.t.Fatalf("%s: %v", when, err)
+	}
+	wrong, err := c.Forms(s, seen)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for i, w := range wrong {
+		if i == 10 {
+			c.t.Errorf("%s, %s: and %d more", s, when, len(wrong)-i)
+			break
+		}
+		c.t.Errorf("%s, %s: %s", s, when, w)
+	}
 }
 
 // underlayFor returns nft commands that make the underlay drop what the mode does not promise: between neighbours, and between subnets.
