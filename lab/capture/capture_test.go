@@ -6,6 +6,7 @@ package capture_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/weftnet/weft/lab/capture"
 	"github.com/weftnet/weft/sys/netlink"
@@ -24,6 +25,17 @@ func TestTap(t *testing.T) {
 	veth, err := links.AddVeth(netlink.VethSpec{LinkSpec: netlink.LinkSpec{Name: "a", Up: true}, Peer: netlink.LinkSpec{Name: "b"}})
 	if err = errors.Join(err, links.SetUp(veth.Peer, true)); err != nil {
 		t.Fatal(err)
+	}
+	for _, index := range []int{veth.Index, veth.Peer} { // before that, frames are thrown away
+		for deadline := time.Now().Add(5 * time.Second); ; {
+			link, err := links.LinkByIndex(index)
+			if err != nil || time.Now().After(deadline) {
+				t.Fatalf("%s does not come up: %v", link.Name, err)
+			}
+			if link.Running {
+				break
+			}
+		}
 	}
 	tap, err := capture.Start(ns, "b")
 	if err != nil {
