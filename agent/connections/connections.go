@@ -29,6 +29,7 @@ import (
 
 // Table is the kernel's table of connections: a conntrack.Conn.
 type Table interface {
+	Count() (int, error)
 	List(conntrack.Filter, func(conntrack.Flow)) error
 	SetMark(flow conntrack.Flow, value, mask uint32) error
 	Delete(conntrack.Flow) error
@@ -49,7 +50,7 @@ const (
 	// that come together are reviewed together.
 	settle = 50 * time.Millisecond
 	// share bounds the time that reviews take: after each one, so many times as long as it took passes without.
-	share = 4
+	share = 9
 	// retry is the pause after a review that failed.
 	retry = time.Second
 )

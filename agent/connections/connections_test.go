@@ -240,10 +240,39 @@ func TestTakenUpMidway(t *testing.T) {
 	b.ended("what was taken up midway is as good as any", 3)
 }
 
+// crowd fills the table with connections that nothing here is about.
+func (b *bench) crowd(n int) {
+	flows := make([]conntrack.Flow, n)
+	for i := range flows {
+		flows[i] = flow(tcp, "192.0.2.1", uint16(i), "192.0.2.2", uint16(i>>16))
+	}
+	b.table.Put(flows...)
+}
+
+// TestFewConnectionsAreReadAtOnce: each look into the kernel's table costs as much as reading many connections, and an empty one needs none.
+func TestFewConnectionsAreReadAtOnce(t *testing.T) {
+	b := newBench(t)
+	b.start(fromPeers())
+	before := len(b.table.Lists())
+	b.change(&desired.Delta{IPSets: []desired.IPSetChange{{ID: peers, Removed: members(peer)}}})
+	b.review()
+	if got := b.table.Lists()[before:]; len(got) > 0 {
+		t.Errorf("looked for %+v in an empty table", got)
+	}
+	b.table.Put(flow(tcp, peer, 1, db, 80))
+	b.change(&desired.Delta{Policies: []*desired.Policy{guard()}})
+	b.review()
+	if got := b.table.Lists()[before:]; !slices.Equal(got, []conntrack.Filter{{}}) {
+		t.Errorf("looked for %+v; want one look", got)
+	}
+	b.ended("nothing comes in", 1)
+}
+
 // TestCostFollowsTheChange: a member that comes to a set has only its own connections looked at.
 func TestCostFollowsTheChange(t *testing.T) {
 	b := newBench(t)
 	b.start(fromPeers())
+	b.crowd(40_000)
 	b.table.Put(flow(tcp, peer, 1, db, 80), flow(tcp, other, 2, db, 80)) // the second one is wrong, but nobody asked
 	before := len(b.table.Lists())
 	b.change(&desired.Delta{IPSets: []desired.IPSetChange{{ID: peers, Removed: members(peer)}}})

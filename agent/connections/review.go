@@ -84,7 +84,11 @@ func (r *Reviewer) find(due *scope, hosts bool) (suspects []suspect, orphans []c
 			seen[f.ID] = struct{}{}
 		}
 	}
-	for _, filter := range due.filters() {
+	count, err := r.config.Table.Count()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, filter := range due.filters(count) {
 		if err := r.config.Table.List(filter, take); err != nil {
 			return nil, nil, err
 		}

@@ -99,6 +99,18 @@ func (c *Conn) List(f Filter, yield func(Flow)) error {
 	return nil
 }
 
+// Count returns how many flows there are, in all zones, without reading them.
+func (c *Conn) Count() (int, error) {
+	count := 0
+	err := c.nl.Do(nfnetlink.Request{Subsystem: unix.NFNL_SUBSYS_CTNETLINK, Message: msgStats}, func(attrs []byte) {
+		count = int(nfnetlink.Uint32(nfnetlink.Attr(attrs, attrStatsEntries)))
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count connections: %w", err)
+	}
+	return count, nil
+}
+
 // SetMark sets the bits of a flow's mark that are in mask to those of value. A flow that is gone is fs.ErrNotExist.
 func (c *Conn) SetMark(flow Flow, value, mask uint32) error {
 	body := identify(&flow)

@@ -75,9 +75,17 @@ func udp(from, to string) conntrack.Tuple {
 
 // table is what the kernel's and the fake have in common.
 type table interface {
+	Count() (int, error)
 	List(conntrack.Filter, func(conntrack.Flow)) error
 	SetMark(flow conntrack.Flow, value, mask uint32) error
 	Delete(flow conntrack.Flow) error
+}
+
+func count(t *testing.T, c table) int {
+	t.Helper()
+	n, err := c.Count()
+	check(t, err)
+	return n
 }
 
 func list(t *testing.T, c table, f conntrack.Filter) []conntrack.Flow {
@@ -117,6 +125,9 @@ func TestParity(t *testing.T) {
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s, %+v: the kernel lists\n%v\nthe fake\n%v", when, f, got, want)
 			}
+		}
+		if got, want := count(t, kernel), count(t, fake); got != want || got == 0 {
+			t.Errorf("%s: the kernel counts %d connections, the fake %d", when, got, want)
 		}
 	}
 	compare("at first")

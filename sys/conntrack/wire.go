@@ -16,6 +16,9 @@ const (
 	msgNew    = 0
 	msgGet    = 1
 	msgDelete = 2
+	msgStats  = 5 // IPCTNL_MSG_CT_GET_STATS
+
+	attrStatsEntries = 1
 
 	attrTupleOrig   = 1
 	attrTupleReply  = 2

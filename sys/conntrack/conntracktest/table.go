@@ -63,6 +63,13 @@ func (t *Table) Lists() []conntrack.Filter {
 	return slices.Clone(t.lists)
 }
 
+// Count is that of conntrack.Conn.
+func (t *Table) Count() (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.flows), t.err
+}
+
 // List is that of conntrack.Conn.
 func (t *Table) List(f conntrack.Filter, yield func(conntrack.Flow)) error {
 	t.mu.Lock()
