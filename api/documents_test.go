@@ -203,8 +203,7 @@ func TestNotYetEffectiveCorpus(t *testing.T) {
 			}
 		}
 	}
-	want := `9 default-ipv4-ippool spec.natOutgoing
-37 loadbalancer spec.allowedUses[0]
+	want := `37 loadbalancer spec.allowedUses[0]
 54 default spec.kubeVirtVMAddressPersistence
 `
 	if got.String() != want {

@@ -21,6 +21,7 @@ type blocks struct {
 	local    map[netip.Addr]struct{} // addresses of local workloads
 	routes   *routes
 	reach    *reach
+	nat      *sourceNAT
 	others   map[string]otherBlock // confirmed blocks of other nodes by name of the BlockAffinity
 	dirty    bool                  // what BGP advertises or exports may be different
 }
@@ -75,6 +76,7 @@ func (b *blocks) putPool(key api.Key, obj *v3.IPPool) api.FieldErrors {
 		return api.FieldErrors{{Path: "spec.cidr", Reason: err.Error()}}
 	}
 	b.reach.putPool(key.Name, cidr, obj)
+	b.nat.putPool(key.Name, cidr, obj)
 	if hidden := obj.Spec.DisableBGPExport; hidden != nil && *hidden {
 		b.hidePool(key)
 	} else if b.exported[key.Name] != cidr {
@@ -86,6 +88,7 @@ func (b *blocks) putPool(key api.Key, obj *v3.IPPool) api.FieldErrors {
 
 func (b *blocks) removePool(key api.Key) {
 	b.reach.removePool(key.Name)
+	b.nat.removePool(key.Name)
 	b.hidePool(key)
 }
 

@@ -43,6 +43,7 @@ func (s *locals) build(ep *localEndpoint) *desired.Endpoint {
 	}
 	out.Staged = s.policies.preview(ordered, &out.Tiers)
 	out.Profiles = s.profiles.inForce(&ep.target)
+	s.expose(&out, ep)
 	return &out
 }
 
@@ -59,6 +60,9 @@ func (s *locals) problems() problems {
 		} else if winner := s.links.of(ep.Interface)[0]; winner != ep {
 			out.add(key, "spec.interfaceName", "endpoint "+winner.ID.String()+", which goes before it, has interface "+ep.Interface+
 				" too, so this one is not in force; delete it or give it an interface of its own")
+		}
+		if ep.inForce {
+			s.unexposed(ep, key, out)
 		}
 		for _, addr := range ep.Addrs {
 			if owners := s.addrs.of(addr); ep.inForce && owners[0] != ep {

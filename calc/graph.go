@@ -53,6 +53,7 @@ type Graph struct {
 	routes   *routes
 	blocks   *blocks
 	reach    *reach
+	nat      *sourceNAT
 	speaker  *speaker
 
 	settings   *settings
@@ -71,8 +72,9 @@ func New(node string) *Graph {
 		sets:     sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
 		items: newItems(sets), active: active, profiles: newProfiles(active), policies: newPolicies(active),
 	}
-	g.reach = newReach(node, g.items, routes, sets)
-	g.blocks.reach = g.reach
+	g.nat = newSourceNAT(node, sets)
+	g.reach = newReach(node, g.items, routes, sets, g.nat)
+	g.blocks.reach, g.blocks.nat = g.reach, g.nat
 	g.locals = newLocals(g.policies, g.profiles, active, routes, g.blocks)
 	g.hosts = newHostEndpoints(node, g.items, g.policies, g.profiles, active)
 	active.content = g.content
@@ -136,6 +138,7 @@ func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldError
 	}
 	if wrong == nil {
 		g.reach.putConfig(key, stated)
+		g.nat.configs.put(key, obj)
 	}
 	return wrong
 }
@@ -143,6 +146,7 @@ func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldError
 func (g *Graph) removeFelix(key api.Key) {
 	g.settings.remove(key)
 	g.reach.removeConfig(key)
+	g.nat.configs.remove(key)
 }
 
 // NeedsTunnelAddress tells by kind of tunnel whether an IP pool makes this node need an address on it.
@@ -167,10 +171,12 @@ func (g *Graph) Apply(changes []Change) {
 
 // Flush returns what changed in the desired state since the last Flush; nil means nothing.
 func (g *Graph) Flush() *desired.Delta {
+	g.locals.setFloating(g.nat.configs.now().floatingIPs)
 	g.locals.flush()
 	g.hosts.flush()
 	g.active.flush()
 	g.reach.guard.flush(g.reach.needs(), g.reach.configs.now(), g.settings)
+	g.nat.flush(g.settings)
 	g.flushed = g.inputs.revision
 	d := &desired.Delta{Revision: g.flushed}
 	g.sets.flush(d)

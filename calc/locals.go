@@ -22,13 +22,14 @@ type locals struct {
 	active   *active
 	routes   *routes
 	blocks   *blocks
+	exposed  exposed
 }
 
 func newLocals(policies *policies, profiles *profiles, active *active, routes *routes, blocks *blocks) *locals {
 	return &locals{
 		byID: map[desired.EndpointID]*localEndpoint{}, links: claims[string]{}, addrs: claims[netip.Addr]{}, dirty: map[*localEndpoint]struct{}{},
 		out:      newTable(desired.EndpointID.Compare, (*desired.Endpoint).Equal),
-		policies: policies, profiles: profiles, active: active, routes: routes, blocks: blocks,
+		policies: policies, profiles: profiles, active: active, routes: routes, blocks: blocks, exposed: newExposed(),
 	}
 }
 
@@ -57,6 +58,7 @@ func (s *locals) put(now desired.Endpoint, own bool, labels map[string]string, p
 	s.links.move(ep, one(old.Interface), one(now.Interface))
 	if ep.inForce {
 		s.addrs.move(ep, old.Addrs, now.Addrs)
+		s.reclaim(ep, &old, &now)
 	}
 	s.touch(ep)
 	if now.Interface == "" {
@@ -99,17 +101,23 @@ func (s *locals) setInForce(ep *localEndpoint, inForce bool) {
 	s.touch(ep)
 	if inForce {
 		s.addrs.move(ep, nil, ep.Addrs)
+		s.reclaim(ep, nil, &ep.Endpoint)
 	} else {
 		s.policies.index.DeleteItem(&ep.target)
 		s.addrs.move(ep, ep.Addrs, nil)
+		s.reclaim(ep, &ep.Endpoint, nil)
 	}
 	s.route(ep.Addrs)
 }
 
-// route brings the routes to some addresses up to date.
+// route brings the routes to some addresses up to date. A floating address leads where it is translated to.
 func (s *locals) route(addrs []netip.Addr) {
 	for _, addr := range addrs {
-		if owners := s.addrs.of(addr); len(owners) > 0 {
+		owners := s.addrs.of(addr)
+		if len(owners) == 0 && s.exposed.floating {
+			owners = s.exposed.floats.of(addr)
+		}
+		if len(owners) > 0 {
 			s.routes.setLocal(addr, owners[0].Interface)
 			s.blocks.addLocal(addr)
 		} else {

@@ -33,6 +33,7 @@ type reach struct {
 	macs    owners[desired.MAC]   // which other nodes have a MAC address
 	configs tunnelConfigs
 	guard   *tunnelGuard
+	nat     *sourceNAT
 	own     desired.TunnelAddrs // of this node, ahead of its Node
 	// underlay counts the changes of what underlayNow returns.
 	underlay uint64
@@ -47,9 +48,9 @@ type reach struct {
 	peers     *table[desired.TunnelPeerID, desired.TunnelPeer]
 }
 
-func newReach(self string, items *items, r *routes, sets *ipSets) *reach {
+func newReach(self string, items *items, r *routes, sets *ipSets, nat *sourceNAT) *reach {
 	return &reach{
-		self: self, items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
+		self: self, nat: nat, items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
 		holders: newHolders(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, configs: newTunnelConfigs(self),
 		leads: map[netip.Prefix]string{}, byNode: map[string]map[netip.Prefix]struct{}{},
 		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{},

@@ -100,6 +100,7 @@ func (r *reach) setNode(name string, now *tunnelNode) {
 	}
 	r.dirtyNode[name] = struct{}{}
 	r.guard.setHost(old, now)
+	r.nat.setHost(old, now)
 	for _, n := range []*tunnelNode{old, now} {
 		for k := range tunnelNames {
 			if n == nil || !n.tunnel[k].IsValid() || name == r.self {

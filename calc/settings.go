@@ -23,6 +23,7 @@ type settings struct {
 	own     string // the name of the node's own
 	byName  map[string]*v3.FelixPolicy
 	tunnels desired.TunnelRules
+	nat     desired.SourceNAT
 	dirty   bool
 	now     *desired.Settings
 }
@@ -55,6 +56,12 @@ func (s *settings) setTunnels(now desired.TunnelRules) {
 	s.tunnels = now
 }
 
+// setSourceNAT says what of the workloads' packets is translated.
+func (s *settings) setSourceNAT(now desired.SourceNAT) {
+	s.dirty = s.dirty || s.nat != now
+	s.nat = now
+}
+
 // flush hands the settings out if they changed.
 func (s *settings) flush(d *desired.Delta) {
 	if !s.dirty {
@@ -62,7 +69,7 @@ func (s *settings) flush(d *desired.Delta) {
 	}
 	s.dirty = false
 	now := compileSettings(s.byName[s.own], s.byName["default"])
-	now.Tunnels, now.ClampMSS = s.tunnels, len(s.tunnels.Sets()) > 0
+	now.Tunnels, now.ClampMSS, now.SourceNAT = s.tunnels, len(s.tunnels.Sets()) > 0, s.nat
 	if !now.Equal(s.now) {
 		s.now, d.Settings = now, now
 	}

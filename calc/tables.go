@@ -19,7 +19,7 @@ import (
 func (g *Graph) Tables() []Table {
 	v := g.View()
 	return []Table{
-		text("endpoints", []string{"ENDPOINT", "INTERFACE", "ADDRESSES", "INGRESS", "EGRESS", "STAGED INGRESS", "STAGED EGRESS", "PROFILES", "REVISION"}, v.Endpoints(), endpointRow),
+		text("endpoints", []string{"ENDPOINT", "INTERFACE", "ADDRESSES", "INGRESS", "EGRESS", "STAGED INGRESS", "STAGED EGRESS", "PROFILES", "FLOATING IPS", "HOST PORTS", "REVISION"}, v.Endpoints(), endpointRow),
 		text("hostendpoints", []string{"HOST ENDPOINT", "INTERFACE", "LIST", "INGRESS", "EGRESS", "PROFILES", "REVISION"}, hostLists(v.HostEndpoints()), func(row []string) []string { return row }),
 		text("settings", []string{"SETTING", "VALUE"}, settingRows(v.Settings()), func(row []string) []string { return row }),
 		text("policies", []string{"POLICY", "INGRESS RULES", "EGRESS RULES"}, v.Policies(), policyRow),
@@ -43,7 +43,7 @@ func endpointRow(e *desired.Endpoint) []string {
 		staged = [2]string{tiersText(e.Staged[rule.Ingress]), tiersText(e.Staged[rule.Egress])}
 	}
 	return []string{e.ID.String(), e.Interface, list(e.Addrs), tiersText(e.Tiers[rule.Ingress]), tiersText(e.Tiers[rule.Egress]), staged[0], staged[1],
-		list(e.Profiles), strconv.FormatUint(e.Revision, 10)}
+		list(e.Profiles), list(e.FloatingIPs), list(e.HostPorts), strconv.FormatUint(e.Revision, 10)}
 }
 
 // hostLists has a row for each list of policies of each host endpoint.
@@ -77,8 +77,20 @@ func settingRows(s *desired.Settings) iter.Seq[[]string] {
 		{"IP-in-IP from", cmp.Or(string(s.Tunnels.IPIPPeers), "anybody")},
 		{"VXLAN from workloads", strconv.FormatBool(s.Tunnels.AllowVXLAN)},
 		{"IP-in-IP from workloads", strconv.FormatBool(s.Tunnels.AllowIPIP)},
+		{"NAT of", cmp.Or(string(s.SourceNAT.Sources), "nothing")},
+		{"NAT not towards", string(s.SourceNAT.Inside)},
+		{"NAT address", valid(s.SourceNAT.Address)},
+		{"NAT ports", natPorts(s.SourceNAT)},
+		{"NAT interface", cmp.Or(s.SourceNAT.Interface, "any")},
 		{"driver", cmp.Or(s.Driver, "any")},
 	})
+}
+
+func natPorts(n desired.SourceNAT) string {
+	if n.MinPort == 0 {
+		return "any"
+	}
+	return strconv.Itoa(int(n.MinPort)) + "-" + strconv.Itoa(int(n.MaxPort))
 }
 
 func tiersText(tiers []desired.TierPolicies) string {

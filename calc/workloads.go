@@ -50,6 +50,7 @@ func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 		it.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
 	}
 	spoof := prefixes(&wrong, "spec.allowSpoofedSourcePrefixes", obj.Spec.AllowSpoofedSourcePrefixes)
+	floating, ports := readFloating(&wrong, obj.Spec.IPNATs), readHostPorts(&wrong, obj.Spec.Ports, it.nets)
 	if wrong.list != nil {
 		return wrong.list
 	}
@@ -61,7 +62,8 @@ func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 		return nil // nor was it ours before: the node is part of the name
 	}
 	s.locals.put(desired.Endpoint{
-		ID: idOf(key), Interface: cloned(obj.Spec.InterfaceName), Addrs: addresses(it.nets), SpoofPrefixes: unlessEmpty(spoof), Revision: c.Revision,
+		ID: idOf(key), Interface: cloned(obj.Spec.InterfaceName), Addrs: addresses(it.nets), SpoofPrefixes: unlessEmpty(spoof),
+		FloatingIPs: floating, HostPorts: ports, Revision: c.Revision,
 	}, c.Local, labels, slices.Clone(obj.Spec.Profiles))
 	return nil
 }

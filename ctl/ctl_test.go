@@ -218,10 +218,10 @@ func TestValidate(t *testing.T) {
 
 func TestFieldsWithoutEffectAreReported(t *testing.T) {
 	u := newUser(t)
-	nat := strings.Replace(pool, "natOutgoing: false", "natOutgoing: true", 1)
-	_, errOut, code := u.run(nat, "apply", "-f", "-")
-	if code != 0 || !strings.Contains(errOut, "warning") || !strings.Contains(errOut, "spec.natOutgoing") {
-		t.Errorf("exit %d, want a warning about spec.natOutgoing:\n%s", code, errOut)
+	uses := strings.Replace(pool, "natOutgoing: false", "allowedUses: [LoadBalancer]", 1)
+	_, errOut, code := u.run(uses, "apply", "-f", "-")
+	if code != 0 || !strings.Contains(errOut, "warning") || !strings.Contains(errOut, "spec.allowedUses") {
+		t.Errorf("exit %d, want a warning about spec.allowedUses:\n%s", code, errOut)
 	}
 }
 

@@ -82,11 +82,11 @@ func TestDeleteByFileNeedsOnlyTheName(t *testing.T) {
 // TestWarningsFollowTheFile pins warnings: one a field, in the order of the file, none for a field that asks for what is anyway.
 func TestWarningsFollowTheFile(t *testing.T) {
 	u := newUser(t)
-	overlay := strings.NewReplacer("natOutgoing: false", "natOutgoing: true", "ipipMode: Never", "allowedUses: [LoadBalancer]").Replace(pool)
-	_, errOut, _ := u.run(overlay, "apply", "-f", "-")
+	config := "apiVersion: projectcalico.org/v3\nkind: FelixConfiguration\nmetadata:\n  name: default\nspec:\n  openstackRegion: east\n  bpfEnabled: true\n"
+	_, errOut, _ := u.run(config, "apply", "-f", "-")
 	lines := strings.Split(strings.TrimSpace(errOut), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], "spec.natOutgoing") || !strings.Contains(lines[1], "spec.allowedUses") {
-		t.Errorf("want one warning for natOutgoing, then one for allowedUses:\n%s", errOut)
+	if len(lines) != 2 || !strings.Contains(lines[0], "spec.openstackRegion") || !strings.Contains(lines[1], "spec.bpfEnabled") {
+		t.Errorf("want one warning for openstackRegion, then one for bpfEnabled:\n%s", errOut)
 	}
 	if _, errOut, _ := u.run(pool, "validate", "-f", "-"); errOut != "" {
 		t.Errorf("warnings about fields that have their neutral value:\n%s", errOut)

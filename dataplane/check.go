@@ -5,6 +5,7 @@ package dataplane
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weftnet/weft/desired"
@@ -27,6 +28,24 @@ func CheckEndpoint(e *desired.Endpoint) error {
 	for _, p := range e.SpoofPrefixes {
 		if !p.IsValid() {
 			return fmt.Errorf("source prefix %v: want an address and a length", p)
+		}
+	}
+	return checkTranslation(e)
+}
+
+// withPorts are TCP, UDP and SCTP.
+var withPorts = []uint8{6, 17, 132}
+
+// checkTranslation returns an error for what cannot lead to an endpoint.
+func checkTranslation(e *desired.Endpoint) error {
+	for _, f := range e.FloatingIPs {
+		if !f.External.IsValid() || !f.Internal.IsValid() || f.External.Is4() != f.Internal.Is4() {
+			return fmt.Errorf("floating IP %v: want two addresses of one family", f)
+		}
+	}
+	for _, p := range e.HostPorts {
+		if !p.To.IsValid() || p.Host.IsValid() && p.Host.Is4() != p.To.Addr().Is4() || p.Port == 0 || p.To.Port() == 0 || !slices.Contains(withPorts, p.Protocol) {
+			return fmt.Errorf("host port %v: want a port of TCP, UDP or SCTP that leads to another, and addresses of one family", p)
 		}
 	}
 	return nil

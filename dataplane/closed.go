@@ -16,10 +16,12 @@ type Failed struct {
 	Set      func(rule.SetID) error
 	Policy   func(rule.PolicyID) error
 	Endpoint func(desired.EndpointID) error // host endpoints among them
+	// Translation is why no address can lead to a workload by translation; nil: it can.
+	Translation error
 }
 
 // Closed returns the endpoints of a view, host endpoints among them, that have no policy in force because of what failed: themselves, a policy
-// that they are under, or an IP set that this refers to. A driver drops all their packets. Staged policies close nothing.
+// that they are under, an IP set that this refers to, or what leads to them. A driver drops all their packets. Staged policies close nothing.
 func Closed(view desired.View, failed Failed) map[desired.EndpointID]error {
 	bad := map[rule.PolicyID]error{}
 	for p := range view.Policies() {
@@ -42,6 +44,9 @@ func Closed(view desired.View, failed Failed) map[desired.EndpointID]error {
 	}
 	for e := range view.Endpoints() {
 		put(e.ID, inForce(e))
+		if failed.Translation != nil && out[e.ID] == nil && e.Translated() {
+			out[e.ID] = fmt.Errorf("floating IPs and host ports: %w", failed.Translation)
+		}
 	}
 	for e := range view.HostEndpoints() {
 		put(e.ID, e.Uses())

@@ -20,6 +20,7 @@ const (
 	HostAction                   // Settings.EndpointToHost
 	InvalidCheck                 // Settings.AllowInvalid
 	MSSClamp                     // Settings.ClampMSS
+	NATOutgoing                  // Settings.SourceNAT
 	settings                     // how many there are
 )
 
@@ -28,12 +29,13 @@ func (s Setting) String() string {
 	return [...]string{
 		"spec.nftablesFilterDenyAction, spec.iptablesFilterDenyAction", "spec.failsafeInboundHostPorts, spec.failsafeOutboundHostPorts",
 		"spec.defaultEndpointToHostAction", "spec.disableConntrackInvalidCheck", "TCP segment size of connections through tunnels",
+		"spec.natOutgoing of IP pools, spec.natPortRange, spec.natOutgoingAddress",
 	}[s]
 }
 
 // of points to the part.
 func (s Setting) of(all *desired.Settings) any {
-	return [...]any{&all.Reject, &all.Failsafe, &all.EndpointToHost, &all.AllowInvalid, &all.ClampMSS}[s]
+	return [...]any{&all.Reject, &all.Failsafe, &all.EndpointToHost, &all.AllowInvalid, &all.ClampMSS, &all.SourceNAT}[s]
 }
 
 func (s Setting) same(a, b *desired.Settings) bool { return reflect.DeepEqual(s.of(a), s.of(b)) }

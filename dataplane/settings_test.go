@@ -68,7 +68,7 @@ func TestRefusedSettingsStayAsTheyWere(t *testing.T) {
 // TestEverySettingCanBeRefused: a setting that shapes what a driver writes has a part.
 func TestEverySettingCanBeRefused(t *testing.T) {
 	// These two do not. Nor have the rules for tunnels: they name a set of the same change, so that older ones cannot stand in for them.
-	shapes := desired.Settings{KeepConnections: true, Driver: "nftables", Tunnels: desired.TunnelRules{VXLANPort: 4790}}
+	shapes := desired.Settings{KeepConnections: true, Driver: "nftables", Tunnels: desired.TunnelRules{VXLANPort: 4790}, SourceNAT: desired.SourceNAT{MinPort: 1}}
 	shapes.Failsafe[rule.Egress], shapes.EndpointToHost, shapes.Reject, shapes.AllowInvalid, shapes.ClampMSS = nil, desired.HostReturn, true, true, true
 	for i := range reflect.TypeFor[desired.Settings]().NumField() {
 		if f := reflect.TypeFor[desired.Settings]().Field(i); f.Name != "Failsafe" && reflect.ValueOf(shapes).Field(i).IsZero() {

@@ -86,7 +86,7 @@ func (s *State) Check() error {
 	for e := range s.HostEndpoints() {
 		errs = append(errs, s.checkHost(e))
 	}
-	for _, id := range s.settings.Tunnels.Sets() {
+	for _, id := range s.settings.Sets() {
 		if _, ok := s.sets[id]; !ok {
 			errs = append(errs, fmt.Errorf("settings refer to IP set %s, which is not there", id))
 		}

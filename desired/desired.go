@@ -33,6 +33,10 @@ type Endpoint struct {
 	Addrs     []netip.Addr // the workload's own addresses
 	// SpoofPrefixes are extra source prefixes the workload may send from.
 	SpoofPrefixes []netip.Prefix
+	// FloatingIPs lead to the workload from elsewhere.
+	FloatingIPs []FloatingIP
+	// HostPorts lead to the workload from this host's own addresses.
+	HostPorts []HostPort
 	// Tiers by rule.Direction. A tier without applicable policies is absent.
 	Tiers [2][]TierPolicies
 	// Staged is what Tiers would be if all staged policies were put in force; nil when none concerns the endpoint. Data planes ignore it.

@@ -6,6 +6,7 @@ package desired
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"strconv"
 
 	v3 "github.com/weftnet/weft/api/v3"
@@ -84,10 +85,15 @@ type Settings struct {
 	Tunnels TunnelRules
 	// ClampMSS lowers the TCP segment size of new forwarded connections to what the routes have room for, so that they do not depend on ICMP.
 	ClampMSS bool
+	// SourceNAT is which packets of workloads leave with an address of the node.
+	SourceNAT SourceNAT
 	// Driver is the wanted packet filter (nftablesMode, iptablesBackend): "" picks one, else "nftables", "iptables" of either kind,
 	// "iptables-nft" or "iptables-legacy".
 	Driver string
 }
+
+// Sets are the IP sets that the settings refer to.
+func (s *Settings) Sets() []rule.SetID { return slices.Concat(s.Tunnels.Sets(), s.SourceNAT.Sets()) }
 
 // Equal tells whether two settings are the same in every field.
 func (s *Settings) Equal(other *Settings) bool { return reflect.DeepEqual(s, other) }

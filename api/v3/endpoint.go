@@ -32,8 +32,8 @@ type WorkloadEndpointSpec struct {
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
 	// IPNetworks lists the addresses as /32 and /128.
 	IPNetworks []string `json:"ipNetworks,omitzero" format:"hostCIDR"`
-	// IPNATs lists floating addresses.
-	IPNATs []IPNAT `json:"ipNATs,omitzero" later:"floating addresses are not built yet"`
+	// IPNATs lists floating addresses. They need floatingIPs: Enabled in FelixConfiguration.
+	IPNATs []IPNAT `json:"ipNATs,omitzero"`
 	// IPv4Gateway is the workload's IPv4 gateway.
 	IPv4Gateway string `json:"ipv4Gateway,omitempty" format:"ip4" later:"the gateway is always 169.254.1.1"`
 	// IPv6Gateway is the workload's IPv6 gateway.
@@ -60,7 +60,7 @@ type IPNAT struct {
 	ExternalIP string `json:"externalIP" format:"ip"`
 }
 
-// WorkloadEndpointPort is a named port.
+// WorkloadEndpointPort is a port with a name, or one that a port of the host leads to, or both.
 type WorkloadEndpointPort struct {
 	// Name for rules. Required unless hostPort is set.
 	Name string `json:"name,omitempty" format:"portName"`
@@ -68,9 +68,9 @@ type WorkloadEndpointPort struct {
 	Protocol intstr.IntOrString `json:"protocol" format:"protocol"`
 	// Port number inside the workload.
 	Port uint16 `json:"port" min:"1" max:"65535"`
-	// HostPort is the port of the host that leads here. For information.
+	// HostPort is a port of the workload's host that leads here.
 	HostPort *uint16 `json:"hostPort,omitempty"`
-	// HostIP is the address of the host that leads here. For information.
+	// HostIP is the address of the host whose hostPort leads here; absent means all, 0.0.0.0 or :: all of the family, loopback addresses excepted.
 	HostIP string `json:"hostIP,omitempty" format:"ip"`
 }
 

@@ -18,6 +18,7 @@ type FelixConfiguration struct {
 // next weaker configuration then decides, and last the default.
 type FelixConfigurationSpec struct {
 	FelixPolicy     `json:",inline"`
+	FelixNAT        `json:",inline"`
 	FelixFeatures   `json:",inline" later:"the agent detects kernel features by itself"`
 	FelixRuntime    `json:",inline" later:"the agent runs with Go's own settings"`
 	FelixHealth     `json:",inline" later:"the agent serves its state over its own socket"`

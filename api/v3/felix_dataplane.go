@@ -26,20 +26,12 @@ type FelixDataplane struct {
 	DeviceRouteSourceAddressIPv6 *string `json:"deviceRouteSourceAddressIPv6,omitempty" format:"ip6" maxLen:"45"`
 	// EndpointStatusPathPrefix is the directory below which endpoint status files are written.
 	EndpointStatusPathPrefix *string `json:"endpointStatusPathPrefix,omitempty" default:"/var/run/calico"`
-	// FloatingIPs turns on address translation for floating IPs.
-	FloatingIPs *string `json:"floatingIPs,omitempty" default:"Disabled" enum:"Enabled Disabled"`
 	// IPForwarding lets the agent turn on the kernel's IP forwarding.
 	IPForwarding *string `json:"ipForwarding,omitempty" default:"Enabled" enum:"Enabled Disabled"`
 	// IstioAmbientMode marks packets for Istio's ambient mesh.
 	IstioAmbientMode *string `json:"istioAmbientMode,omitempty" default:"Disabled" enum:"Enabled Disabled"`
 	// IstioDSCPMark is the DSCP value on connection requests inside that mesh.
 	IstioDSCPMark *intstr.IntOrString `json:"istioDSCPMark,omitempty" default:"23"`
-	// NATOutgoingAddress is the source address for natOutgoing; absent means the address of the outgoing interface.
-	NATOutgoingAddress *string `json:"natOutgoingAddress,omitempty" format:"ip4" maxLen:"45"`
-	// NATOutgoingExclusions says which destinations natOutgoing leaves alone.
-	NATOutgoingExclusions *string `json:"natOutgoingExclusions,omitempty" default:"IPPoolsOnly" enum:"IPPoolsOnly IPPoolsAndHostIPs"`
-	// NATPortRange limits the source ports that natOutgoing uses, as in "32768:65535"; 0 leaves the choice to the kernel.
-	NATPortRange *intstr.IntOrString `json:"natPortRange,omitempty" default:"0" format:"portRange"`
 	// NetlinkTimeout is how long a netlink request may take.
 	NetlinkTimeout *metav1.Duration `json:"netlinkTimeout,omitempty" default:"10s"`
 	// PolicySyncPathPrefix is the directory of the sockets for application layer policy; absent turns them off.

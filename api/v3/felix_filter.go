@@ -20,8 +20,6 @@ type FelixIPTables struct {
 	IPTablesMangleAllowAction *string `json:"iptablesMangleAllowAction,omitempty" default:"Accept" format:"anyCase" enum:"Accept Return"`
 	// IPTablesMarkMask is the set of packet mark bits the agent may use, at least 8 of them. The default is 0xffff0000.
 	IPTablesMarkMask *uint32 `json:"iptablesMarkMask,omitempty" default:"4294901760" min:"0" max:"4294967295"`
-	// IPTablesNATOutgoingInterfaceFilter limits natOutgoing to packets that leave by this interface.
-	IPTablesNATOutgoingInterfaceFilter *string `json:"iptablesNATOutgoingInterfaceFilter,omitempty" format:"interface"`
 	// IPTablesPostWriteCheckInterval is the time after a write at which the tables are read once more.
 	IPTablesPostWriteCheckInterval *metav1.Duration `json:"iptablesPostWriteCheckInterval,omitempty" default:"5s"`
 	// IPTablesRefreshInterval is the time between full checks of the tables; 0 turns them off.

@@ -44,7 +44,7 @@ type IPPoolSpec struct {
 	// VXLANMode says towards which nodes packets are carried in VXLAN (RFC 7348). Not together with ipipMode.
 	VXLANMode EncapMode `json:"vxlanMode,omitempty" default:"Never" enum:"Never Always CrossSubnet"`
 	// NATOutgoing gives packets that leave all pools the node's source address.
-	NATOutgoing *bool `json:"natOutgoing,omitempty" default:"false" later:"source translation is not built yet, packets leave with the workload's address"`
+	NATOutgoing *bool `json:"natOutgoing,omitempty" default:"false"`
 	// Disabled stops new automatic assignments. Addresses in use stay, and stay routed.
 	Disabled *bool `json:"disabled,omitempty" default:"false"`
 	// DisableBGPExport keeps the pool's blocks out of BGP.

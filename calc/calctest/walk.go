@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -103,7 +104,11 @@ func (w walk) endpoint() api.Object {
 	if w.chance(30) {
 		e.Spec.Profiles = pick(w, nil, []string{"open"}, []string{"open", "kns." + ns}, []string{"kns." + ns, "projectcalico-default-allow", "kns." + ns})
 	}
-	e.Spec.Ports = pick(w, nil, w.ports(), w.ports())
+	e.Spec.Ports = pick(w, nil, w.ports(), w.ports(), w.hostPorts())
+	if w.chance(30) {
+		internal, _, _ := strings.Cut(e.Spec.IPNetworks[0], "/")
+		e.Spec.IPNATs = []v3.IPNAT{{InternalIP: internal, ExternalIP: pick(w, "192.0.2.10", "192.0.2.11", "10.65.0.1", "2001:db8::10")}}
+	}
 	if w.chance(10) {
 		e.Spec.AllowSpoofedSourcePrefixes = []string{"192.0.2.0/24"}
 	}
@@ -118,6 +123,16 @@ func (w walk) ports() []v3.WorkloadEndpointPort {
 		{Name: pick(w, "http", "dns"), Protocol: intstr.FromString("TCP"), Port: uint16(80 + w.IntN(2))},
 		{Name: "dns", Protocol: intstr.FromString("UDP"), Port: 53},
 	}
+}
+
+func (w walk) hostPorts() []v3.WorkloadEndpointPort {
+	var out []v3.WorkloadEndpointPort
+	for range 1 + w.IntN(3) {
+		port := uint16(8080 + w.IntN(2))
+		out = append(out, v3.WorkloadEndpointPort{Protocol: intstr.FromString(pick(w, "TCP", "TCP", "UDP")), Port: uint16(80 + w.IntN(2)), HostPort: &port,
+			HostIP: pick(w, "", "", "0.0.0.0", "::", "192.0.2.1", "2001:db8::1", "127.0.0.1")})
+	}
+	return out
 }
 
 func (w walk) nets() []string {

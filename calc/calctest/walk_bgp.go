@@ -103,5 +103,7 @@ func (w walk) pool() api.Object {
 		size = &small
 	}
 	p.Spec.BlockSize = size
+	nat := w.chance(70)
+	p.Spec.NATOutgoing = pick(w, nil, &nat)
 	return p
 }

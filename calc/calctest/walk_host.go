@@ -4,6 +4,8 @@
 package calctest
 
 import (
+	"k8s.io/apimachinery/pkg/util/intstr"
+
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
@@ -43,6 +45,10 @@ func (w walk) felixConfig() api.Object {
 		s.VXLANPort, s.VXLANEnabled = pick(w, nil, &port), pick(w, nil, nil, nil, &allow)
 		s.IPIPEnabled = pick(w, nil, nil, nil, &allow)
 		s.ExternalNodesList = pick(w, nil, nil, []string{}, []string{"192.0.2.9", "198.51.100.0/24"}, []string{"198.51.100.7/24", "2001:db8::/32"}, []string{"nowhere"})
+		s.FloatingIPs, s.NATOutgoingExclusions = text("Enabled", "Disabled", "Enabled"), text("IPPoolsOnly", "IPPoolsAndHostIPs")
+		s.NATOutgoingAddress, s.IPTablesNATOutgoingInterfaceFilter = text("192.0.2.200", "2001:db8::1"), text("eth0", "eth+")
+		ports := pick(w, intstr.FromInt32(0), intstr.FromInt32(1024), intstr.FromString("1024:2047"), intstr.FromString("0"))
+		s.NATPortRange = pick(w, nil, nil, &ports)
 		s.FailsafeInboundHostPorts = pick(w, nil, nil, []v3.ProtoPort{}, []v3.ProtoPort{{Port: 22}, {Protocol: "udp", Port: 53, Net: "10.0.0.0/8"}})
 	})
 }

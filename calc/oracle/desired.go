@@ -14,15 +14,17 @@ import (
 
 // Desired returns what calc ought to compute for a node. The error says what could not be put together; it would be a fault of this package.
 func (c *Cluster) Desired(node string) (*desired.State, error) {
-	settings, err := c.settings(node)
+	merged, err := c.merged(node)
 	if err != nil {
 		return nil, err
 	}
+	settings := c.settings(node, merged)
 	d := &desired.Delta{BGP: c.bgp(node), Routes: c.routes(node), Settings: settings}
 	c.tunnelsOf(node, d)
 	used := map[rule.PolicyID]bool{}
 	for _, w := range c.local(node) {
 		e := c.endpoint(w)
+		c.expose(node, w, e)
 		d.Endpoints = append(d.Endpoints, e)
 		for id := range e.Uses() {
 			used[id] = true
@@ -63,6 +65,7 @@ func (c *Cluster) Desired(node string) (*desired.State, error) {
 	if set := c.tunnelPeersSet(node, settings); set != nil {
 		d.IPSets = append(d.IPSets, *set)
 	}
+	d.IPSets = append(d.IPSets, c.natSets(settings, merged)...)
 	state := desired.NewState()
 	return state, state.Apply(d)
 }

@@ -4,6 +4,7 @@
 package oracle
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -14,7 +15,7 @@ import (
 // routes returns the routes of a node that do not come from BGP.
 func (c *Cluster) routes(node string) []desired.Route {
 	var out []desired.Route
-	for addr, w := range c.owners(node) {
+	for addr, w := range c.reachable(node) {
 		out = append(out, desired.Route{Dst: netip.PrefixFrom(addr, addr.BitLen()), Kind: desired.RouteLocal, Interface: w.object.Spec.InterfaceName})
 	}
 	blocks := c.blocks(node)
@@ -39,6 +40,13 @@ func (c *Cluster) owners(node string) map[netip.Addr]*workload {
 	return out
 }
 
+// reachable returns who has each address, and besides those the floating ones.
+func (c *Cluster) reachable(node string) map[netip.Addr]*workload {
+	out := c.floatingOwners(node)
+	maps.Copy(out, c.owners(node))
+	return out
+}
+
 // blocks returns the confirmed blocks of a node.
 func (c *Cluster) blocks(node string) []netip.Prefix {
 	var out []netip.Prefix
@@ -55,7 +63,7 @@ func (c *Cluster) blocks(node string) []netip.Prefix {
 func (c *Cluster) advertised(node string) []netip.Prefix {
 	blocks := c.blocks(node)
 	out := slices.Clone(blocks)
-	for addr := range c.owners(node) {
+	for addr := range c.reachable(node) {
 		if !slices.ContainsFunc(blocks, func(b netip.Prefix) bool { return b.Contains(addr) }) {
 			out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
 		}

@@ -19,9 +19,8 @@ import (
 	"github.com/weftnet/weft/policy/rule"
 )
 
-// settings returns how policy meets a node: the configuration "default" as JSON, and over it what the node's own states.
-func (c *Cluster) settings(node string) (*desired.Settings, error) {
-	out := desired.DefaultSettings()
+// merged is the configuration "default" as JSON, and over it what the node's own states.
+func (c *Cluster) merged(node string) (map[string]any, error) {
 	merged := map[string]any{}
 	for _, name := range []string{"default", "node." + node} {
 		config := c.felix[name]
@@ -36,6 +35,12 @@ func (c *Cluster) settings(node string) (*desired.Settings, error) {
 			return nil, fmt.Errorf("FelixConfiguration %s: %w", name, err)
 		}
 	}
+	return merged, nil
+}
+
+// settings returns how policy meets a node.
+func (c *Cluster) settings(node string, merged map[string]any) *desired.Settings {
+	out := desired.DefaultSettings()
 	text := func(field string) string {
 		s, _ := merged[field].(string)
 		return strings.ToLower(s)
@@ -72,7 +77,8 @@ func (c *Cluster) settings(node string) (*desired.Settings, error) {
 		out.Tunnels.IPIPPeers = desired.TunnelPeers
 	}
 	out.ClampMSS = out.Tunnels.VXLANPeers != "" || out.Tunnels.IPIPPeers != ""
-	return out, nil
+	out.SourceNAT = c.sourceNAT(merged)
+	return out
 }
 
 // tunnelPeersSet is the set of the hosts that a node takes tunnelled packets from, nil if it takes none.

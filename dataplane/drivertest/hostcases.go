@@ -76,6 +76,8 @@ var places = map[string][2]string{
 	"world": {"192.0.2.77", "2001:db8::77"}, "dmz": {"203.0.113.77", "2001:db8:1::77"}, "host": {"10.99.0.1", "fd00:99::1"},
 	"pod1": {"10.65.0.1", "fd00:65::1"}, "pod2": {"10.65.0.2", "fd00:65::2"}, "alias": {"10.66.0.1", "fd00:66::1"},
 	"service of pod1": {"10.96.0.1", "fd00:96::1"}, "service of the host": {"10.96.0.9", "fd00:96::9"}, "service in the dmz": {"10.96.0.20", "fd00:96::20"},
+	"elsewhere": {"198.51.100.5", "2001:db8:2::5"}, "floating": {"198.18.7.7", "2001:db8:7::7"}, "loopback": {"127.0.0.1", "::1"},
+	"nat address": {"203.0.113.200", "fd00:99::1"}, // IPv6 has the host's
 }
 
 func addressOf(name string, v6 bool) netip.Addr {

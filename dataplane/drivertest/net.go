@@ -278,22 +278,29 @@ func (n *Net) Send(from string, p eval.Packet) (string, error) {
 	return n.exchange(from, p, segment(p, n.token), segment(translate(p), n.token))
 }
 
-// exchange sends the first of some segments, and behind it a mark that goes past the router: when that has come, all is known. The segment may
-// come out in any of the forms.
+// exchange sends the first of some segments, which may come out in any of the forms.
 func (n *Net) exchange(from string, p eval.Packet, forms ...[]byte) (string, error) {
 	if err := n.enter(from, p, forms[0]); err != nil {
 		return "", err
 	}
+	if err := n.passMark(); err != nil {
+		return "", err
+	}
+	return n.collect(from, p, forms)
+}
+
+// passMark sends a mark past the router: when that has come, all packets before it have been handled.
+func (n *Net) passMark() error {
 	n.token += 0x10001
 	mark := append(bytes.Repeat([]byte{0xff}, 6), append(append([]byte(nil), peerMAC...), 0x88, 0xb5)...) // an EtherType for experiments
 	mark = binary.BigEndian.AppendUint32(mark, n.token)
 	if err := n.ends[markIn].Send(mark); err != nil {
-		return "", err
+		return err
 	}
 	if err := n.read(markOut, 2*time.Second, func(f []byte) bool { return bytes.Equal(f, mark) }); err != nil {
-		return "", fmt.Errorf("waiting for the mark: %w", err)
+		return fmt.Errorf("waiting for the mark: %w", err)
 	}
-	return n.collect(from, p, forms)
+	return nil
 }
 
 // enter puts a segment, with its headers, where it enters the router.

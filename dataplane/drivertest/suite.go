@@ -42,6 +42,10 @@ func Run(t *testing.T, open Open) {
 	t.Run("host endpoints", func(t *testing.T) { hostEndpoints(t, open) })
 	t.Run("tunnels", func(t *testing.T) { tunnels(t, open) })
 	t.Run("segment sizes", func(t *testing.T) { clamp(t, open) })
+	t.Run("outgoing NAT", func(t *testing.T) { natOutgoing(t, open) })
+	t.Run("address of outgoing NAT", func(t *testing.T) { natAddress(t, open) })
+	t.Run("floating IPs and host ports", func(t *testing.T) { exposes(t, open) })
+	t.Run("policy behind floating IPs and host ports", func(t *testing.T) { exposedPolicy(t, open) })
 	t.Run("connections at host endpoints", func(t *testing.T) { hostConnections(t, open) })
 	t.Run("discovery at host endpoints", func(t *testing.T) { hostDiscovery(t, open) })
 }
@@ -53,6 +57,7 @@ type bench struct {
 	driver   Driver
 	settings desired.Settings
 	hits     map[rule.ID]uint64 // as last read; nil: not known
+	sources  uint16             // the last source port used by natted
 }
 
 func newBench(t *testing.T, open Open, hostAccept bool) *bench {

@@ -276,9 +276,19 @@ func (d *Driver) tryReconcile(ctx context.Context, view desired.View, closed map
 	return p, count + dropped, errors.Join(err, d.rememberSizes())
 }
 
+// save returns what a table holds of ours. That of translation may be one that the tools cannot read, by what others have put in it, as long as
+// nothing is wanted in it.
+func (d *Driver) save(ctx context.Context, tables xtables.Tables, key tableKey, want *tablePlan) (*xtables.Table, error) {
+	held, err := tables.Save(ctx, key.fam.v6, key.name)
+	if err != nil && key.name == tableNAT && len(want.chains) == 0 && ctx.Err() == nil {
+		return &xtables.Table{}, nil
+	}
+	return held, err
+}
+
 // repair writes the difference between a table's plan and what it holds, and returns how much that was.
 func (d *Driver) repair(ctx context.Context, key tableKey, want *tablePlan) (int, error) {
-	held, err := d.tables.Save(ctx, key.fam.v6, key.name)
+	held, err := d.save(ctx, d.tables, key, want)
 	if err != nil {
 		return 0, err
 	}

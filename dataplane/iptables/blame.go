@@ -42,6 +42,10 @@ func (d *Driver) blame(ctx context.Context, err error, view desired.View, p *pla
 		if u, ok := tool.Tag.(unit); ok && tool.Known && d.fail(view, ownerOf(tool.Line, u, owners), err) {
 			return true
 		}
+		if table.key.name == tableNAT {
+			return d.fail(view, settingUnit(dataplane.NATOutgoing), err) ||
+				d.fail(view, natUnit, fmt.Errorf("want the table nat of iptables with the targets DNAT and MASQUERADE: %w", err))
+		}
 		return d.bisect(ctx, table, view, p.tables[table.key].tablePlan, owners) || d.settings.RefuseAny(view, err)
 	}
 	return false
@@ -74,6 +78,8 @@ func ownerOf(text string, chain unit, owners map[rule.ID]rule.PolicyID) unit {
 		return settingUnit(dataplane.HostAction)
 	case strings.Contains(text, quoted(clampComment)):
 		return settingUnit(dataplane.MSSClamp)
+	case strings.Contains(text, quoted(natOutgoingComment)):
+		return settingUnit(dataplane.NATOutgoing)
 	}
 	return chain
 }
@@ -167,6 +173,8 @@ func (d *Driver) closed(view desired.View) map[desired.EndpointID]error {
 		Set:      func(id rule.SetID) error { return d.why(setUnit(id)) },
 		Policy:   func(id rule.PolicyID) error { return d.why(policyUnit(id)) },
 		Endpoint: func(id desired.EndpointID) error { return d.failed[endpointUnit(id)] },
+
+		Translation: d.failed[natUnit],
 	})
 }
 

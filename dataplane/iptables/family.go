@@ -18,11 +18,13 @@ type family struct {
 	icmpOpt string // of a type
 	icmpMod string
 	reject  string
+
+	loopback string
 }
 
 var (
-	ipv4 = &family{tag: "4", version: 4, icmp: protoICMP, icmpMod: "icmp", icmpOpt: "--icmp-type", reject: "icmp-port-unreachable"}
-	ipv6 = &family{tag: "6", version: 6, v6: true, icmp: protoICMPv6, icmpMod: "icmp6", icmpOpt: "--icmpv6-type", reject: "icmp6-port-unreachable"}
+	ipv4 = &family{tag: "4", version: 4, icmp: protoICMP, icmpMod: "icmp", icmpOpt: "--icmp-type", reject: "icmp-port-unreachable", loopback: "127.0.0.0/8"}
+	ipv6 = &family{tag: "6", version: 6, v6: true, icmp: protoICMPv6, icmpMod: "icmp6", icmpOpt: "--icmpv6-type", reject: "icmp6-port-unreachable", loopback: "::1/128"}
 
 	families = [...]*family{ipv4, ipv6}
 )

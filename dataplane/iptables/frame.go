@@ -62,6 +62,9 @@ func (b *builder) frame(table string, endpoints []*desired.Endpoint) error {
 		return b.raw(endpoints)
 	case tableMangle:
 		return b.mangle()
+	case tableNAT:
+		b.nat(endpoints)
+		return nil
 	}
 	return b.filter(endpoints)
 }

@@ -156,7 +156,7 @@ func (d *Driver) clearTables(ctx context.Context, tables xtables.Tables) error {
 	empty := &tablePlan{}
 	var errs []error
 	for _, key := range tableKeys() {
-		held, err := tables.Save(ctx, key.fam.v6, key.name)
+		held, err := d.save(ctx, tables, key, empty)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -29,11 +29,12 @@ const (
 	tableRaw    = "raw"
 	tableMangle = "mangle"
 	tableFilter = "filter"
+	tableNAT    = "nat"
 )
 
 func tableKeys() []tableKey {
 	var out []tableKey
-	for _, name := range []string{tableFilter, tableMangle, tableRaw} {
+	for _, name := range []string{tableFilter, tableNAT, tableMangle, tableRaw} {
 		for _, f := range families {
 			out = append(out, tableKey{f, name})
 		}

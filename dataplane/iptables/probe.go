@@ -18,7 +18,7 @@ func (d *Driver) Probe(ctx context.Context) (dataplane.Caps, error) {
 		reasons = append(reasons, "IP sets: "+err.Error()+"; needs CONFIG_IP_SET and CAP_NET_ADMIN")
 	}
 	for _, key := range tableKeys() {
-		if _, err := d.tables.Save(ctx, key.fam.v6, key.name); err != nil {
+		if _, err := d.save(ctx, d.tables, key, &tablePlan{}); err != nil {
 			reasons = append(reasons, err.Error())
 		}
 	}

@@ -29,12 +29,10 @@ func (b *builder) tunnelKinds() []branch {
 }
 
 // peer tests that a side of a packet, src or dst, is a known host.
-func (b *builder) peer(side string) criterion {
-	return module("-m set --match-set " + b.fam.setName(desired.TunnelPeers) + " " + side)
-}
+func (b *builder) peer(side string) criterion { return b.member(desired.TunnelPeers, side) }
 
 // peersThere reports whether the set of known hosts is in the kernel; else none is known.
-func (b *builder) peersThere() bool { return b.sets.byName[b.fam.setName(desired.TunnelPeers)] != nil }
+func (b *builder) peersThere() bool { return b.there(desired.TunnelPeers) }
 
 // fromPeers lets tunnelled packets of known hosts in, and no others.
 func (b *builder) fromPeers() []string {

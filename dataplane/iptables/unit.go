@@ -28,7 +28,11 @@ const (
 	policyKind
 	endpointKind
 	settingKind
+	natKind
 )
+
+// natUnit are the rules that translate destinations.
+var natUnit = unit{kind: natKind}
 
 func setUnit(id rule.SetID) unit              { return unit{kind: setKind, set: id} }
 func policyUnit(id rule.PolicyID) unit        { return unit{kind: policyKind, policy: id} }
@@ -45,6 +49,8 @@ func (u unit) String() string {
 		return "endpoint " + u.endpoint.String()
 	case settingKind:
 		return "setting " + u.setting.String()
+	case natKind:
+		return "address translation"
 	}
 	return "the frame of the tables"
 }

@@ -145,11 +145,12 @@ func (d *Driver) check(ctx context.Context, tables bool) {
 
 func (d *Driver) sameTables(ctx context.Context) (bool, error) {
 	for _, key := range tableKeys() {
-		held, err := d.tables.Save(ctx, key.fam.v6, key.name)
+		want := d.plan.tables[key].tablePlan
+		held, err := d.save(ctx, d.tables, key, want)
 		if err != nil {
 			return false, err
 		}
-		if script, _ := d.prints.change(key.name, d.plan.tables[key].tablePlan, held); !script.Empty() {
+		if script, _ := d.prints.change(key.name, want, held); !script.Empty() {
 			return false, nil
 		}
 	}

@@ -35,7 +35,7 @@ func (d *Driver) blame(err error, l *ledger, view desired.View) bool {
 		return true
 	}
 	// What a missing set or chain causes further on is no fault of its own: blame the lowest kind only.
-	lowest := hostUnit + 1
+	lowest := settingUnit
 	for _, x := range refused.Refusals {
 		if u, ok := x.Tag.(unit); ok {
 			lowest = min(lowest, u.kind)
@@ -46,7 +46,7 @@ func (d *Driver) blame(err error, l *ledger, view desired.View) bool {
 	}
 	for _, x := range refused.Refusals {
 		if u, ok := x.Tag.(unit); ok && u.kind == lowest {
-			found = d.fail(l, u, fmt.Errorf("%s: %w", x.Op, x.Err)) || found
+			found = d.fail(l, u, fmt.Errorf("%s: %w%s", x.Op, x.Err, u.advice())) || found
 		}
 	}
 	return found
@@ -99,6 +99,8 @@ func (d *Driver) closed(view desired.View) map[desired.EndpointID]error {
 		Set:      func(id rule.SetID) error { return d.why(setUnit(id)) },
 		Policy:   func(id rule.PolicyID) error { return d.why(ofPolicy(id)) },
 		Endpoint: func(id desired.EndpointID) error { return cmp.Or(d.failed[ofEndpoint(id)], d.failed[ofHost(id)]) },
+
+		Translation: d.failed[ofNAT],
 	})
 }
 

@@ -27,9 +27,12 @@ func (e emitter) emit(p *plan) error {
 		e.b.Tag(s.tag)
 		e.b.AddSet(s.set)
 	}
-	for _, k := range p.keys {
+	for _, k := range p.keys { // before any is added: one can pass from one endpoint to another
 		e.b.Tag(k.tag)
 		e.b.DelKeys(k.set, k.del)
+	}
+	for _, k := range p.keys {
+		e.b.Tag(k.tag)
 		e.b.AddKeys(k.set, k.add)
 	}
 	for _, c := range p.chains {

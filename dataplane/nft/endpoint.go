@@ -99,6 +99,7 @@ func (l *ledger) exchange(old, now *endpoint) {
 	}
 	l.redispatch(old, now)
 	l.sources(old, now)
+	l.retranslate(old, now, cmp.Or(now, old).unit)
 	l.keysChange(hostInterfaces, interfaceKeys(old), interfaceKeys(now), cmp.Or(now, old).unit)
 	if old != nil {
 		for _, r := range old.routes {

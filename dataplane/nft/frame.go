@@ -10,6 +10,7 @@ import (
 
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/nft"
 	"github.com/weftnet/weft/sys/own"
 )
@@ -49,8 +50,23 @@ type frame struct {
 	hosts, untracked, preDNAT, forwardPolicy bool
 	// any is the host endpoint for any interface; nil: none.
 	any *endpoint
-	// tunnelPeers is what is known of the IP set desired.TunnelPeers.
-	tunnelPeers shape
+	// shapes are those of the IP sets that settings refer to.
+	shapes map[rule.SetID]shape
+	// translated: addresses lead to workloads by translation.
+	translated bool
+}
+
+// members look an address up in the kernel's sets for an IP set that the settings refer to; none if it is not there.
+func (f frame) members(id rule.SetID, fam *family, addr *field) []stmt {
+	known, ok := f.shapes[id]
+	if !ok {
+		return nil
+	}
+	out := []stmt{in{fields: []*field{addr}, set: known.hostSet(id, fam)}}
+	if known.nets[fam.index()] {
+		out = append(out, in{fields: []*field{addr}, set: known.netSet(id, fam)})
+	}
+	return out
 }
 
 // marks reports whether policy before that for host processes can accept packets for all host endpoints.
@@ -97,6 +113,9 @@ func (f frame) sets() []*nft.Set {
 	if f.hosts {
 		out = append(out, f.hostSets()...)
 	}
+	if f.translated {
+		out = append(out, natSets()...)
+	}
 	return out
 }
 
@@ -132,7 +151,7 @@ func (f frame) chains() []frameChain {
 	if f.settings.ClampMSS {
 		chains = append(chains, frameChain{nft.Chain{Name: chainClamp}, []ruleSpec{ruleOf(clampMSS{})}})
 	}
-	return chains
+	return append(chains, f.natChains()...)
 }
 
 func base(name string, hook uint32, priority int32) nft.Chain {
@@ -280,7 +299,12 @@ type framed struct {
 // frameNow is the frame that settings and host endpoints ask for.
 func (l *ledger) frameNow() frame {
 	f := frame{settings: l.view.Settings(), hosts: len(l.hosts) > 0}
-	f.tunnelPeers, _ = l.shape(desired.TunnelPeers)
+	f.shapes, f.translated = map[rule.SetID]shape{}, l.translated > 0
+	for _, id := range frameSets {
+		if known, ok := l.shape(id); ok {
+			f.shapes[id] = known
+		}
+	}
 	for _, h := range l.hosts {
 		f.untracked = f.untracked || placeRawIn.has(h.host) || placeRawOut.has(h.host)
 		f.preDNAT = f.preDNAT || placePreDNAT.judges(h.host)
@@ -292,8 +316,11 @@ func (l *ledger) frameNow() frame {
 	return f
 }
 
-// frameTag is whose a chain of the frame is: a setting's, or that of all.
-func frameTag(name string) unit {
+// tag is whose a chain of the frame is: a setting's, or that of all.
+func (f frame) tag(name string) unit {
+	if tag, ok := f.natTag(name); ok {
+		return tag
+	}
 	switch {
 	case name == chainDeny:
 		return ofSetting(dataplane.DenyAction)
@@ -326,7 +353,7 @@ func (l *ledger) settleFrame() {
 		}
 	}
 	for _, c := range f.chains() {
-		now.chains[c.chain.Name] = l.settleFramed(c, old.chains)
+		now.chains[c.chain.Name] = l.settleFramed(c, f.tag(c.chain.Name), old.chains)
 	}
 	for name, was := range old.chains {
 		for _, k := range was.consts {
@@ -339,8 +366,8 @@ func (l *ledger) settleFrame() {
 	l.frame = now
 }
 
-func (l *ledger) settleFramed(c frameChain, old map[string]framed) framed {
-	now, tag := framed{sum: sumOf(c.rules)}, frameTag(c.chain.Name)
+func (l *ledger) settleFramed(c frameChain, tag unit, old map[string]framed) framed {
+	now := framed{sum: sumOf(c.rules)}
 	for _, k := range constsOf(c.rules) {
 		l.holdConst(k, tag)
 		now.consts = append(now.consts, k.set.Name)

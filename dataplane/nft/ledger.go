@@ -31,7 +31,9 @@ type ledger struct {
 	peers     map[string]*peerIndex // by the name of the indexed tier's chain
 	peerUse   index[rule.SetID]     // indexed tiers' chains that a set's members decide about
 	frame     frameState
-	options   Options
+
+	translated int // endpoints that addresses lead to by translation
+	options    Options
 
 	// The plan in the making: what is known of it, the chains to write, and names to look at before it is done: chains to render, chains that
 	// may have lost their last reference, constant sets.
@@ -167,7 +169,7 @@ func (l *ledger) reshape(id rule.SetID, created bool, before, after shape) {
 		l.next.dropSets = append(l.next.dropSets, name)
 	}
 	if before != after {
-		l.frame.stale = l.frame.stale || id == desired.TunnelPeers
+		l.frame.stale = l.frame.stale || slices.Contains(frameSets, id)
 		for name := range l.setUse[id] {
 			l.dirty[name] = struct{}{}
 		}

@@ -175,7 +175,7 @@ func (k *constSet) finish(fields []*field) {
 	for _, f := range fields {
 		k.set.Key = append(k.set.Key, f.kind)
 	}
-	content := []byte(typeText(k.set))
+	content := []byte(typeText(k.set.Key))
 	for _, v := range k.verdicts {
 		content = fmt.Appendf(append(content, v.Key...), " %s ", v.Verdict.Chain)
 	}

@@ -123,6 +123,29 @@ func hosts(t testing.TB) *desired.State {
 	return b.state(t)
 }
 
+// translations is a state in which addresses of every sort are translated.
+func translations(t testing.TB) *desired.State {
+	t.Helper()
+	var b build
+	b.set(string(desired.NATSources), "10.65.0.0/16", "fd00:65::/64")
+	b.set(string(desired.NATInside), "10.65.0.0/16", "10.66.0.0/16", "fd00:65::/64", "192.0.2.1")
+	e := b.endpoint("cali1", nil, nil, "10.65.0.1", "fd00:65::1")
+	e.FloatingIPs = []desired.FloatingIP{{External: addr("192.0.2.10"), Internal: addr("10.65.0.1")}, {External: addr("2001:db8::10"), Internal: addr("fd00:65::1")}}
+	for _, to := range []string{"10.65.0.1:80", "[fd00:65::1]:80"} {
+		e.HostPorts = append(e.HostPorts, desired.HostPort{Protocol: 6, Port: 8080, To: netip.MustParseAddrPort(to)})
+	}
+	e.HostPorts = append(e.HostPorts,
+		desired.HostPort{Protocol: 17, Host: addr("192.0.2.1"), Port: 53, To: netip.MustParseAddrPort("10.65.0.1:5353")},
+		desired.HostPort{Protocol: 132, Host: addr("2001:db8::1"), Port: 99, To: netip.MustParseAddrPort("[fd00:65::1]:99")},
+	)
+	s := desired.DefaultSettings()
+	s.SourceNAT = desired.SourceNAT{Sources: desired.NATSources, Inside: desired.NATInside}
+	b.delta.Settings = s
+	return b.state(t)
+}
+
+func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
+
 // members is a state with one endpoint whose policy allows a set of n hosts.
 func members(t testing.TB, n int) *desired.State {
 	t.Helper()

@@ -22,7 +22,7 @@ type constSet struct {
 
 func newConstSet(key []nft.Field, interval bool, keys []byte) *constSet {
 	set := &nft.Set{Key: key, Interval: interval, Constant: true}
-	set.Name = "const/" + hash(append([]byte(typeText(set)+flagText(interval)), keys...))
+	set.Name = "const/" + hash(append([]byte(typeText(set.Key)+flagText(interval)), keys...))
 	if !interval {
 		set.Size = len(keys) / set.Width()
 	}

@@ -44,7 +44,11 @@ func (p *plan) String() string {
 }
 
 func (p *plan) writeSet(b *strings.Builder, s *nft.Set) {
-	fmt.Fprintf(b, "\tset %s {\n\t\ttype %s\n", s.Name, typeText(s))
+	if len(s.Data) > 0 {
+		fmt.Fprintf(b, "\tmap %s {\n\t\ttype %s : %s\n", s.Name, typeText(s.Key), typeText(s.Data))
+	} else {
+		fmt.Fprintf(b, "\tset %s {\n\t\ttype %s\n", s.Name, typeText(s.Key))
+	}
 	var flags []string
 	if s.Constant {
 		flags = append(flags, "constant")
@@ -70,7 +74,7 @@ func (p *plan) writeSet(b *strings.Builder, s *nft.Set) {
 }
 
 func (p *plan) writeMap(b *strings.Builder, s *nft.Set) {
-	fmt.Fprintf(b, "\tmap %s {\n\t\ttype %s : verdict\n", s.Name, typeText(s))
+	fmt.Fprintf(b, "\tmap %s {\n\t\ttype %s : verdict\n", s.Name, typeText(s.Key))
 	if s.Constant {
 		fmt.Fprintf(b, "\t\tflags constant\n\t\tsize %d\n", s.Size)
 	}
@@ -91,9 +95,9 @@ func writeElements(b *strings.Builder, elems []string) {
 	b.WriteString("\t}\n")
 }
 
-func typeText(s *nft.Set) string {
+func typeText(fields []nft.Field) string {
 	var names []string
-	for _, f := range s.Key {
+	for _, f := range fields {
 		names = append(names, typeNames[f.Type])
 	}
 	return strings.Join(names, " . ")
@@ -102,6 +106,9 @@ func typeText(s *nft.Set) string {
 // keyText prints a packed element.
 func keyText(s *nft.Set, packed []byte) string {
 	first, last := packed[:s.KeyLen()], packed[s.KeyLen():]
+	if len(s.Data) > 0 {
+		return keyText(&nft.Set{Key: s.Key}, first) + " : " + keyText(&nft.Set{Key: s.Data}, last)
+	}
 	var parts []string
 	at := 0
 	for _, f := range s.Key {
@@ -122,7 +129,11 @@ var hookNames = map[uint32]string{
 func writeChain(b *strings.Builder, c chainWrite) {
 	fmt.Fprintf(b, "\tchain %s {\n", c.chain.Name)
 	if h := c.chain.Hook; h != nil {
-		fmt.Fprintf(b, "\t\ttype filter hook %s priority %d; policy accept;\n", hookNames[h.Num], h.Priority)
+		typ := "filter"
+		if h.NAT {
+			typ = "nat"
+		}
+		fmt.Fprintf(b, "\t\ttype %s hook %s priority %d; policy accept;\n", typ, hookNames[h.Num], h.Priority)
 	}
 	for _, r := range c.rules {
 		fmt.Fprintf(b, "\t\t%s\n", r)

@@ -5,6 +5,7 @@ package nft
 
 import (
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,6 +28,10 @@ var renderings = map[string]rendering{
 	"hosts.nft":   {state: hosts},
 	"ports.nft":   {state: byPort},
 	"plain.nft":   {state: sample, options: Options{Plain: true}},
+	"nat.nft":     {state: translations},
+	"natport.nft": {state: translations, settings: &desired.Settings{SourceNAT: desired.SourceNAT{
+		Sources: desired.NATSources, Inside: desired.NATInside, Address: netip.MustParseAddr("192.0.2.9"), MinPort: 1024, MaxPort: 2047, Interface: "eth+",
+	}}},
 }
 
 func (r rendering) view(t *testing.T) *desired.State {

@@ -47,7 +47,7 @@ func (f frame) fromPeers(verdict then) []ruleSpec {
 func (f frame) tunnels() []ruleSpec {
 	var rules []ruleSpec
 	for _, fam := range families {
-		for _, known := range f.peersIn(fam, fam.saddr) {
+		for _, known := range f.members(desired.TunnelPeers, fam, fam.saddr) {
 			rules = append(rules, ruleOf(is{f: nfproto, value: []byte{fam.nfproto}}, known, accept))
 		}
 	}
@@ -58,20 +58,11 @@ func (f frame) tunnels() []ruleSpec {
 func (f frame) toPeers() []ruleSpec {
 	var rules []ruleSpec
 	for _, fam := range families {
-		for _, known := range f.peersIn(fam, fam.daddr) {
+		for _, known := range f.members(desired.TunnelPeers, fam, fam.daddr) {
 			rules = append(rules, f.tunnelled(fam, known, accept)...)
 		}
 	}
 	return rules
-}
-
-// peersIn looks an address up in the kernel's sets of known hosts.
-func (f frame) peersIn(fam *family, addr *field) []stmt {
-	out := []stmt{in{fields: []*field{addr}, set: f.tunnelPeers.hostSet(desired.TunnelPeers, fam)}}
-	if f.tunnelPeers.nets[fam.index()] {
-		out = append(out, in{fields: []*field{addr}, set: f.tunnelPeers.netSet(desired.TunnelPeers, fam)})
-	}
-	return out
 }
 
 // noTunnels drops tunnelled packets of workloads.

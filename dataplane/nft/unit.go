@@ -31,8 +31,20 @@ const (
 	chainUnit
 	endpointUnit
 	hostUnit
+	natUnit
 	settingUnit
 )
+
+// ofNAT are the rules that translate destinations.
+var ofNAT = unit{kind: natUnit}
+
+// advice is what to do where the kernel refuses the unit.
+func (u unit) advice() string {
+	if u == ofNAT {
+		return "; needs CONFIG_NFT_NAT, CONFIG_NFT_MASQ and CONFIG_NFT_FIB_INET"
+	}
+	return ""
+}
 
 func setUnit(id rule.SetID) unit            { return unit{kind: ipsetUnit, set: id} }
 func ofPolicy(id rule.PolicyID) unit        { return unit{kind: policyUnit, policy: id} }
@@ -59,6 +71,8 @@ func (u unit) String() string {
 		return fmt.Sprintf("endpoint %s/%s", u.endpoint.Namespace, u.endpoint.Name)
 	case hostUnit:
 		return "host endpoint " + u.endpoint.Name
+	case natUnit:
+		return "address translation"
 	case settingUnit:
 		return "setting " + u.setting.String()
 	}

@@ -18,9 +18,16 @@ type wanted struct {
 	looked map[rule.SetID]struct{}
 }
 
+// frameSets are those that rules of the frame refer to.
+var frameSets = []rule.SetID{desired.TunnelPeers, desired.NATSources, desired.NATInside}
+
 // newWanted begins with what the frame refers to.
 func newWanted() wanted {
-	return wanted{sets: map[rule.PolicyID][]rule.SetID{}, counts: map[rule.SetID]int{desired.TunnelPeers: 1}}
+	w := wanted{sets: map[rule.PolicyID][]rule.SetID{}, counts: map[rule.SetID]int{}}
+	for _, id := range frameSets {
+		w.counts[id] = 1
+	}
+	return w
 }
 
 // put takes in a new, changed or, with nil, removed policy.

@@ -69,7 +69,7 @@ func (b *Batch) AddChain(c Chain) {
 		b.a.Uint32(unix.NFTA_HOOK_PRIORITY, uint32(c.Hook.Priority))
 		b.a.Close(hook)
 		b.a.Uint32(unix.NFTA_CHAIN_POLICY, uint32(VerdictAccept))
-		b.a.String(unix.NFTA_CHAIN_TYPE, chainType)
+		b.a.String(unix.NFTA_CHAIN_TYPE, c.Hook.chainType())
 	}
 	b.finish(at)
 }
@@ -155,5 +155,3 @@ func (b *Batch) seal() []byte {
 	b.control(unix.NFNL_MSG_BATCH_END)
 	return b.a
 }
-
-const chainType = "filter"

@@ -52,7 +52,9 @@ func parseChain(b []byte) Chain {
 		Num:      nfnetlink.Uint32(nfnetlink.Attr(hook, unix.NFTA_HOOK_HOOKNUM)),
 		Priority: int32(nfnetlink.Uint32(nfnetlink.Attr(hook, unix.NFTA_HOOK_PRIORITY))),
 	}
-	if nfnetlink.String(nfnetlink.Attr(b, unix.NFTA_CHAIN_TYPE)) != chainType || nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_CHAIN_POLICY)) != uint32(VerdictAccept) {
+	typ := nfnetlink.String(nfnetlink.Attr(b, unix.NFTA_CHAIN_TYPE))
+	c.Hook.NAT = typ == (&Hook{NAT: true}).chainType()
+	if typ != c.Hook.chainType() || nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_CHAIN_POLICY)) != uint32(VerdictAccept) {
 		c.Hook.Num = ForeignHook
 	}
 	return c

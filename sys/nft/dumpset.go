@@ -34,12 +34,16 @@ func (c *Conn) Sets(table string) ([]SetInfo, error) {
 		if flags&unix.NFT_SET_ANONYMOUS != 0 {
 			return
 		}
-		out = append(out, SetInfo{nfnetlink.String(nfnetlink.Attr(b, unix.NFTA_SET_NAME)), setShape{
+		shape := setShape{
 			keyType: nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_SET_KEY_TYPE)),
 			keyLen:  nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_SET_KEY_LEN)),
 			flags:   flags,
 			size:    nfnetlink.Uint32(nfnetlink.Attr(nfnetlink.Attr(b, unix.NFTA_SET_DESC), unix.NFTA_SET_DESC_SIZE)),
-		}})
+		}
+		if typ := nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_SET_DATA_TYPE)); typ != nftDataVerdict {
+			shape.dataType, shape.dataLen = typ, nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_SET_DATA_LEN))
+		}
+		out = append(out, SetInfo{nfnetlink.String(nfnetlink.Attr(b, unix.NFTA_SET_NAME)), shape})
 	})
 	return out, wrap("sets of table", table, err)
 }
@@ -59,6 +63,9 @@ func (c *Conn) Keys(table string, s *Set) ([]byte, error) {
 		out = append(out, key...)
 		if s.Interval {
 			out = append(out, nfnetlink.Attr(nfnetlink.Attr(e, nftaSetElemEnd), unix.NFTA_DATA_VALUE)...)
+		}
+		if len(s.Data) > 0 {
+			out = append(out, nfnetlink.Attr(nfnetlink.Attr(e, unix.NFTA_SET_ELEM_DATA), unix.NFTA_DATA_VALUE)...)
 		}
 	})
 	if plainRange {

@@ -15,10 +15,14 @@ func (b *Batch) AddSet(s *Set) {
 	b.a.String(unix.NFTA_SET_TABLE, b.table)
 	b.a.String(unix.NFTA_SET_NAME, s.Name)
 	b.a.Uint32(unix.NFTA_SET_FLAGS, s.flags())
-	b.a.Uint32(unix.NFTA_SET_KEY_TYPE, s.keyType())
+	b.a.Uint32(unix.NFTA_SET_KEY_TYPE, typeOf(s.Key))
 	b.a.Uint32(unix.NFTA_SET_KEY_LEN, uint32(s.KeyLen()))
 	if s.Verdicts {
 		b.a.Uint32(unix.NFTA_SET_DATA_TYPE, nftDataVerdict)
+	}
+	if len(s.Data) > 0 {
+		b.a.Uint32(unix.NFTA_SET_DATA_TYPE, typeOf(s.Data))
+		b.a.Uint32(unix.NFTA_SET_DATA_LEN, uint32(s.DataLen()))
 	}
 	if len(s.Key) > 1 || s.Size > 0 {
 		b.describe(s)
@@ -55,7 +59,7 @@ func hostOrderKey() []byte {
 }
 
 func (s *Set) flags() uint32 {
-	f := flag(s.Interval, unix.NFT_SET_INTERVAL) | flag(s.Constant, unix.NFT_SET_CONSTANT) | flag(s.Verdicts, unix.NFT_SET_MAP)
+	f := flag(s.Interval, unix.NFT_SET_INTERVAL) | flag(s.Constant, unix.NFT_SET_CONSTANT) | flag(s.Verdicts || len(s.Data) > 0, unix.NFT_SET_MAP)
 	return f | flag(len(s.Key) > 1, nftSetConcat)
 }
 
@@ -67,7 +71,8 @@ func (b *Batch) DelSet(name string) {
 	b.finish(at)
 }
 
-// AddKeys adds elements to a set. They are packed one after the other, each [Set.Width] bytes.
+// AddKeys adds elements to a set. They are packed one after the other, each [Set.Width] bytes. A key of a map that is there with another value is
+// refused: delete it first.
 func (b *Batch) AddKeys(s *Set, packed []byte) {
 	b.keys(unix.NFT_MSG_NEWSETELEM, unix.NLM_F_CREATE, "add to set", s, packed)
 }
@@ -96,25 +101,25 @@ func (b *Batch) startElements(msg, flags uint16, what, set string) (at, list int
 	return at, b.a.Open(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
 }
 
-// key appends one packed element: a key; a range of concatenated keys; or a plain range, which is two elements: its first key and,
+// key appends one packed element: a key, in a map with its value; a range of concatenated keys; or a plain range, which is two elements: its first key and,
 // marked as an end, the key behind its last, absent when the range reaches the top.
 func (b *Batch) key(s *Set, packed []byte) {
 	if !s.Interval {
-		b.element(packed, nil, 0)
+		b.element(packed[:s.KeyLen()], nil, packed[s.KeyLen():], 0)
 		return
 	}
 	first, last := packed[:s.KeyLen()], packed[s.KeyLen():]
 	if len(s.Key) > 1 {
-		b.element(first, last, 0)
+		b.element(first, last, nil, 0)
 		return
 	}
-	b.element(first, nil, 0)
+	b.element(first, nil, nil, 0)
 	if behind, ok := next(last); ok {
-		b.element(behind, nil, unix.NFT_SET_ELEM_INTERVAL_END)
+		b.element(behind, nil, nil, unix.NFT_SET_ELEM_INTERVAL_END)
 	}
 }
 
-func (b *Batch) element(key, end []byte, flags uint32) {
+func (b *Batch) element(key, end, data []byte, flags uint32) {
 	elem := b.a.Open(unix.NFTA_LIST_ELEM)
 	if flags != 0 {
 		b.a.Uint32(unix.NFTA_SET_ELEM_FLAGS, flags)
@@ -122,6 +127,9 @@ func (b *Batch) element(key, end []byte, flags uint32) {
 	appendValue(&b.a, unix.NFTA_SET_ELEM_KEY, key)
 	if end != nil {
 		appendValue(&b.a, nftaSetElemEnd, end)
+	}
+	if len(data) > 0 {
+		appendValue(&b.a, unix.NFTA_SET_ELEM_DATA, data)
 	}
 	b.a.Close(elem)
 }

@@ -209,6 +209,16 @@ func (e *Exprs) LookupVerdict(src Reg, verdicts string) {
 	})
 }
 
+// LookupData loads the value that the map holds for the key in src; a key that is absent breaks the rule.
+func (e *Exprs) LookupData(src Reg, values string, dst Reg) {
+	e.expr("lookup", func(a *nfnetlink.Attrs) {
+		a.String(unix.NFTA_LOOKUP_SET, values)
+		a.Uint32(unix.NFTA_LOOKUP_SREG, src.number())
+		a.Uint32(unix.NFTA_LOOKUP_DREG, dst.number())
+		a.Uint32(unix.NFTA_LOOKUP_FLAGS, 0)
+	})
+}
+
 // Counter counts packets and bytes that come this far.
 func (e *Exprs) Counter() {
 	e.expr("counter", func(a *nfnetlink.Attrs) {

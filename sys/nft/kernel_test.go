@@ -79,6 +79,7 @@ func TestExpressionsComeBackAsSent(t *testing.T) {
 		"jump":     func(e *Exprs) { e.Verdict(Verdict{VerdictJump, "other"}) },
 		"return":   func(e *Exprs) { e.Verdict(Verdict{Code: VerdictReturn}) },
 		"drop":     func(e *Exprs) { e.Verdict(Verdict{}) },
+		"fib":      func(e *Exprs) { e.RouteType(0) },
 	}
 	commit(t, c, func(b *Batch) {
 		b.AddTable()
@@ -107,17 +108,85 @@ func TestExpressionsComeBackAsSent(t *testing.T) {
 	}
 }
 
+// TestTranslationsComeBackAsSent does the same for those that belong into chains of type nat.
+func TestTranslationsComeBackAsSent(t *testing.T) {
+	c, _ := open(t)
+	hook := map[string]*Hook{
+		"in":  {Num: HookPrerouting, Priority: PriorityDstNAT, NAT: true},
+		"out": {Num: HookPostrouting, Priority: PrioritySrcNAT, NAT: true},
+	}
+	to := &Set{Name: "to", Key: []Field{FieldProto, FieldPort}, Data: []Field{FieldIPv4, FieldPort}}
+	ports := func(e *Exprs) *Ports {
+		e.Load(4, []byte{4, 0})
+		e.Load(5, []byte{8, 0})
+		return &Ports{4, 5}
+	}
+	exprs := map[string]map[string]func(e *Exprs){
+		"in": {
+			"dnat": func(e *Exprs) {
+				e.Meta(MetaL4proto, 0)
+				e.Payload(TransportHeader, 2, 2, 1)
+				e.LookupData(0, "to", 0)
+				e.DstNAT(2, 0, &Ports{1, 1})
+			},
+			"dnat IPv6": func(e *Exprs) { e.Payload(NetworkHeader, 24, 16, 0); e.DstNAT(10, 0, nil) },
+		},
+		"out": {
+			"snat":             func(e *Exprs) { e.Load(0, []byte{10, 0, 0, 1}); e.SrcNAT(2, 0, nil) },
+			"snat ports":       func(e *Exprs) { e.Load(0, []byte{10, 0, 0, 1}); e.SrcNAT(2, 0, ports(e)) },
+			"masquerade":       func(e *Exprs) { e.Masquerade(nil) },
+			"masquerade ports": func(e *Exprs) { e.Masquerade(ports(e)) },
+		},
+	}
+	commit(t, c, func(b *Batch) {
+		b.AddTable()
+		b.AddSet(to)
+		for chain, list := range exprs {
+			b.AddChain(Chain{Name: chain, Hook: hook[chain]})
+			for name, fill := range list {
+				var e Exprs
+				fill(&e)
+				b.AddRule(chain, e.Bytes(), Comment(name))
+			}
+		}
+	})
+	rules, err := c.Rules(table, "")
+	check(t, err)
+	if len(rules) != 6 {
+		t.Fatalf("%d rules of 6", len(rules))
+	}
+	for _, r := range rules {
+		name := ParseComment(r.UserData)
+		var e Exprs
+		exprs[r.Chain][name](&e)
+		if !r.Same(e.Bytes(), Comment(name)) {
+			t.Errorf("%s: the kernel gives back\n% x\nfor\n% x", name, r.Exprs, e.Bytes())
+		}
+	}
+	chains, err := c.Chains(table)
+	check(t, err)
+	for _, ch := range chains {
+		if ch.Hook == nil || *ch.Hook != *hook[ch.Name] {
+			t.Errorf("chain %s has hook %+v; want %+v", ch.Name, ch.Hook, hook[ch.Name])
+		}
+	}
+}
+
 // TestSetsComeBackAsSent does the same for the elements of all kinds of sets.
 func TestSetsComeBackAsSent(t *testing.T) {
 	c, _ := open(t)
 	sets := map[*Set][]byte{
-		{Name: "hosts", Key: []Field{FieldIPv4}}:                                   {10, 0, 0, 1, 10, 0, 0, 2},
-		{Name: "sized", Key: []Field{FieldPort}, Constant: true, Size: 2}:          {0, 1, 0, 2},
-		{Name: "empty", Key: []Field{FieldIPv6}}:                                   nil,
-		{Name: "nets", Key: []Field{FieldIPv4}, Interval: true}:                    {10, 0, 0, 0, 10, 255, 255, 255, 11, 0, 0, 0, 11, 0, 0, 0, 224, 0, 0, 0, 255, 255, 255, 255},
-		{Name: "all", Key: []Field{FieldIPv4}, Interval: true, Constant: true}:     {0, 0, 0, 0, 255, 255, 255, 255},
-		{Name: "ports", Key: []Field{FieldPort}, Interval: true}:                   {0, 0, 0, 9, 0, 10, 0xff, 0xff},
-		{Name: "concat", Key: []Field{FieldIPv4, FieldProto, FieldPort}}:           {10, 0, 0, 1, 6, 0, 0, 0, 0, 80, 0, 0},
+		{Name: "hosts", Key: []Field{FieldIPv4}}:                               {10, 0, 0, 1, 10, 0, 0, 2},
+		{Name: "sized", Key: []Field{FieldPort}, Constant: true, Size: 2}:      {0, 1, 0, 2},
+		{Name: "empty", Key: []Field{FieldIPv6}}:                               nil,
+		{Name: "nets", Key: []Field{FieldIPv4}, Interval: true}:                {10, 0, 0, 0, 10, 255, 255, 255, 11, 0, 0, 0, 11, 0, 0, 0, 224, 0, 0, 0, 255, 255, 255, 255},
+		{Name: "all", Key: []Field{FieldIPv4}, Interval: true, Constant: true}: {0, 0, 0, 0, 255, 255, 255, 255},
+		{Name: "ports", Key: []Field{FieldPort}, Interval: true}:               {0, 0, 0, 9, 0, 10, 0xff, 0xff},
+		{Name: "concat", Key: []Field{FieldIPv4, FieldProto, FieldPort}}:       {10, 0, 0, 1, 6, 0, 0, 0, 0, 80, 0, 0},
+		{Name: "values", Key: []Field{FieldIPv4}, Data: []Field{FieldIPv4}}:    {10, 0, 0, 1, 10, 0, 0, 2, 10, 0, 0, 2, 10, 0, 0, 9},
+		{Name: "concat values", Key: []Field{FieldProto, FieldPort}, Data: []Field{FieldIPv6, FieldPort}}: {
+			6, 0, 0, 0, 0, 80, 0, 0, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x1f, 0x90, 0, 0,
+		},
 		{Name: "concat nets", Key: []Field{FieldIPv4, FieldProto}, Interval: true}: {10, 0, 0, 0, 6, 0, 0, 0, 10, 0, 0, 255, 6, 0, 0, 0},
 	}
 	commit(t, c, func(b *Batch) {
@@ -229,7 +298,7 @@ func TestWholeRefusal(t *testing.T) {
 	c, _ := open(t)
 	b := NewBatch(table)
 	b.AddTable()
-	b.AddChain(Chain{Name: "base", Hook: &Hook{HookForward, PriorityFilter}})
+	b.AddChain(Chain{Name: "base", Hook: &Hook{Num: HookForward, Priority: PriorityFilter}})
 	b.AddChain(Chain{Name: "a"})
 	b.AddChain(Chain{Name: "b"})
 	for from, to := range map[string]string{"base": "a", "a": "b", "b": "a"} {

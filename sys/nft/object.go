@@ -15,10 +15,19 @@ type Chain struct {
 	Hook *Hook
 }
 
-// Hook binds a base chain of type filter; its policy is accept.
+// Hook binds a base chain of type filter, or nat; its policy is accept.
 type Hook struct {
 	Num      uint32 // NF_INET_PRE_ROUTING and so on
 	Priority int32
+	NAT      bool // only the first packet of each connection comes here, to be translated
+}
+
+// chainType is the kernel's name for the type of chain.
+func (h *Hook) chainType() string {
+	if h.NAT {
+		return "nat"
+	}
+	return "filter"
 }
 
 // The hooks of family inet (enum nf_inet_hooks) and the usual priorities (enum nf_ip_hook_priorities).
@@ -31,7 +40,9 @@ const (
 
 	PriorityRaw    int32 = -300
 	PriorityMangle int32 = -150
+	PriorityDstNAT int32 = -100
 	PriorityFilter int32 = 0
+	PrioritySrcNAT int32 = 100
 )
 
 // Rule is a rule as the kernel holds it.
@@ -91,34 +102,40 @@ var (
 // hostOrder tells the fields whose values are in host byte order.
 func (f Field) hostOrder() bool { return f.Type == FieldIfname.Type }
 
-// Set describes a named set, or with Verdicts a map from keys to verdicts.
+// Set describes a named set, with Verdicts a map from keys to verdicts, or with Data a map from keys to values.
 type Set struct {
 	Name     string
 	Key      []Field
-	Interval bool // holds ranges
-	Constant bool // never changes once made
+	Data     []Field // of a map to values; it holds no ranges
+	Interval bool    // holds ranges
+	Constant bool    // never changes once made
 	Verdicts bool
 	Size     int // at most so many elements, 0 any; the kernel takes a faster hash if it knows
 }
 
 // KeyLen is the length of a key in bytes: every field padded to four, a single one as it is.
-func (s *Set) KeyLen() int {
-	if len(s.Key) == 1 {
-		return s.Key[0].Len
+func (s *Set) KeyLen() int { return packedLen(s.Key) }
+
+// DataLen is the length of a value in bytes, likewise; 0 unless it is a map to values.
+func (s *Set) DataLen() int { return packedLen(s.Data) }
+
+func packedLen(fields []Field) int {
+	if len(fields) == 1 {
+		return fields[0].Len
 	}
 	n := 0
-	for _, f := range s.Key {
+	for _, f := range fields {
 		n += (f.Len + 3) &^ 3
 	}
 	return n
 }
 
-// Width is the length of one packed element: a key, or for interval sets first and last key.
+// Width is the length of one packed element: a key, for interval sets first and last key, for maps to values key and value.
 func (s *Set) Width() int {
 	if s.Interval {
 		return 2 * s.KeyLen()
 	}
-	return s.KeyLen()
+	return s.KeyLen() + s.DataLen()
 }
 
 // Equal reports whether two sets have one name and shape.
@@ -128,15 +145,17 @@ func (s *Set) Equal(o *Set) bool {
 
 type setShape struct {
 	keyType, keyLen, flags, size uint32
+	dataType, dataLen            uint32 // of maps to values
 }
 
 func (s *Set) shape() setShape {
-	return setShape{s.keyType(), uint32(s.KeyLen()), s.flags(), uint32(s.Size)}
+	return setShape{typeOf(s.Key), uint32(s.KeyLen()), s.flags(), uint32(s.Size), typeOf(s.Data), uint32(s.DataLen())}
 }
 
-func (s *Set) keyType() uint32 {
+// typeOf is the nft tool's number of a concatenation.
+func typeOf(fields []Field) uint32 {
 	var t uint32
-	for _, f := range s.Key {
+	for _, f := range fields {
 		t = t<<6 | f.Type
 	}
 	return t
