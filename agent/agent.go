@@ -158,7 +158,7 @@ func build(config Config, below kernel) (*Agent, error) {
 		},
 		unclaimed: func(ids []desired.EndpointID) { a.unclaimed <- ids },
 		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), status: newStatusTable(),
-		filter: &part{name: "dataplane", writer: below.filter}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
+		filter: &part{name: "dataplane", writer: below.filter, reopens: true}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
 		tunnels: &part{name: "tunnels", writer: below.tunnels}, tunnelsInForce: below.tunnels.InForce, tunnelAddrs: make(chan desired.TunnelAddrs),
 		batches: make(chan store.Batch), locals: make(chan localChange, 64), links: make(chan []calc.Link), queries: make(chan func()), ended: make(chan struct{}),
 	}

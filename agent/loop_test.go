@@ -30,6 +30,7 @@ type fakeKernel struct {
 	tunnels  desired.TunnelAddrs
 	fail     error
 	refused  map[dataplane.Setting]error
+	closed   map[desired.EndpointID]error
 	full     int // applies that compared everything
 	damage   int // what the next of those repairs
 	deltas   int
@@ -57,7 +58,7 @@ func (f *fakeKernel) Apply(_ context.Context, view desired.View, delta *desired.
 	for t := range view.Tunnels() {
 		f.tunnels[t.Kind] = t.Addr
 	}
-	report := dataplane.Report{Settings: f.refused}
+	report := dataplane.Report{Settings: f.refused, Failed: f.closed}
 	if delta == nil {
 		f.full++
 		report.Repaired, f.damage = f.damage, 0
@@ -121,7 +122,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, filter: newFakeKernel(), routes: newFakeKernel(), review: &fakeReviewer{}}
 	b.loop = &loop{
 		log: slog.New(slog.DiscardHandler), graph: calc.New("n1"), inputs: newInputs(), status: newStatusTable(),
-		filter: &part{name: "filter", writer: b.filter}, routes: &part{name: "routes", writer: b.routes},
+		filter: &part{name: "filter", writer: b.filter, reopens: true}, routes: &part{name: "routes", writer: b.routes},
 		tunnels: &part{name: "tunnels", writer: newFakeKernel()}, setTunnelState: func(tunnelState) {}, tunnelsInForce: newFakeKernel().InForce,
 		review: b.review, setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},
 		batches: make(chan store.Batch), locals: make(chan localChange, 64),
@@ -227,37 +228,52 @@ func TestAFailedApplyIsComparedWithTheKernelLater(t *testing.T) {
 	}
 }
 
-// TestARefusedSettingIsTriedAgain: meanwhile workloads start, and a change costs no comparison with the kernel.
-func TestARefusedSettingIsTriedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		b.filter.refused = map[dataplane.Setting]error{dataplane.DenyAction: errors.New("no module")}
-		b.sync()
-		full := b.filter.full
-		if err := b.wait("a", b.add("a")); err != nil || b.loop.unready.Load() != nil {
-			t.Errorf("a workload cannot be started: %v", err)
-		}
-		b.settle()
-		if b.filter.full != full || len(b.loop.filter.refused) != 1 || b.loop.filter.err != nil {
-			t.Errorf("%d comparisons with the kernel for one change; refused %v, error %v", b.filter.full-full, b.loop.filter.refused, b.loop.filter.err)
-		}
-		time.Sleep(2 * retryMost)
-		b.settle()
-		if n := b.filter.full - full; n < 2 || n > 20 {
-			t.Errorf("tried again %d times in %s", n, 2*retryMost)
-		}
-		b.filter.mu.Lock()
-		b.filter.refused = nil
-		b.filter.mu.Unlock()
-		time.Sleep(2 * retryMost)
-		b.settle()
-		full = b.filter.full
-		time.Sleep(2 * retryMost)
-		b.settle()
-		if len(b.loop.filter.refused) != 0 || b.filter.full != full {
-			t.Errorf("in force at last: refused %v, compared %d times more", b.loop.filter.refused, b.filter.full-full)
-		}
-	})
+// TestWhatIsRefusedIsTriedAgain: meanwhile workloads start, a change costs no comparison with the kernel, and the pauses grow.
+func TestWhatIsRefusedIsTriedAgain(t *testing.T) {
+	why := errors.New("no module")
+	for name, refuse := range map[string]func(*fakeKernel){
+		"a setting": func(f *fakeKernel) { f.refused = map[dataplane.Setting]error{dataplane.DenyAction: why} },
+		"a policy":  func(f *fakeKernel) { f.closed = map[desired.EndpointID]error{{Namespace: "ns", Name: "b"}: why} },
+	} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { triedAgain(t, refuse) }) })
+	}
+}
+
+func triedAgain(t *testing.T, refuse func(*fakeKernel)) {
+	b := newBench(t)
+	refuse(b.filter)
+	b.sync()
+	full := b.filter.full
+	if err := b.wait("a", b.add("a")); err != nil || b.loop.unready.Load() != nil {
+		t.Errorf("a workload cannot be started: %v", err)
+	}
+	b.settle()
+	filter := b.loop.filter
+	if b.filter.full != full || filter.err != nil {
+		t.Errorf("%d comparisons with the kernel for one change; error %v", b.filter.full-full, filter.err)
+	}
+	if s := filter.report(true); s.State != "programmed" || s.Closed != len(b.filter.closed) || s.Retry.IsZero() {
+		t.Errorf("status %+v; want it programmed, with what is closed and when that is tried again", s)
+	}
+	time.Sleep(10 * retryRefused)
+	b.settle()
+	if n := b.filter.full - full; n < 10 || n > 25 {
+		t.Errorf("tried again %d times in %s", n, 10*retryRefused)
+	}
+	b.filter.mu.Lock()
+	b.filter.refused, b.filter.closed = nil, nil
+	b.filter.mu.Unlock()
+	time.Sleep(retryRefused + time.Second)
+	b.settle()
+	full = b.filter.full
+	if s := filter.report(true); s.Closed != 0 || !s.Retry.IsZero() {
+		t.Errorf("in force at last: status %+v", s)
+	}
+	time.Sleep(2 * retryRefused)
+	b.settle()
+	if b.filter.full != full {
+		t.Errorf("in force at last: compared %d times more", b.filter.full-full)
+	}
 }
 
 // damage signals an event with n objects to repair and waits until that is done.

@@ -11,10 +11,12 @@ import (
 	"github.com/weftnet/weft/desired"
 )
 
-// The pauses between attempts to program something that the kernel refused.
+// The pauses between attempts to program something that the kernel refused. They double, up to retryMost where nothing could be written, and up
+// to retryRefused where the rest is in force: each attempt compares everything with the kernel.
 const (
-	retryFirst = 100 * time.Millisecond
-	retryMost  = 10 * time.Second
+	retryFirst   = 100 * time.Millisecond
+	retryMost    = 10 * time.Second
+	retryRefused = time.Minute
 )
 
 // writer is a kernel writer: the packet filter or the route manager.
@@ -29,7 +31,9 @@ type part struct {
 	writer   writer
 	dirty    bool // the next Apply compares with the kernel
 	err      error
-	refused  map[dataplane.Setting]error // what the kernel refuses of the settings; tried again like all that failed
+	refused  map[dataplane.Setting]error // what the kernel refuses of the settings
+	closed   int                         // endpoints that are closed because the kernel refuses their policy
+	reopens  bool                        // closed endpoints are tried again; else the writer's events tell when
 	backoff  time.Duration
 	retryAt  time.Time
 	applies  int
@@ -47,7 +51,7 @@ func setRoutes(e *endpointState, revision uint64, err error) {
 // apply runs one writer; set enters its report into the endpoints' states, nil if they do not depend on it. A delta that could not be applied
 // makes the writer dirty: the next attempt compares with the kernel, so no change is lost.
 func (l *loop) apply(ctx context.Context, p *part, delta *desired.Delta, now time.Time, set func(*endpointState, uint64, error)) {
-	if len(p.refused) > 0 && !now.Before(p.retryAt) {
+	if p.lacks() && !now.Before(p.retryAt) {
 		p.dirty = true
 	}
 	if delta == nil && !p.dirty {
@@ -64,18 +68,33 @@ func (l *loop) apply(ctx context.Context, p *part, delta *desired.Delta, now tim
 	p.applies++
 	p.repaired += report.Repaired
 	l.complain(p, err, report.Settings)
-	switch {
-	case err != nil || len(report.Settings) > 0 && !now.Before(p.retryAt):
-		p.backoff = min(max(2*p.backoff, retryFirst), retryMost)
-		p.retryAt = now.Add(p.backoff)
-	case len(report.Settings) == 0:
-		p.backoff = 0
+	p.dirty, p.refused, p.err = err != nil, report.Settings, err
+	if p.closed = 0; p.reopens {
+		p.closed = len(report.Failed)
 	}
-	p.dirty, p.refused = err != nil, report.Settings
-	p.err = err
+	p.schedule(now)
 	if set != nil {
 		l.record(view, report, set)
 	}
+}
+
+// lacks tells whether something is not in force that is to be tried again.
+func (p *part) lacks() bool { return p.err != nil || len(p.refused) > 0 || p.closed > 0 }
+
+// schedule sets the time of the next attempt.
+func (p *part) schedule(now time.Time) {
+	most := retryRefused
+	switch {
+	case p.err != nil:
+		most = retryMost
+	case !p.lacks():
+		p.backoff = 0
+		return
+	case now.Before(p.retryAt):
+		return // a change meanwhile
+	}
+	p.backoff = min(max(2*p.backoff, retryFirst), most)
+	p.retryAt = now.Add(p.backoff)
 }
 
 // complain logs what goes wrong, once.
@@ -128,7 +147,7 @@ func (l *loop) forgetStatus(ids []desired.EndpointID) {
 func (l *loop) nextRetry(now time.Time) time.Duration {
 	var wait time.Duration
 	for _, p := range []*part{l.filter, l.tunnels, l.routes} {
-		if p.err == nil && len(p.refused) == 0 {
+		if !p.lacks() {
 			continue
 		}
 		due := max(p.retryAt.Sub(now), time.Millisecond)

@@ -76,7 +76,10 @@ func connectionsReport(s connections.Status) agentapi.ConnectionsStatus {
 }
 
 func (p *part) report(synced bool) agentapi.ComponentStatus {
-	s := agentapi.ComponentStatus{Name: p.name, State: "programmed", Repaired: p.repaired, Applies: p.applies}
+	s := agentapi.ComponentStatus{Name: p.name, State: "programmed", Repaired: p.repaired, Applies: p.applies, Closed: p.closed}
+	if p.lacks() {
+		s.Retry = p.retryAt
+	}
 	switch {
 	case p.err != nil:
 		s.State, s.Error = "error", p.err.Error()

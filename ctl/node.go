@@ -148,6 +148,12 @@ func writeDataplane(env *Env, d agentapi.ComponentStatus) {
 		driver = d.Driver + ", "
 	}
 	fmt.Fprintf(env.Out, "Dataplane   %s%s%s\n", driver, d.State, suffix(d.Error))
+	if d.Closed > 0 {
+		fmt.Fprintf(env.Out, "            (%d endpoints closed: the kernel refuses their policy)\n", d.Closed)
+	}
+	if !d.Retry.IsZero() {
+		fmt.Fprintf(env.Out, "            (tried again at %s)\n", d.Retry.Local().Format(time.TimeOnly))
+	}
 	if d.Reason != "" {
 		fmt.Fprintf(env.Out, "            (%s)\n", d.Reason)
 	}

@@ -34,8 +34,8 @@ type Driver interface {
 type Report struct {
 	// Programmed lists endpoints that were written and read back in this call, host endpoints among them.
 	Programmed []desired.EndpointID
-	// Failed lists endpoints whose policy is not in force, with the reason. They are closed, never open; of a closed host endpoint the
-	// failsafe ports stay open.
+	// Failed lists all endpoints whose policy is not in force, with the reason. They are closed, never open; of a closed host endpoint the
+	// failsafe ports stay open. A change that concerns them, and the next comparison with the kernel, try them again.
 	Failed map[desired.EndpointID]error
 	// Settings is what the kernel refuses of the settings, and why: in its place holds what it took last, or the default. The next comparison with
 	// the kernel tries it again.

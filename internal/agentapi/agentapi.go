@@ -44,6 +44,10 @@ type ComponentStatus struct {
 	Error    string `json:"error,omitempty"`
 	Repaired int    `json:"repaired"` // foreign changes undone since start
 	Applies  int    `json:"applies"`
+	// Closed counts the endpoints that let nothing pass because the kernel refuses their policy; their own state says why.
+	Closed int `json:"closed,omitempty"`
+	// Retry is when what is not in force is tried again; zero: all is.
+	Retry time.Time `json:"retry,omitzero"`
 	// Driver is the data plane driver in use, with the reason for the choice and what was turned down. Empty for other writers.
 	Driver   string   `json:"driver,omitempty"`
 	Reason   string   `json:"reason,omitempty"`
