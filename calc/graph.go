@@ -14,7 +14,7 @@ import (
 
 // Graph computes the desired state of one node. The zero value is not usable: call New.
 //
-//	 NetworkSet      Workload-, HostEndpoint        Namespace, ServiceAccount, Profile     NetworkPolicy…   Tier
+//	 NetworkSet,Node Workload-, HostEndpoint        Namespace, ServiceAccount, Profile     NetworkPolicy…   Tier
 //	            │                │          │                     │                              │           │
 //	            │                │          │ of this node        │ labels, rules                │ compiled  │
 //	            ▼                ▼          ▼                     ▼                              ▼           ▼
@@ -117,18 +117,23 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 	}
 }
 
-// Nodes and FelixConfigurations concern two parts of the graph each. An object that one of them refuses reaches neither.
+// Nodes and FelixConfigurations concern several parts of the graph each. An object that one of them refuses reaches none of those behind it.
 
 func (g *Graph) putNode(key api.Key, n *v3.Node) api.FieldErrors {
 	if wrong := g.reach.putNode(key.Name, n); wrong != nil {
 		return wrong
 	}
-	return g.speaker.putHost(key, n)
+	if wrong := g.speaker.putHost(key, n); wrong != nil {
+		return wrong
+	}
+	g.items.putNode(key, n)
+	return nil
 }
 
 func (g *Graph) removeNode(key api.Key) {
 	g.reach.removeNode(key.Name)
 	g.speaker.removeHost(key)
+	g.items.remove(key)
 }
 
 func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldErrors {

@@ -18,17 +18,21 @@ import (
 
 // ipSets works out the members of the IP sets that active policies and profiles refer to.
 type ipSets struct {
-	index    *labelindex.Index[*item, *ipSet]
+	index    *itemIndex // of endpoints and network sets
+	nodes    *itemIndex // of nodes
 	services *services
 	byID     map[rule.SetID]*ipSet
 	idle     map[*ipSet]struct{} // without reference since the last flush
 	changed  map[*ipSet]struct{} // with new members, or itself new, since the last flush
 }
 
+type itemIndex = labelindex.Index[*item, *ipSet]
+
 // ipSet is a set and what was handed out of it.
 type ipSet struct {
 	desired.IPSet
 	selector *selector.Selector      // nil with service
+	nodes    bool                    // the selector is over nodes
 	port     unique.Handle[string]   // SetPort: the port's name
 	protocol uint8                   // SetPort
 	service  rule.Service            // or zero, as with a set that is filled by hand
@@ -40,7 +44,8 @@ type ipSet struct {
 
 func newIPSets() *ipSets {
 	s := &ipSets{byID: map[rule.SetID]*ipSet{}, idle: map[*ipSet]struct{}{}, changed: map[*ipSet]struct{}{}}
-	s.index, s.services = labelindex.New(s.matchStarted, s.matchStopped), newServices(s)
+	s.index, s.nodes = labelindex.New(s.matchStarted, s.matchStopped), labelindex.New(s.matchStarted, s.matchStopped)
+	s.services = newServices(s)
 	return s
 }
 
@@ -49,11 +54,11 @@ func (s *ipSets) retain(ref rule.Set) {
 	set, ok := s.byID[ref.ID]
 	if !ok {
 		set = &ipSet{IPSet: desired.IPSet{ID: ref.ID, Kind: ref.Kind, Members: map[desired.Member]struct{}{}},
-			selector: ref.Selector, port: unique.Make(ref.Port), protocol: ref.Protocol, service: ref.Service}
+			selector: ref.Selector, nodes: ref.Nodes, port: unique.Make(ref.Port), protocol: ref.Protocol, service: ref.Service}
 		s.byID[ref.ID] = set
 		s.changed[set] = struct{}{}
 		if ref.Selector != nil {
-			s.index.UpdateSelector(set, ref.Selector)
+			s.over(set.nodes).UpdateSelector(set, ref.Selector)
 		} else {
 			s.services.follow(set)
 		}
@@ -77,21 +82,27 @@ func (s *ipSets) release(id rule.SetID) {
 	}
 }
 
-// update replaces the contents and labels of an item; a new one starts out empty.
-func (s *ipSets) update(it *item, now item, labels map[string]string, profiles []string) {
+// update replaces the contents and labels of an item of an index; a new one starts out empty.
+func (s *ipSets) update(index *itemIndex, it *item, now item, labels map[string]string, profiles []string) {
 	if !it.equal(&now) {
 		old := *it
-		for set := range s.index.Selectors(it) {
+		for set := range index.Selectors(it) {
 			now.members(set, func(m desired.Member) { s.add(set, m) })
 			old.members(set, func(m desired.Member) { s.drop(set, m) })
 		}
 		*it = now
 	}
 	it.node, it.revision = now.node, now.revision
-	s.index.UpdateItem(it, labels, profiles)
+	index.UpdateItem(it, labels, profiles)
 }
 
-func (s *ipSets) remove(it *item) { s.index.DeleteItem(it) }
+// over is the index of nodes, or of everything else.
+func (s *ipSets) over(nodes bool) *itemIndex {
+	if nodes {
+		return s.nodes
+	}
+	return s.index
+}
 
 func (s *ipSets) matchStarted(set *ipSet, it *item) {
 	it.members(set, func(m desired.Member) { s.add(set, m) })
@@ -170,7 +181,7 @@ func (s *ipSets) discard(set *ipSet, d *desired.Delta) {
 	delete(s.changed, set)
 	set.Members = nil
 	if set.selector != nil {
-		s.index.DeleteSelector(set)
+		s.over(set.nodes).DeleteSelector(set)
 	} else if set.service != (rule.Service{}) {
 		s.services.unfollow(set)
 	}

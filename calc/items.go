@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// item is one thing that puts members into IP sets: an endpoint of any node, or a network set. There may be 100,000 of them, so it holds
+// item is one thing that puts members into IP sets: an endpoint of any node, a network set, or a node. There may be 100,000 of them, so it holds
 // no more than that; labels live in the index.
 type item struct {
 	nets  []netip.Prefix
@@ -68,7 +68,7 @@ type items struct {
 
 func newItems(sets *ipSets) *items {
 	out := &items{sets: sets, all: map[api.Resource]map[objectName]*item{}}
-	for _, r := range []api.Resource{api.WorkloadEndpoints, api.HostEndpoints, api.NetworkSets, api.GlobalNetworkSets} {
+	for _, r := range []api.Resource{api.WorkloadEndpoints, api.HostEndpoints, api.NetworkSets, api.GlobalNetworkSets, api.Nodes} {
 		out.all[r] = map[objectName]*item{}
 	}
 	return out
@@ -83,7 +83,7 @@ func (s *items) put(key api.Key, now item, labels map[string]string, profiles []
 		name.name = cloned(name.name)
 		byName[name] = it
 	}
-	s.sets.update(it, now, labels, profiles)
+	s.sets.update(s.index(key), it, now, labels, profiles)
 }
 
 // workload returns the item of a workload endpoint, nil if there is none.
@@ -92,10 +92,13 @@ func (s *items) workload(key api.Key) *item { return s.all[api.WorkloadEndpoints
 func (s *items) remove(key api.Key) {
 	byName, name := s.all[key.Resource], nameOf(key)
 	if it, ok := byName[name]; ok {
-		s.sets.remove(it)
+		s.index(key).DeleteItem(it)
 		delete(byName, name)
 	}
 }
+
+// index is where the labels of an object's item are.
+func (s *items) index(key api.Key) *itemIndex { return s.sets.over(key.Resource == api.Nodes) }
 
 func newHostItem(spec *v3.HostEndpointSpec) (item, api.FieldErrors) {
 	var wrong faults
@@ -120,6 +123,15 @@ func (s *items) putGlobalNetworkSet(key api.Key, obj *v3.GlobalNetworkSet) api.F
 		s.put(key, now, obj.Labels, nil)
 	}
 	return wrong
+}
+
+// putNode takes all addresses of a node, its tunnels' included.
+func (s *items) putNode(key api.Key, n *v3.Node) {
+	now := item{}
+	for _, addr := range n.Addrs() {
+		now.nets = append(now.nets, desired.HostPrefix(addr))
+	}
+	s.put(key, now, n.Labels, nil)
 }
 
 func newNetworkSet(spec *v3.NetworkSetSpec) (item, api.FieldErrors) {

@@ -126,6 +126,9 @@ func (g *Graph) setRows() iter.Seq[[]string] {
 			if set.selector != nil {
 				members = set.selector.String()
 			}
+			if set.nodes {
+				members = "nodes " + members
+			}
 			row := []string{string(id), set.Kind.String(), members, set.port.Value(), strconv.Itoa(len(set.Members)), strconv.Itoa(set.refs)}
 			if !yield(row) {
 				return

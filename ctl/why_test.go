@@ -83,6 +83,35 @@ func TestWhyOffline(t *testing.T) {
 	}
 }
 
+// TestWhyNodes: nodes as peers, out of Node manifests.
+func TestWhyNodes(t *testing.T) {
+	u := newUser(t)
+	file := u.file("shop.yaml", shopPods+`
+{apiVersion: v1, kind: Node, metadata: {name: n2, labels: {role: infra}}, status: {addresses: [{type: InternalIP, address: 192.0.2.2}, {type: ExternalIP, address: "2001:db8::2"}]}}
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: keep-off}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {namespaces: {}}
+  egress:
+  - {action: Deny, to: [{nodes: {matchLabels: {role: infra}}}]}
+`)
+	for dst, want := range map[string]int{"n2:22": ExitVerdict, "[2001:db8::2]:22": ExitVerdict, "n1:22": 0, "192.0.2.3:22": 0} {
+		if out, errOut, got := u.run("", "why", "--offline", "-f", file, "shop/web", dst); got != want {
+			t.Errorf("%s: exit %d\n%s%s", dst, got, out, errOut)
+		}
+	}
+	out, _, _ := u.run("", "why", "--offline", "-f", file, "shop/web", "n2:22")
+	for _, want := range []string{`Deny to nodes {role == "infra"}`, "role=infra"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
 func TestWhyStored(t *testing.T) {
 	u := newUser(t)
 	u.must(`

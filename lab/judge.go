@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/calc/oracle"
 	"github.com/weftnet/weft/lab/probe"
 	"github.com/weftnet/weft/policy/eval"
@@ -22,52 +23,30 @@ func (l *Lab) Judge(ctx context.Context) (probe.Judge, error) {
 		return nil, err
 	}
 	cluster := oracle.New(objs)
+	cluster.Links = l.links()
 	return func(f probe.Flow) (probe.Verdict, string) {
 		j, err := cluster.Judge(packetOf(f))
-		if err != nil {
+		switch {
+		case err != nil:
 			return probe.Unknown, err.Error()
+		case j.Allowed():
+			return probe.Allowed, j.Why()
 		}
-		if j.Dst == nil && j.Allowed() && l.sameNode(f) {
-			return probe.Denied, "a workload does not reach its own node (defaultEndpointToHostAction Drop)"
-		}
-		return verdictOf(j)
+		return probe.Denied, j.Why()
 	}, nil
 }
 
-// verdictOf shortens a judgement to the step that decided.
-func verdictOf(j oracle.Judgement) (probe.Verdict, string) {
-	verdict, why := probe.Allowed, "no policy applies"
-	if j.Exempt != "" {
-		why = j.Exempt
-	}
-	if j.Ingress != nil {
-		why = "ingress: " + j.Ingress.Decision().String()
-	}
-	if j.Egress != nil && !(eval.Flow{Egress: j.Egress}).Allowed() {
-		why = "egress: " + j.Egress.Decision().String()
-	}
-	if !j.Allowed() {
-		verdict = probe.Denied
-	}
-	return verdict, why
-}
-
-// sameNode says whether a flow goes from a workload to the node that runs it.
-func (l *Lab) sameNode(f probe.Flow) bool {
-	w, err := l.Workload(f.Src)
-	if err != nil {
-		return false
-	}
-	n, err := l.node(w.Node)
-	if err != nil {
-		return false
-	}
-	for _, a := range n.addrs {
-		if a.Addr() == f.DstAddr {
-			return true
+// links are the interfaces of the nodes, by which host endpoints are found.
+func (l *Lab) links() map[string][]calc.Link {
+	out := map[string][]calc.Link{}
+	for _, n := range l.plan.nodes {
+		uplink := calc.Link{Name: Uplink}
+		for _, a := range n.addrs {
+			uplink.Addrs = append(uplink.Addrs, a.Addr())
 		}
+		out[n.name] = []calc.Link{uplink}
 	}
-	return false
+	return out
 }
 
 // objects reads everything in the datastore.

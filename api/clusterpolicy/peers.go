@@ -37,8 +37,8 @@ type EgressPeer struct {
 	Namespaces *metav1.LabelSelector `json:"namespaces,omitempty"`
 	// Pods chooses some pods of namespaces.
 	Pods *NamespacedPods `json:"pods,omitempty"`
-	// Nodes chooses the addresses of nodes, by the nodes' labels. The empty selector chooses every node.
-	Nodes *metav1.LabelSelector `json:"nodes,omitempty" later:"node addresses are no peers yet, the rule is as strict as it can be instead"`
+	// Nodes chooses the addresses of nodes, those of their tunnels included, by the nodes' labels. The empty selector chooses every node.
+	Nodes *metav1.LabelSelector `json:"nodes,omitempty"`
 	// Networks lists CIDRs. They match addresses of pods, too.
 	Networks []string `json:"networks,omitzero" maxItems:"25" maxLen:"43"`
 	// DomainNames lists domain names, which may start with "*." for all names below a domain. For Accept or Allow rules only.
@@ -51,8 +51,8 @@ type BaselineEgressPeer struct {
 	Namespaces *metav1.LabelSelector `json:"namespaces,omitempty"`
 	// Pods chooses some pods of namespaces.
 	Pods *NamespacedPods `json:"pods,omitempty"`
-	// Nodes chooses the addresses of nodes, by the nodes' labels. The empty selector chooses every node.
-	Nodes *metav1.LabelSelector `json:"nodes,omitempty" later:"node addresses are no peers yet, the rule is as strict as it can be instead"`
+	// Nodes chooses the addresses of nodes, those of their tunnels included, by the nodes' labels. The empty selector chooses every node.
+	Nodes *metav1.LabelSelector `json:"nodes,omitempty"`
 	// Networks lists CIDRs. They match addresses of pods, too.
 	Networks []string `json:"networks,omitzero" maxItems:"25" maxLen:"43"`
 }

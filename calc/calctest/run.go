@@ -29,7 +29,8 @@ type Step struct {
 //
 //   - the delta fits on what the deltas before it built, with all references good after each part of it;
 //   - it is the least delta that leads from there to the graph's View;
-//   - View is what the oracle makes of the current objects, where of an invalid object the last good version counts.
+//   - View is what the oracle makes of the current objects, where of an invalid object the last good version counts;
+//   - packets have the fate at Me that the oracle's judgement of the cluster says.
 //
 // At the end the problems that the graph has found must be those that a new graph finds in the current objects.
 func Run(steps []Step) error {
@@ -64,6 +65,7 @@ type run struct {
 	graph   *calc.Graph
 	links   []calc.Link
 	tunnels desired.TunnelAddrs
+	judged  int // packets
 	mirror  *desired.State
 	good    map[api.Key]calc.Change // last valid version of each object
 	bad     map[api.Key]calc.Change // invalid version that came after it
@@ -110,14 +112,15 @@ func (r *run) flush() error {
 	if want := desired.Diff(before, view); !equalDeltas(delta, want) {
 		return fmt.Errorf("the delta is not the least one\n got %s\nwant %s", Describe(delta), Describe(want))
 	}
-	want, err := r.oracle().Desired(Me)
+	all := r.oracle()
+	want, err := all.Desired(Me)
 	if err != nil {
 		return fmt.Errorf("oracle: %w", err)
 	}
 	if d := desired.Diff(view, want); d != nil {
 		return fmt.Errorf("the view is not what the oracle says; missing: %s", Describe(d))
 	}
-	return nil
+	return r.judge(all)
 }
 
 func (r *run) oracle() *oracle.Cluster {

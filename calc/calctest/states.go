@@ -51,6 +51,7 @@ func Sequences() map[string][]State {
 		"settings":   settingStates(),
 		"hosts":      hostStates(),
 		"cluster":    clusterPolicyStates(),
+		"nodes":      nodePeerStates(),
 		"bad input":  badStates(),
 	}
 }

@@ -65,3 +65,31 @@ func clusterPolicyStates() []State {
 		state("none", base),
 	}
 }
+
+// nodePeerStates have a policy for the way to nodes, and nodes that come, change and go.
+func nodePeerStates() []State {
+	toNodes := func(labels Labels) []api.Object {
+		return []api.Object{ClusterPolicy("to-nodes", clusterpolicy.TierAdmin, 1, func(s *clusterpolicy.ClusterNetworkPolicySpec) {
+			s.Egress = []clusterpolicy.ClusterEgressRule{{Action: clusterpolicy.Deny, To: []clusterpolicy.EgressPeer{{Nodes: every(labels)}}}}
+		})}
+	}
+	node := func(name, rack, v4, v6 string, more ...string) []api.Object {
+		n := Node(name, Labels{"rack": rack}, v4, v6)
+		for _, addr := range more {
+			n.Spec.Addresses = append(n.Spec.Addresses, v3.NodeAddress{Address: addr, Type: "ExternalIP"})
+		}
+		return []api.Object{n}
+	}
+	// A set for all of the nodes' labels must not see what others are, nor theirs the nodes.
+	base := append(cluster(), Policy("prod/all", func(s *v3.NetworkPolicySpec) { s.Ingress = []v3.Rule{From(v3.Allow, "has(rack)")} }))
+	me, n2 := node(Me, "x", "192.0.2.1/24", ""), node("n2", "y", "192.0.2.2/24", "2001:db8::2/64")
+	return []State{
+		state("all", base, toNodes(nil), me, n2),
+		state("by label", base, toNodes(Labels{"rack": "x"}), me, n2),
+		state("relabelled", base, toNodes(Labels{"rack": "x"}), me, node("n2", "x", "192.0.2.2/24", "2001:db8::2/64")),
+		state("more addresses", base, toNodes(Labels{"rack": "x"}), me, node("n2", "x", "192.0.2.2/24", "", "203.0.113.2", "192.0.2.2")),
+		state("shared address", base, toNodes(nil), me, node("n2", "x", "192.0.2.2/24", "", "192.0.2.1")),
+		state("one gone", base, toNodes(nil), me),
+		state("no policy", base, me, n2),
+	}
+}

@@ -31,6 +31,7 @@ func (w walk) clusterPolicy() api.Object {
 			s.Ingress = pick(w, nil, []clusterpolicy.ClusterIngressRule{{Action: action, From: fromPods(w.labels())}})
 			s.Egress = pick(w, nil, []clusterpolicy.ClusterEgressRule{{Action: action, To: pick(w,
 				[]clusterpolicy.EgressPeer{{Networks: []string{w.addr() + "/24"}}}, []clusterpolicy.EgressPeer{{}},
-				[]clusterpolicy.EgressPeer{{Namespaces: every(Labels{"env": "y"})}})}})
+				[]clusterpolicy.EgressPeer{{Namespaces: every(Labels{"env": "y"})}}, []clusterpolicy.EgressPeer{{Nodes: every(nil)}},
+				[]clusterpolicy.EgressPeer{{Nodes: every(Labels{"rack": "x"})}})}})
 		})
 }

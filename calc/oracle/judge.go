@@ -5,9 +5,12 @@ package oracle
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
@@ -15,14 +18,52 @@ import (
 
 // Judgement is what becomes of a packet in the cluster.
 type Judgement struct {
-	eval.Flow
+	// Passages are the packet's ways through the nodes of its ends, the source's first; one if it stays on a node, none if no node is an end.
+	// Both are judged even if the first denies.
+	Passages []Passage
 	// Src and Dst are the workload endpoints that have the packet's addresses; nil where an address is no workload's.
 	Src, Dst *desired.Endpoint
-	// Exempt says why an end that is a workload was not judged; empty if it was.
+	// Exempt says why the packet was not judged; empty if it was.
 	Exempt string
 }
 
-// String renders the verdict and how each end came to it.
+// Passage is a packet's way through a node.
+type Passage struct {
+	Node string
+	In   string // the link it comes in by; empty from a process of the node
+	eval.Passage
+}
+
+// Allowed tells whether no node denies.
+func (j Judgement) Allowed() bool { return j.decisive() == nil || j.decisive().Verdict != rule.Deny }
+
+// decisive returns the last place that was asked: the one that denied first, if one did. nil: none was asked.
+func (j Judgement) decisive() *eval.Place {
+	var last *eval.Place
+	for i := range j.Passages {
+		if places := j.Passages[i].Places; len(places) > 0 {
+			last = &places[len(places)-1]
+		}
+		if j.Passages[i].Verdict == rule.Deny {
+			break
+		}
+	}
+	return last
+}
+
+// Why is the step that decided, on one line.
+func (j Judgement) Why() string {
+	at := j.decisive()
+	switch {
+	case j.Exempt != "":
+		return j.Exempt
+	case at == nil:
+		return "no policy applies"
+	}
+	return fmt.Sprintf("%v: %v", at.Dir, at.Decision())
+}
+
+// String renders the verdict and how each node came to it.
 func (j Judgement) String() string {
 	verdict := "denied"
 	if j.Allowed() {
@@ -31,68 +72,114 @@ func (j Judgement) String() string {
 	if j.Exempt != "" {
 		verdict += ": " + j.Exempt
 	}
-	for _, end := range []struct {
-		name   string
-		ep     *desired.Endpoint
-		result *eval.Result
-	}{{"egress of", j.Src, j.Egress}, {"ingress of", j.Dst, j.Ingress}} {
-		if end.result != nil {
-			verdict += fmt.Sprintf("\n%s %s:\n%s", end.name, end.ep.ID, end.result)
-		}
+	for _, p := range j.Passages {
+		verdict += fmt.Sprintf("\nnode %s:\n%s", p.Node, p.String())
 	}
 	return verdict
 }
 
-// Judge tells what becomes of the first packet of a flow: egress policy of the workload that has the source address, then ingress policy of
-// the workload that has the destination address. An end that is no workload lets everything pass, as host endpoints are not enforced.
+// Judge tells what becomes of the first packet of a flow on its way through the node that has the source address, or a workload with it, and
+// through the node of the destination address. Policy of workloads and of host endpoints is asked as [eval.Node] says.
 //
-// Two kinds of traffic meet no policy at their destination: from a workload to itself, which never leaves it, and from a node to a workload
-// that it hosts.
+// Between nodes a packet goes by the tunnel whose route leads to the other end, else by the link with the node's address; it comes in as an
+// answer would leave.
 func (c *Cluster) Judge(p eval.Packet) (Judgement, error) {
 	p.Src, p.Dst = p.Src.Unmap(), p.Dst.Unmap()
-	src, err := c.endpointAt(p.Src)
+	src, err := c.placeOf(p.Src)
 	if err != nil {
 		return Judgement{}, err
 	}
-	dst, err := c.endpointAt(p.Dst)
+	dst, err := c.placeOf(p.Dst)
 	if err != nil {
 		return Judgement{}, err
 	}
-	var j Judgement
-	if src != nil {
-		j.Src = src.endpoint
-	}
-	if dst != nil {
-		j.Dst = dst.endpoint
-	}
+	j := Judgement{Src: src.endpoint, Dst: dst.endpoint}
 	switch {
-	case src != nil && dst != nil && j.Src.ID == j.Dst.ID:
+	case j.Src != nil && j.Dst != nil && j.Src.ID == j.Dst.ID:
 		j.Exempt = "a workload's packets to itself do not leave it"
 		return j, nil
-	case src != nil:
-		result := eval.Evaluate(src.world, src.endpoint, rule.Egress, p)
-		j.Egress = &result
-	case dst != nil && c.belongsTo(p.Src, dst.node):
-		j.Exempt = "node " + dst.node + " always reaches the workloads that it hosts"
-		return j, nil
+	case src.node != "":
+		j.Passages = append(j.Passages, c.pass(src, src.link(), p))
 	}
-	if dst != nil {
-		result := eval.Evaluate(dst.world, dst.endpoint, rule.Ingress, p)
-		j.Ingress = &result
+	if dst.node != "" && dst.node != src.node {
+		j.Passages = append(j.Passages, c.pass(dst, c.linkAway(dst, p.Src), p))
 	}
 	return j, nil
 }
 
-// placed is an endpoint and its node.
-type placed struct {
-	endpoint *desired.Endpoint
-	node     string
-	world    eval.World
+// workloadPrefix begins the names of workloads' interfaces (Felix's interfacePrefix).
+const workloadPrefix = "cali"
+
+// pass judges a packet on its way through a node.
+func (c *Cluster) pass(at place, in string, p eval.Packet) Passage {
+	n := eval.Node{View: at.state, WorkloadPrefix: workloadPrefix, Route: func(to netip.Addr) string { return c.linkTo(at, to) }}
+	return Passage{at.node, in, n.Pass(in, p)}
 }
 
-// endpointAt returns the endpoint that has an address, nil if there is none. Of several nodes with such an endpoint the one of the newest
-// counts.
-func (c *Cluster) endpointAt(addr netip.Addr) (*placed, error) {
+// linkTo returns the link by which a node sends to an address, empty if that is its own.
+func (c *Cluster) linkTo(at place, to netip.Addr) string {
+	if c.belongsTo(to, at.node) {
+		return ""
+	}
+	for r := range at.state.Routes() {
+		if r.Kind == desired.RouteLocal && r.Dst.Contains(to) {
+			return r.Interface
+		}
+	}
+	return c.linkAway(at, to)
+}
+
+// linkAway is the link between a node and an address on another.
+func (c *Cluster) linkAway(at place, other netip.Addr) string {
+	best := desired.Route{}
+	for r := range at.state.Routes() {
+		if r.Kind == desired.RouteTunnel && r.Dst.Contains(other) && (best.Interface == "" || r.Dst.Bits() > best.Dst.Bits()) {
+			best = r
+		}
+	}
+	if best.Interface != "" {
+		return best.Interface
+	}
+	return c.uplink(at.node, other)
+}
+
+// unknownLink stands for a link of which nothing is known: it has no host endpoint but that for any interface.
+const unknownLink = "unknown"
+
+// uplink returns the link with an address of the node of a family, that of BGP first.
+func (c *Cluster) uplink(node string, family netip.Addr) string {
+	has := func(l calc.Link, wanted func(netip.Addr) bool) bool {
+		return slices.ContainsFunc(l.Addrs, func(a netip.Addr) bool { return a.Is4() == family.Is4() && wanted(a) })
+	}
+	own := func(a netip.Addr) bool {
+		n := c.node(node)
+		return n != nil && addrsOf(n)[index(a)] == a
+	}
+	for _, wanted := range []func(netip.Addr) bool{own, func(netip.Addr) bool { return true }} {
+		if i := slices.IndexFunc(c.Links[node], func(l calc.Link) bool { return has(l, wanted) }); i >= 0 {
+			return c.Links[node][i].Name
+		}
+	}
+	return unknownLink
+}
+
+// place is where an address is in the cluster: at a workload or, without, at a node itself. The zero value is outside.
+type place struct {
+	node     string
+	state    *desired.State // of the node
+	endpoint *desired.Endpoint
+}
+
+// link is the one by which packets of the place come to its node, empty from the node itself.
+func (p place) link() string {
+	if p.endpoint == nil {
+		return ""
+	}
+	return p.endpoint.Interface
+}
+
+// placeOf finds an address. Of several nodes with a workload of that address the one of the newest counts.
+func (c *Cluster) placeOf(addr netip.Addr) (place, error) {
 	var found *workload
 	for i := range c.workloads {
 		w := &c.workloads[i]
@@ -100,16 +187,30 @@ func (c *Cluster) endpointAt(addr netip.Addr) (*placed, error) {
 			found = w
 		}
 	}
-	if found == nil {
-		return nil, nil
+	out := place{node: c.hostAt(addr)}
+	if found != nil {
+		out.node = found.object.Spec.Node
 	}
-	node := found.object.Spec.Node
-	state, err := c.state(node)
-	if err != nil {
-		return nil, err
+	if out.node == "" {
+		return place{}, nil
 	}
-	e, _ := state.Endpoint(found.id())
-	return &placed{e, node, eval.FromView(state)}, nil
+	var err error
+	if out.state, err = c.state(out.node); err == nil && found != nil {
+		out.endpoint, _ = out.state.Endpoint(found.id())
+	}
+	return out, err
+}
+
+// hostAt returns the node that has an address, empty if none has.
+func (c *Cluster) hostAt(addr netip.Addr) string {
+	names := slices.Sorted(maps.Keys(c.Links))
+	for _, n := range c.nodes {
+		names = append(names, n.Name)
+	}
+	if i := slices.IndexFunc(names, func(name string) bool { return c.belongsTo(addr, name) }); i >= 0 {
+		return names[i]
+	}
+	return ""
 }
 
 // state returns the desired state of a node, computed once.
@@ -128,10 +229,14 @@ func (c *Cluster) state(node string) (*desired.State, error) {
 
 // belongsTo tells whether addr is a node's own.
 func (c *Cluster) belongsTo(addr netip.Addr, node string) bool {
-	n := c.node(node)
-	if n == nil {
-		return false
+	if n := c.node(node); n != nil && slices.Contains(addressesOf(n), addr) {
+		return true
 	}
+	return slices.ContainsFunc(c.Links[node], func(l calc.Link) bool { return slices.Contains(l.Addrs, addr) })
+}
+
+// addressesOf returns all addresses of a node.
+func addressesOf(n *v3.Node) []netip.Addr {
 	texts := []string{n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr}
 	if b := n.Spec.BGP; b != nil {
 		texts = append(texts, b.IPv4Address, b.IPv6Address, b.IPv4IPIPTunnelAddr)
@@ -142,10 +247,11 @@ func (c *Cluster) belongsTo(addr netip.Addr, node string) bool {
 	for _, a := range n.Spec.Addresses {
 		texts = append(texts, a.Address)
 	}
+	var out []netip.Addr
 	for _, text := range texts {
-		if p, err := v3.ParseInterfaceCIDR(text); err == nil && p.Addr() == addr {
-			return true
+		if p, err := v3.ParseInterfaceCIDR(text); err == nil {
+			out = append(out, p.Addr())
 		}
 	}
-	return false
+	return out
 }

@@ -159,8 +159,12 @@ func addresses(texts []string) ([]netip.Prefix, error) {
 // members returns all members of an IP set.
 func (c *Cluster) members(set rule.Set) map[desired.Member]struct{} {
 	out := map[desired.Member]struct{}{}
-	if set.Selector == nil {
+	switch {
+	case set.Selector == nil:
 		c.addEndpoints(out, set)
+		return out
+	case set.Nodes:
+		c.addNodes(out, set)
 		return out
 	}
 	for i := range c.workloads {
@@ -188,6 +192,18 @@ func (c *Cluster) addMembers(out map[desired.Member]struct{}, set rule.Set, item
 			if p.name == set.Port && p.protocol == set.Protocol {
 				out[desired.Member{Prefix: net, Protocol: p.protocol, Port: p.number}] = struct{}{}
 			}
+		}
+	}
+}
+
+// addNodes adds the addresses of nodes.
+func (c *Cluster) addNodes(out map[desired.Member]struct{}, set rule.Set) {
+	for _, n := range c.nodes {
+		if !set.Selector.Matches(selector.Map(n.Labels)) {
+			continue
+		}
+		for _, addr := range addressesOf(n) {
+			out[desired.Member{Prefix: netip.PrefixFrom(addr, addr.BitLen())}] = struct{}{}
 		}
 	}
 }

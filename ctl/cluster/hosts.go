@@ -28,16 +28,9 @@ type podKey struct{ namespace, name string }
 func (c *Cluster) addHost(obj api.Object) {
 	switch o := obj.(type) {
 	case *v3.Node:
-		texts := []string{}
-		if b := o.Spec.BGP; b != nil {
-			texts = append(texts, b.IPv4Address, b.IPv6Address, b.IPv4IPIPTunnelAddr)
-		}
-		for _, a := range o.Spec.Addresses {
-			texts = append(texts, a.Address)
-		}
-		texts = append(texts, o.Spec.IPv4VXLANTunnelAddr, o.Spec.IPv6VXLANTunnelAddr)
-		if w := o.Spec.Wireguard; w != nil {
-			texts = append(texts, w.InterfaceIPv4Address, w.InterfaceIPv6Address)
+		var texts []string
+		for _, addr := range o.Addrs() {
+			texts = append(texts, addr.String())
 		}
 		c.host(o.Name, texts)
 	case *v3.HostEndpoint:

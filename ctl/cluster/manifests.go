@@ -136,7 +136,21 @@ func (c *Cluster) addKubeNode(f *api.Foreign) error {
 		texts = append(texts, a.Address) // host names are no addresses and fall out
 	}
 	c.host(node.Name, texts)
+	if own := (api.Key{Resource: api.Nodes, Name: node.Name}); c.objects[own] == nil {
+		c.put([]api.Object{nodeOf(node)})
+	}
 	return nil
+}
+
+// nodeOf is the Node that the agent and the controllers keep for a node of Kubernetes, as far as policies see it.
+func nodeOf(node *corev1.Node) *v3.Node {
+	out := &v3.Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name, Labels: node.Labels}}
+	for _, a := range node.Status.Addresses {
+		if _, err := v3.ParseIP(a.Address); err == nil {
+			out.Spec.Addresses = append(out.Spec.Addresses, v3.NodeAddress{Address: a.Address, Type: string(a.Type)})
+		}
+	}
+	return out
 }
 
 // assume adds the namespaces and service accounts that objects belong to and that every cluster would have.

@@ -15,7 +15,7 @@ import (
 	"github.com/weftnet/weft/policy/selector"
 )
 
-// Thing is something that selectors see: an endpoint or a network set.
+// Thing is something that selectors see: an endpoint, a network set or a node.
 type Thing struct {
 	Key    api.Key
 	Labels selector.Map // own and inherited
@@ -47,6 +47,11 @@ func (c *Cluster) Things() []*Thing {
 		}
 	}
 	return c.things
+}
+
+// SeenBy tells whether the selector of an IP set sees the thing: that of nodes, or that of all others.
+func (t *Thing) SeenBy(set rule.Set) bool {
+	return set.Selector != nil && set.Nodes == (t.Key.Resource == api.Nodes)
 }
 
 // At returns the things that cover an address.
@@ -98,6 +103,10 @@ func thingOf(key api.Key, obj api.Object, inherited map[string]map[string]string
 		texts, profiles = o.Spec.Nets, []string{rule.NamespaceProfileName(o.Namespace)}
 	case *v3.GlobalNetworkSet:
 		texts = o.Spec.Nets
+	case *v3.Node:
+		for _, addr := range o.Addrs() {
+			texts = append(texts, addr.String())
+		}
 	default:
 		return nil
 	}

@@ -255,7 +255,7 @@ func (q *question) matches(side cluster.Side, d eval.Step) []Match {
 				continue
 			}
 			for _, t := range q.cluster.At(addr) {
-				if set.Selector.Matches(t.Labels) {
+				if t.SeenBy(set) && set.Selector.Matches(t.Labels) {
 					out = append(out, matchOf(t, set, end.own))
 				}
 			}

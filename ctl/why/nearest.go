@@ -101,8 +101,8 @@ func (q *question) describe(end *cluster.End, addr netip.Addr, side rule.Side) s
 	for _, t := range q.cluster.At(addr) {
 		labels := map[string]string{}
 		for _, set := range slices.Concat(side.Sets, side.NotSets) {
-			if set.Selector == nil {
-				continue // a service
+			if !t.SeenBy(set) {
+				continue // or a service
 			}
 			for _, name := range set.Selector.LabelNames() {
 				if value, ok := t.Labels.Get(name); ok {

@@ -37,11 +37,12 @@ type podChoice struct{ namespaces, pods *metav1.LabelSelector }
 
 // adminPeer is one of its fields; a peer without any is what a newer version of the API may have.
 type adminPeer struct {
-	pods *podChoice
-	nets []string
+	pods  *podChoice
+	nodes *metav1.LabelSelector
+	nets  []string
 }
 
-func (p adminPeer) unknown() bool { return p.pods == nil && p.nets == nil }
+func (p adminPeer) unknown() bool { return p.pods == nil && p.nodes == nil && p.nets == nil }
 
 // adminPort is a range of ports of a protocol, or the name of ports of any protocol.
 type adminPort struct {
@@ -97,6 +98,9 @@ func (o adminOracle) matches(r adminRule, dir rule.Direction, f flow) bool {
 		if p.nets != nil {
 			return slices.ContainsFunc(p.nets, func(text string) bool { return net(text).Contains(a) })
 		}
+		if p.nodes != nil {
+			return slices.ContainsFunc(o.covering(a), func(t *thing) bool { return t.node && kubeSelects(p.nodes, t.labels) })
+		}
 		return other != nil && o.chooses(*p.pods, other)
 	}
 	port := func(p adminPort) bool {
@@ -131,6 +135,9 @@ func randomAdminRule(r *rand.Rand, dir rule.Direction, pass bool) adminRule {
 		switch choice := randomChoice(r); {
 		case chance(r, 3):
 			out.peers = append(out.peers, adminPeer{})
+		case dir == rule.Egress && chance(r, 20):
+			named = false // neither have nodes
+			out.peers = append(out.peers, adminPeer{nodes: randomKubeSelector(r)})
 		case dir == rule.Egress && chance(r, 40):
 			named = false // networks have no port names
 			out.peers = append(out.peers, adminPeer{nets: oneOf(r, []string{"10.0.0.0/8"}, []string{"0.0.0.0/0", "::/0"}, []string{"10.0.1.9/24", "fd00::2:0/112", "192.0.2.0/24"})})
@@ -185,6 +192,8 @@ func (r adminRule) to() (out []clusterpolicy.EgressPeer) {
 		switch {
 		case p.pods != nil:
 			out = append(out, p.pods.peer())
+		case p.nodes != nil:
+			out = append(out, clusterpolicy.EgressPeer{Nodes: p.nodes})
 		default:
 			out = append(out, clusterpolicy.EgressPeer{Networks: p.nets})
 		}
@@ -194,7 +203,7 @@ func (r adminRule) to() (out []clusterpolicy.EgressPeer) {
 
 func (r adminRule) toBaseline() (out []clusterpolicy.BaselineEgressPeer) {
 	for _, p := range r.to() {
-		out = append(out, clusterpolicy.BaselineEgressPeer{Namespaces: p.Namespaces, Pods: p.Pods, Networks: p.Networks})
+		out = append(out, clusterpolicy.BaselineEgressPeer{Namespaces: p.Namespaces, Pods: p.Pods, Nodes: p.Nodes, Networks: p.Networks})
 	}
 	return out
 }
@@ -285,6 +294,7 @@ func TestAdminSemantics(t *testing.T) {
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		o := adminOracle{kubeOracle: kubeOracle{cluster: randomCluster(r, true)}}
+		o.addNodes(r)
 		for _, name := range []string{"p", "q"}[:r.IntN(3)] {
 			p := randomKubePolicy(r, name)
 			compiled, _, err := rule.CompileKubeNetworkPolicy(p)

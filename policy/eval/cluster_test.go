@@ -21,10 +21,10 @@ import (
 	"github.com/weftnet/weft/policy/selector"
 )
 
-// thing is what an address can belong to: a pod or a network set. Network sets without namespace are global.
+// thing is what an address can belong to: a pod, a node or a network set. Network sets without namespace are global.
 type thing struct {
 	namespace string
-	pod       bool
+	pod, node bool
 	account   string // pods: service account
 	labels    map[string]string
 	nets      []netip.Prefix
@@ -105,7 +105,7 @@ func (c *cluster) Contains(id rule.SetID, m desired.Member) (holds, known bool) 
 }
 
 func (c *cluster) member(t *thing, set rule.Set, m desired.Member) bool {
-	if !set.Selector.Matches(c.effective(t)) {
+	if set.Nodes != t.node || !set.Selector.Matches(c.effective(t)) {
 		return false
 	}
 	return set.Kind == rule.SetNet || set.Protocol == m.Protocol && slices.Contains(t.ports, namedPort{set.Port, m.Protocol, m.Port})
@@ -171,6 +171,14 @@ func randomCluster(r *rand.Rand, networkSets bool) *cluster {
 		}
 	}
 	return c
+}
+
+// addNodes adds nodes with some of the addresses outside.
+func (c *cluster) addNodes(r *rand.Rand) {
+	for i, v4 := range []string{"192.0.2.1/32", "198.51.100.1/32"} {
+		v6 := []string{"2001:db8::1/128", "2001:db9::1/128"}[i]
+		c.things = append(c.things, &thing{node: true, labels: randomLabels(r), nets: []netip.Prefix{net(v4), net(v6)}})
+	}
 }
 
 // flow is a packet and the pods at its ends, nil for the world outside.

@@ -17,6 +17,11 @@ func NetSet(sel *selector.Selector) Set {
 	return Set{ID: SetID("n" + sel.ID()), Kind: SetNet, Selector: sel}
 }
 
+// NodeSet returns the set of all addresses of the nodes that sel selects.
+func NodeSet(sel *selector.Selector) Set {
+	return Set{ID: SetID("h" + sel.ID()), Kind: SetNet, Selector: sel, Nodes: true}
+}
+
 // PortSet returns the set of (address, protocol, port) of the endpoints that sel selects and that declare a port with
 // this name and IP protocol number.
 func PortSet(sel *selector.Selector, port string, protocol uint8) Set {

@@ -115,8 +115,11 @@ func (k kubeRule) match(peer kubeSide, ports kubePorts) Match {
 		peerSide, declaring = &m.Dst, peer.pods
 	}
 	*peerSide = Side{Nets: peer.nets, NotNets: peer.notNets}
-	if peer.pods != nil {
+	switch {
+	case peer.pods != nil:
 		peerSide.Sets = []Set{NetSet(peer.pods)}
+	case peer.nodes != nil:
+		peerSide.Sets = []Set{NodeSet(peer.nodes)}
 	}
 	if declaring == nil {
 		declaring = kubePods()

@@ -144,9 +144,13 @@ func formPeer(p *clusterpolicy.EgressPeer) (kubeSide, error) {
 		pods, err := chosenPods(p.Namespaces, p.Pods)
 		return kubeSide{pods: pods}, err
 	case p.Nodes != nil:
-		return kubeSide{}, fmt.Errorf("addresses of nodes cannot be matched yet")
+		nodes, err := labelSelector(p.Nodes)
+		if err != nil {
+			err = fmt.Errorf("nodes: %w", err)
+		}
+		return kubeSide{nodes: nodes}, err
 	case len(p.DomainNames) > 0:
-		return kubeSide{}, fmt.Errorf("domain names cannot be matched")
+		return kubeSide{}, fmt.Errorf("domain names are not looked up; list networks")
 	}
 	var nets []netip.Prefix
 	for _, text := range p.Networks {

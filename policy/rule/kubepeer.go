@@ -16,7 +16,7 @@ import (
 
 // kubeSide is one alternative for the other end of a rule. Its zero value is anything.
 type kubeSide struct {
-	pods          *selector.Selector
+	pods, nodes   *selector.Selector // by labels of endpoints, or of nodes
 	nets, notNets []netip.Prefix
 }
 

@@ -77,11 +77,12 @@ const (
 	SetPort                // address, protocol and port, from named ports or the endpoints of a service
 )
 
-// Set is a reference to an IP set by what selects its members: a selector or a service.
+// Set is a reference to an IP set by what selects its members: a selector, of endpoints and network sets or of nodes, or a service.
 type Set struct {
 	ID       SetID
 	Kind     SetKind
 	Selector *selector.Selector // over endpoint and network set labels, namespace restriction included; nil with Service
+	Nodes    bool               // SetNet with Selector: it is over the labels of nodes instead, whose addresses are the members
 	Port     string             // SetPort with Selector: the port's name
 	Protocol uint8              // SetPort with Selector: IP protocol number
 	Service  Service            // its endpoints, and for SetPort their ports; zero with Selector

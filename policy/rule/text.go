@@ -102,6 +102,9 @@ func setsText(sets []Set, separator string) string {
 		if s.Selector == nil {
 			return s.Service.String()
 		}
+		if s.Nodes {
+			return "nodes {" + s.Selector.String() + "}"
+		}
 		return "{" + s.Selector.String() + "}"
 	})
 }
