@@ -54,6 +54,7 @@ func (a *Agent) adminHandler() http.Handler {
 		table, ok := a.table(r.Context(), name)
 		reply(w, table, ok)
 	})
+	mux.HandleFunc("GET /v1/mtu", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.sizes.report(), true) })
 	a.handleKernel(mux)
 	return mux
 }

@@ -61,6 +61,7 @@ type Agent struct {
 	// connections ends those in tracked that policy no longer allows.
 	connections *connections.Reviewer
 	address     addresses
+	sizes       *sizer
 	claimed     chan struct{} // closed once the node name is ours
 	// nodeChanged is signalled when the datastore says something new of our Node; nameLost is why the name is no longer ours, nil if it is.
 	nodeChanged chan struct{}
@@ -107,6 +108,7 @@ type kernel struct {
 	newSpeaker func(bgp.Options) bgp.Speaker
 	tracked    tracking
 	links      hostLinks
+	paths      pathKernel
 }
 
 // openKernel opens the real one, of which only forwarding is switched on.
@@ -131,7 +133,7 @@ func openKernel(config Config) (kernel, error) {
 		return kernel{}, errors.Join(err, tracked.Close(), tunnels.Close(), manager.Close())
 	}
 	speaker := func(o bgp.Options) bgp.Speaker { return bgp.New(o) }
-	return kernel{newFilter(config.Log), tunnelPart{tunnels}, manager, speaker, tracked, links}, nil
+	return kernel{newFilter(config.Log), tunnelPart{tunnels}, manager, speaker, tracked, links, kernelPaths{}}, nil
 }
 
 func (k kernel) close() error {
@@ -162,6 +164,9 @@ func build(config Config, below kernel) (*Agent, error) {
 		tunnels: &part{name: "tunnels", writer: below.tunnels}, tunnelsInForce: below.tunnels.InForce, tunnelAddrs: make(chan desired.TunnelAddrs),
 		batches: make(chan store.Batch), locals: make(chan localChange, 64), links: make(chan []calc.Link), queries: make(chan func()), ended: make(chan struct{}),
 	}
+	a.sizes = newSizer(below.paths, config.Log)
+	a.sizes.facts, a.sizes.resize, a.sizes.program = a.sizeFacts, a.resizeWorkloads, a.routes.SetMTUs
+	a.loop.resize = a.sizes.change
 	a.connections = connections.New(connections.Config{
 		Table: below.tracked, Links: below.tracked.Links, Log: config.Log,
 		Ask: func(ctx context.Context, f func(desired.View)) bool {
@@ -202,6 +207,8 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group.Go(func() error { a.publish.run(ctx); return nil })
 	group.Go(func() error { a.watchLinks(ctx, links); return nil })
 	group.Go(func() error { a.connections.Run(ctx); return nil })
+	group.Go(func() error { a.sizes.run(ctx); return nil })
+	group.Go(func() error { a.sizes.measure(ctx); return nil })
 	group.Go(func() error { return a.claimName(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
 	group.Go(func() error { return a.sweep(ctx) })

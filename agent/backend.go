@@ -49,6 +49,9 @@ func (b backend) Release(ctx context.Context, handle string) error {
 	return b.ipam.ReleaseHandle(ctx, handle)
 }
 
+// MTU implements cni.Backend.
+func (b backend) MTU(ctx context.Context) (int, error) { return b.sizes.MTU(ctx) }
+
 // Register implements cni.Backend.
 func (b backend) Register(ctx context.Context, endpoint *v3.WorkloadEndpoint) error {
 	return b.register(ctx, endpoint)

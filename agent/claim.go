@@ -84,6 +84,7 @@ func (a *Agent) join(ctx context.Context, instance string) (claim, error) {
 		return claim{}, err
 	}
 	a.loop.ask(ctx, func() { a.address, a.loop.storeErr = found, nil })
+	a.sizes.change()
 	a.log.Info("node address chosen", "ipv4", text(found.v4.Value), "why", found.v4.Reason, "ipv6", text(found.v6.Value), "why6", found.v6.Reason)
 	return c, nil
 }

@@ -104,6 +104,7 @@ func (a *Agent) watchLinks(ctx context.Context, known []calc.Link) {
 			a.log.Warn("changes of the host's interfaces are not reported; looking again", "error", err)
 			pause(ctx, publishRetry)
 		}
+		a.sizes.change()
 		pause(ctx, linksPause)
 		now, err := a.links.List()
 		if err != nil {

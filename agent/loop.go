@@ -49,6 +49,9 @@ type loop struct {
 	tunnelsInForce func() desired.TunnelAddrs
 	tunnelState    tunnelState
 	review         reviewer
+	// resize is told when what the sizes of packets depend on has changed, as of underlay. It must not block.
+	resize   func()
+	underlay uint64
 	// echo is told what the datastore says of local endpoints, ownNode what it says of this node's Node, at nodeKey, and unclaimed, once,
 	// which endpoints of this node it knows that no local record stands for. They must not block.
 	echo      func(store.Event)
@@ -256,6 +259,10 @@ func (l *loop) program(ctx context.Context) {
 	if state := (tunnelState{l.graph.NeedsTunnelAddress(), l.tunnelsInForce()}); first || state != l.tunnelState {
 		l.tunnelState = state
 		l.setTunnelState(state)
+	}
+	if now := l.graph.UnderlayRevision(); first || now != l.underlay || delta != nil && len(delta.Tunnels)+len(delta.TunnelPeers) > 0 {
+		l.underlay = now
+		l.resize()
 	}
 	if first || delta != nil && (delta.BGP != nil || delta.BGPRemoved) {
 		l.setBGP(l.graph.View().BGP())

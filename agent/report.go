@@ -25,6 +25,7 @@ func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 			s.Datastore = l.storeErr.Error()
 		}
 		s.Address = a.addressReport()
+		s.MTU = a.sizes.decision()
 		s.Dataplane = a.filterReport(&s.Problems)
 		s.Tunnels, s.Routes = l.tunnels.report(l.synced), l.routes.report(l.synced)
 		s.Connections = connectionsReport(a.connections.Status())

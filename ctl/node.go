@@ -105,6 +105,7 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 	}
 	fmt.Fprintf(env.Out, "Datastore   %s, revision %d\n", sync, s.Revision)
 	writeDataplane(env, s.Dataplane)
+	fmt.Fprintf(env.Out, "MTU         %s\n            (%s)\n", strings.Join(s.MTU.Value, ""), s.MTU.Reason)
 	fmt.Fprintf(env.Out, "Tunnels     %s%s\n", s.Tunnels.State, suffix(s.Tunnels.Error))
 	fmt.Fprintf(env.Out, "Routes      %s%s\n", s.Routes.State, suffix(s.Routes.Error))
 	pending := ""

@@ -29,6 +29,10 @@ func (s *Server) add(ctx context.Context, a *attachment) (json.RawMessage, error
 	if err := s.backend.Ready(); err != nil {
 		return nil, &cniapi.Error{Code: cniapi.CodeTryAgain, Message: notReady, Details: err.Error()}
 	}
+	size, err := s.mtu(ctx, a)
+	if err != nil {
+		return nil, &cniapi.Error{Code: cniapi.CodeTryAgain, Message: notReady, Details: err.Error()}
+	}
 	mac := veth.RandomMAC()
 	r := s.newRecord(a, mac.String())
 	if bad := api.Validate(r.Endpoint, api.Checks{}); len(bad) > 0 {
@@ -48,19 +52,21 @@ func (s *Server) add(ctx context.Context, a *attachment) (json.RawMessage, error
 	if err := s.remember(r); err != nil {
 		return nil, err
 	}
-	result, err := s.build(ctx, a, r, a.spec(ns, mac))
+	spec := a.spec(ns, mac)
+	spec.MTU = size
+	result, err := s.build(ctx, a, r, spec)
 	if err != nil {
 		s.undo(ctx, r)
 		return nil, explain(ctx, err)
 	}
-	return result, nil
+	return result, s.catchUp(ctx, a, spec)
 }
 
 // newRecord describes an attachment before anything is made of it.
 func (s *Server) newRecord(a *attachment, mac string) *record.Record {
 	return &record.Record{
 		State: record.Adding, Network: a.conf.Name, ContainerID: a.containerID, IfName: a.ifName, Handle: a.handle(), HostIf: a.hostName(),
-		Netns: a.netns, Endpoint: a.endpoint(s.node, nil, mac),
+		Netns: a.netns, MTU: a.conf.MTU, Endpoint: a.endpoint(s.node, nil, mac),
 	}
 }
 
@@ -192,7 +198,7 @@ func explain(ctx context.Context, err error) error {
 
 func (a *attachment) spec(ns *netns.NS, mac net.HardwareAddr) veth.Spec {
 	return veth.Spec{
-		HostName: a.hostName(), Owner: a.containerID, NS: ns, IfName: a.ifName, MAC: mac, MTU: a.conf.MTU,
+		HostName: a.hostName(), Owner: a.containerID, NS: ns, IfName: a.ifName, MAC: mac,
 		IPv4:    a.conf.wants4() || slices.ContainsFunc(a.requested, netip.Addr.Is4),
 		IPv6:    a.conf.wants6() || slices.ContainsFunc(a.requested, netip.Addr.Is6),
 		Forward: a.conf.ContainerSettings.AllowIPForwarding,

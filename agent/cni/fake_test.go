@@ -31,6 +31,7 @@ type fake struct {
 	published                                 map[api.Key]func() // what Unregister owes while hold is set
 	hold                                      bool               // the datastore does not forget
 	programmed                                error
+	mtu                                       int // 1280 at least
 }
 
 // fakeState is what a datastore would hold.
@@ -71,6 +72,12 @@ func (f *fake) snapshot() fakeState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return fakeState{Handles: maps.Clone(f.state.Handles), Endpoints: maps.Clone(f.state.Endpoints)}
+}
+
+func (f *fake) MTU(context.Context) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return max(f.mtu, 1280), nil
 }
 
 func (f *fake) Ready() error {

@@ -46,6 +46,8 @@ type Backend interface {
 	Register(ctx context.Context, endpoint *v3.WorkloadEndpoint) error
 	// Unregister takes an endpoint out of force at once and calls done when the datastore has forgotten it.
 	Unregister(endpoint *v3.WorkloadEndpoint, done func())
+	// MTU returns the size of workloads' interfaces in bytes, once it is known.
+	MTU(ctx context.Context) (int, error)
 	// Programmed returns nil when the endpoint is in force now.
 	Programmed(endpoint *v3.WorkloadEndpoint) error
 }

@@ -39,7 +39,8 @@ type Record struct {
 	Handle      string               `json:"handle"` // IPAM handle of its addresses
 	HostIf      string               `json:"hostIf"` // host side link name
 	Netns       string               `json:"netns"`
-	Endpoint    *v3.WorkloadEndpoint `json:"endpoint"` // without addresses while Adding
+	MTU         int                  `json:"mtu,omitempty"` // stated by the network configuration; 0: automatic
+	Endpoint    *v3.WorkloadEndpoint `json:"endpoint"`      // without addresses while Adding
 }
 
 // ID is the record's identity: one container may have several interfaces. Neither part can hold a colon.

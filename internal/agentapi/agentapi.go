@@ -3,7 +3,7 @@
 
 // Package agentapi is what the agent tells people over its unix socket: a Client asks, the agent answers with these types.
 //
-// HTTP with JSON bodies; GET /v1/status, /v1/state, /v1/state/<table>, /v1/hits, /v1/connections.
+// HTTP with JSON bodies; GET /v1/status, /v1/state, /v1/state/<table>, /v1/hits, /v1/connections, /v1/mtu.
 package agentapi
 
 import "time"
@@ -19,8 +19,10 @@ type Status struct {
 	Datastore string          `json:"datastore,omitempty"`
 	Address   Decision        `json:"address"`
 	Dataplane ComponentStatus `json:"dataplane"`
-	Tunnels   ComponentStatus `json:"tunnels"`
-	Routes    ComponentStatus `json:"routes"`
+	// MTU is that of workloads' interfaces.
+	MTU     Decision        `json:"mtu"`
+	Tunnels ComponentStatus `json:"tunnels"`
+	Routes  ComponentStatus `json:"routes"`
 	// Connections are the established ones under review after changes of policy.
 	Connections ConnectionsStatus `json:"connections"`
 	BGP         BGPStatus         `json:"bgp"`
@@ -28,6 +30,33 @@ type Status struct {
 	Problems    []Problem         `json:"problems"`
 	// Notices are about objects that are in force as they are written, such as policies that only failsafe ports keep from cutting the node off.
 	Notices []Problem `json:"notices"`
+}
+
+// MTUs are the sizes of packets, in bytes of IP packets.
+type MTUs struct {
+	// Workload is that of workloads' interfaces.
+	Workload int      `json:"workload"`
+	Reason   string   `json:"reason"`
+	Rejected []string `json:"rejected,omitempty"`
+	// Error is why not all is in force.
+	Error string    `json:"error,omitempty"`
+	Paths []PathMTU `json:"paths"`
+}
+
+// PathMTU is how large packets to another node may be on one way.
+type PathMTU struct {
+	Peer     string `json:"peer"`           // the other node
+	Address  string `json:"address"`        // of the other node
+	Path     string `json:"path"`           // "direct", or the name of the tunnel device
+	Link     string `json:"link,omitempty"` // that leads there
+	Computed int    `json:"computed"`       // what fits by the link and the headers
+	Probed   int    `json:"probed"`         // what arrived; 0: not known
+	MTU      int    `json:"mtu"`            // in force
+	Reason   string `json:"reason"`
+	// LimitingHop is the router that has no room for more, where one says so.
+	LimitingHop string    `json:"limitingHop,omitempty"`
+	Measured    time.Time `json:"measured,omitzero"`
+	Error       string    `json:"error,omitempty"` // of the last measurement
 }
 
 // Decision is a choice the agent made, with its reason and what it turned down.

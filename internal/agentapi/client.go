@@ -38,6 +38,12 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return s, c.get(ctx, "/v1/status", &s)
 }
 
+// MTUs returns the sizes of packets.
+func (c *Client) MTUs(ctx context.Context) (MTUs, error) {
+	var m MTUs
+	return m, c.get(ctx, "/v1/mtu", &m)
+}
+
 // Tables returns the names of the tables that can be dumped.
 func (c *Client) Tables(ctx context.Context) ([]string, error) {
 	var names []string
