@@ -289,6 +289,9 @@ func (d *Driver) save(ctx context.Context, tables xtables.Tables, key tableKey, 
 // repair writes the difference between a table's plan and what it holds, and returns how much that was.
 func (d *Driver) repair(ctx context.Context, key tableKey, want *tablePlan) (int, error) {
 	held, err := d.save(ctx, d.tables, key, want)
+	if err != nil && key.name == tableNAT {
+		return 0, &tableError{key: key, err: err}
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -302,7 +305,7 @@ func (d *Driver) repair(ctx context.Context, key tableKey, want *tablePlan) (int
 	return count, d.readBack(ctx, key, want)
 }
 
-// tableError says which table's script was refused.
+// tableError says which table's script was refused; without one, that the table of translation cannot be read.
 type tableError struct {
 	key    tableKey
 	script *xtables.Script

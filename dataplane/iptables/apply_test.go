@@ -52,6 +52,44 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGoldenTranslation shows what translates addresses.
+func TestGoldenTranslation(t *testing.T) {
+	d, _, _ := fakeDriver(t)
+	apply(t, d, translations(t), nil)
+	got, file := dump(t, d), "testdata/nat.txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nrun with -update and look at the difference", got)
+	}
+}
+
+// TestUnreadableTranslationOfOthers: rules in the table nat that the tools cannot read stand in the way of what is wanted there, and of nothing else.
+func TestUnreadableTranslationOfOthers(t *testing.T) {
+	ns := netnstest.New(t)
+	tool(t, ns, "nft", "table ip nat { chain POSTROUTING { type nat hook postrouting priority 100; ip daddr { 192.0.2.1, 192.0.2.2 } masquerade; }; }")
+	d := openDriver(t, ns, Options{Flavour: xtables.NFT})
+	if r := apply(t, d, sample(t), nil); len(r.Failed) > 0 {
+		t.Errorf("failed %v", r.Failed)
+	}
+	view := translations(t)
+	r, err := d.Apply(t.Context(), view, nil)
+	if why := r.Failed[endpointID("cali1")]; err != nil || why == nil || !strings.Contains(why.Error(), "table nat") || r.Settings[dataplane.NATOutgoing] == nil {
+		t.Errorf("translation beside rules that cannot be read: %+v, %v", r, err)
+	}
+	tool(t, ns, "nft", "delete table ip nat")
+	if r := apply(t, d, view, nil); len(r.Failed)+len(r.Settings) > 0 {
+		t.Errorf("without them: %+v", r)
+	}
+}
+
 // TestKernelPrintsWhatWasWritten: what is written in the tool's own words is recognised by another driver, which so writes nothing. The protocol
 // IP-in-IP has no word of the tool's own, but one of the host's list of names.
 func TestKernelPrintsWhatWasWritten(t *testing.T) {

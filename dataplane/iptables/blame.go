@@ -34,6 +34,8 @@ func (d *Driver) blame(ctx context.Context, err error, view desired.View, p *pla
 			}
 		}
 		return found
+	case errors.As(err, &table) && table.key.name == tableNAT && (table.script == nil || errors.As(err, &tool)):
+		return d.blameNAT(err, view)
 	case errors.As(err, &table) && errors.As(err, &tool):
 		if d.cannotReject(ctx, table.key, view) && d.fail(view, settingUnit(dataplane.DenyAction), err) {
 			return true
@@ -42,13 +44,20 @@ func (d *Driver) blame(ctx context.Context, err error, view desired.View, p *pla
 		if u, ok := tool.Tag.(unit); ok && tool.Known && d.fail(view, ownerOf(tool.Line, u, owners), err) {
 			return true
 		}
-		if table.key.name == tableNAT {
-			return d.fail(view, settingUnit(dataplane.NATOutgoing), err) ||
-				d.fail(view, natUnit, fmt.Errorf("want the table nat of iptables with the targets DNAT and MASQUERADE: %w", err))
-		}
 		return d.bisect(ctx, table, view, p.tables[table.key].tablePlan, owners) || d.settings.RefuseAny(view, err)
 	}
 	return false
+}
+
+// blameNAT finds out what the kernel refuses of the translation of addresses: the setting, or what leads to workloads. Where that is not known, the
+// setting goes first.
+func (d *Driver) blameNAT(err error, view desired.View) bool {
+	var tool *xtables.RefusedError
+	outgoing := !errors.As(err, &tool) || !tool.Known || strings.Contains(tool.Line, quoted(natOutgoingComment))
+	if outgoing && d.fail(view, settingUnit(dataplane.NATOutgoing), err) {
+		return true
+	}
+	return d.fail(view, natUnit, fmt.Errorf("want the table nat of iptables with the targets DNAT and MASQUERADE: %w", err))
 }
 
 // policiesByRule says which policy a rule belongs to.

@@ -266,6 +266,25 @@ func sample(t testing.TB) *desired.State {
 	return b.state(t)
 }
 
+// translations is a state in which addresses of every sort are translated.
+func translations(t testing.TB) *desired.State {
+	t.Helper()
+	var b build
+	b.set(string(desired.NATSources), "10.65.0.0/16", "fd00:65::/64")
+	b.set(string(desired.NATInside), "10.65.0.0/16", "10.66.0.0/16", "fd00:65::/64", "192.0.2.1/32")
+	e := b.endpoint("cali1", nil, nil, "10.65.0.1", "fd00:65::1")
+	addr, port := netip.MustParseAddr, netip.MustParseAddrPort
+	e.FloatingIPs = []desired.FloatingIP{{External: addr("192.0.2.10"), Internal: addr("10.65.0.1")}, {External: addr("2001:db8::10"), Internal: addr("fd00:65::1")}}
+	e.HostPorts = []desired.HostPort{
+		{Protocol: 6, Port: 8080, To: port("10.65.0.1:80")}, {Protocol: 6, Port: 8080, To: port("[fd00:65::1]:80")},
+		{Protocol: 17, Host: addr("192.0.2.1"), Port: 53, To: port("10.65.0.1:5353")}, {Protocol: 132, Host: addr("2001:db8::1"), Port: 99, To: port("[fd00:65::1]:99")},
+	}
+	s := desired.DefaultSettings()
+	s.SourceNAT = desired.SourceNAT{Sources: desired.NATSources, Inside: desired.NATInside, Address: addr("192.0.2.9"), MinPort: 1024, MaxPort: 2047, Interface: "eth+"}
+	b.delta.Settings = s
+	return b.state(t)
+}
+
 // manyMembers is a state with one endpoint whose policy allows a set of n hosts.
 func manyMembers(t testing.TB, n int) *desired.State {
 	t.Helper()

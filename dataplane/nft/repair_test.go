@@ -81,6 +81,35 @@ func TestForeignDamageIsRepaired(t *testing.T) {
 	}
 }
 
+// TestForeignDamageToTranslationIsRepaired does the same for what translates addresses.
+func TestForeignDamageToTranslationIsRepaired(t *testing.T) {
+	ns, view := newNS(t), translations(t)
+	d := openDriver(t, ns, Options{})
+	apply(t, d, view, nil)
+	want := listing(t, ns)
+	for name, do := range map[string]func(*testing.T, *netns.NS){
+		"host port deleted":    tool("delete element inet weft any-host-port4 { tcp . 8080 }"),
+		"host port led astray": tool("delete element inet weft any-host-port4 { tcp . 8080 }; add element inet weft any-host-port4 { tcp . 8080 : 10.65.0.9 . 80 }"),
+		"floating IP added":    tool("add element inet weft floating6 { 2001:db8::66 : fd00:65::1 }"),
+		"translation flushed":  tool("flush chain inet weft nat-outgoing"),
+		"base chain deleted":   tool("flush chain inet weft dnat-prerouting; delete chain inet weft dnat-prerouting"),
+		"another translation":  tool("add rule inet weft snat-postrouting masquerade"),
+	} {
+		do(t, ns)
+		signalled(t, d)
+		if r := apply(t, d, view, nil); r.Repaired == 0 {
+			t.Errorf("%s: report %+v", name, r)
+		}
+		if got := listing(t, ns); got != want {
+			t.Errorf("%s: after the repair:\n%s", name, got)
+		}
+		select { // the repair's own events are no one else's
+		case <-d.Events():
+		default:
+		}
+	}
+}
+
 func tool(command string) func(*testing.T, *netns.NS) {
 	return func(t *testing.T, ns *netns.NS) { t.Helper(); nftTool(t, ns, command) }
 }
