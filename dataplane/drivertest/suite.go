@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 	t.Run("host", func(t *testing.T) { host(t, open) })
 	t.Run("host endpoints", func(t *testing.T) { hostEndpoints(t, open) })
 	t.Run("tunnels", func(t *testing.T) { tunnels(t, open) })
+	t.Run("connections of tunnels", func(t *testing.T) { tunnelsUntracked(t, open) })
 	t.Run("segment sizes", func(t *testing.T) { clamp(t, open) })
 	t.Run("outgoing NAT", func(t *testing.T) { natOutgoing(t, open) })
 	t.Run("address of outgoing NAT", func(t *testing.T) { natAddress(t, open) })

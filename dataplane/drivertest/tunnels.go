@@ -10,6 +10,7 @@ import (
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/conntrack"
 	"github.com/weftnet/weft/sys/packet"
 )
 
@@ -116,6 +117,42 @@ func tunnels(t *testing.T, open Open) {
 		}
 		return nil
 	}))
+}
+
+// tunnelsUntracked: connections leave VXLAN between known hosts alone, in both directions, and no other UDP.
+func tunnelsUntracked(t *testing.T, open Open) {
+	b := newJudged(t, open)
+	table, err := conntrack.Open(b.Router)
+	must(t, err)
+	t.Cleanup(func() { must(t, table.Close()) })
+	known := []string{"192.0.2.77/32", "2001:db8::77/128"}
+	must(t, b.program(t, nil, tunnelState(t, guarded, known)))
+	source := uint16(2048)
+	for _, v6 := range []bool{false, true} {
+		for _, c := range []struct {
+			from, src, dst, want string
+			port                 uint16
+			tracked              bool
+		}{
+			{uplink, "world", "host", toHost, vxlanPort, false},
+			{fromHost, "host", "world", uplink, vxlanPort, false},
+			{uplink, "world", "host", toHost, vxlanPort + 1, true},
+			{fromHost, "host", "world", uplink, vxlanPort + 1, true},
+		} {
+			source++
+			p := probe{c.from, eval.Packet{Src: addressOf(c.src, v6), Dst: addressOf(c.dst, v6), Protocol: protoUDP, SrcPort: source, DstPort: c.port}}
+			must(t, packet.OnOneCPU(func() error { return b.try(p, expectation{out: c.want}) }))
+			flows := 0
+			must(t, table.List(conntrack.Filter{From: p.packet.Src}, func(f conntrack.Flow) {
+				if f.Orig.SrcPort == source {
+					flows++
+				}
+			}))
+			if (flows > 0) != c.tracked {
+				t.Errorf("%+v: %d connections; want it tracked: %t", p, flows, c.tracked)
+			}
+		}
+	}
 }
 
 // tunnelState is a state with known hosts and two workloads that are open.

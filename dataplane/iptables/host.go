@@ -228,15 +228,19 @@ func (b *builder) untrackedPolicy(dir rule.Direction, name string) error {
 
 // raw renders the check of sources and untracked policy.
 func (b *builder) raw(endpoints []*desired.Endpoint) error {
-	arriving := b.sources(endpoints)
+	arriving := append(b.untrackedTunnels("src", notIn(workloads)...), b.sources(endpoints)...)
+	leaving := b.untrackedTunnels("dst")
+	if len(leaving) > 0 {
+		b.hook("OUTPUT", leaving)
+	}
 	if !b.hosts.use(untracked(rule.Ingress)) && !b.hosts.use(untracked(rule.Egress)) {
 		b.hook("PREROUTING", arriving)
 		return nil
 	}
 	b.hook("PREROUTING", append(arriving, branch{}.rule("", jump(chainHostIn))))
-	b.hook("OUTPUT", []string{branch{}.rule("", unmark(own.AcceptMark)), branch{}.rule("", jump(chainHostOut))})
+	b.hook("OUTPUT", append(leaving, branch{}.rule("", unmark(own.AcceptMark)), branch{}.rule("", jump(chainHostOut))))
 	b.pin(chainUntracked, []string{
-		branch{}.rule("", "-j CT --notrack"),
+		branch{}.rule("", notrack),
 		branch{}.rule("", mark(own.AcceptMark)),
 		branch{}.rule("", accept),
 	})

@@ -50,9 +50,10 @@ func (b branch) rule(comment, target string) string {
 	return strings.Join(append(words, target), " ")
 }
 
-// in and out test a packet's interface; a name ending in + stands for all that start so.
-func in(iface string) branch  { return branch{{rank: rankIn, text: "-i " + iface}} }
-func out(iface string) branch { return branch{{rank: rankOut, text: "-o " + iface}} }
+// in, notIn and out test a packet's interface; a name ending in + stands for all that start so.
+func in(iface string) branch    { return branch{{rank: rankIn, text: "-i " + iface}} }
+func notIn(iface string) branch { return branch{{rank: rankIn, text: "! -i " + iface}} }
+func out(iface string) branch   { return branch{{rank: rankOut, text: "-o " + iface}} }
 
 func module(text string) criterion { return criterion{rank: rankModule, text: text} }
 
@@ -65,6 +66,7 @@ const (
 	accept  = "-j ACCEPT"
 	drop    = "-j DROP"
 	returns = "-j RETURN"
+	notrack = "-j CT --notrack"
 )
 
 // bit is a packet mark bit as the tool prints it, with itself as mask.

@@ -57,6 +57,18 @@ func (b *builder) toPeers() []string {
 	return rules
 }
 
+// untrackedTunnels leaves tunnelled packets between known hosts out of connection tracking: what they carry is tracked where it comes out, and tracking
+// them as well would double its cost.
+func (b *builder) untrackedTunnels(side string, when ...criterion) []string {
+	var rules []string
+	for _, kind := range b.tunnelKinds() {
+		if b.peersThere() {
+			rules = append(rules, kind.and(when...).and(b.peer(side)).rule("", notrack))
+		}
+	}
+	return rules
+}
+
 // clamp lowers the segment size that new TCP connections ask for to what their routes have room for.
 func (b *builder) clamp() {
 	if b.settings.ClampMSS {

@@ -146,7 +146,7 @@ func (f frame) chains() []frameChain {
 		chains = append(chains, f.hostChains()...)
 	}
 	if len(f.settings.Tunnels.Sets()) > 0 {
-		chains = append(chains, frameChain{nft.Chain{Name: chainTunnels}, f.tunnels()})
+		chains = append(chains, frameChain{nft.Chain{Name: chainTunnels}, f.tunnels()}, f.tunnelsOut())
 	}
 	if f.settings.ClampMSS {
 		chains = append(chains, frameChain{nft.Chain{Name: chainClamp}, []ruleSpec{ruleOf(clampMSS{})}})
@@ -163,6 +163,9 @@ func (f frame) prerouting() frameChain {
 	var rules []ruleSpec
 	if f.marks() {
 		rules = append(rules, ruleOf(clearMark(own.AcceptMark)))
+	}
+	if len(f.settings.Tunnels.Sets()) > 0 {
+		rules = append(rules, f.untrackedTunnels(func(fam *family) *field { return fam.saddr }, notFromWorkload)...)
 	}
 	others := accept
 	if f.untracked {

@@ -3,10 +3,18 @@
 
 package nft
 
-import "github.com/weftnet/weft/desired"
+import (
+	"slices"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/nft"
+)
 
 // chainTunnels lets tunnelled packets of known hosts in, and no others.
 const chainTunnels = "tunnels"
+
+// chainTunnelsOut sees those of this node's own.
+const chainTunnelsOut = "tunnels-out"
 
 // chainClamp fits TCP connections to their path.
 const chainClamp = "clamp-mss"
@@ -63,6 +71,23 @@ func (f frame) toPeers() []ruleSpec {
 		}
 	}
 	return rules
+}
+
+// untrackedTunnels leaves tunnelled packets between known hosts out of connection tracking: what they carry is tracked where it comes out, and tracking them
+// as well would double its cost.
+func (f frame) untrackedTunnels(other func(*family) *field, when ...stmt) []ruleSpec {
+	var rules []ruleSpec
+	for _, fam := range families {
+		for _, known := range f.members(desired.TunnelPeers, fam, other(fam)) {
+			rules = append(rules, f.tunnelled(fam, append(slices.Clone(when), known, notrack{})...)...)
+		}
+	}
+	return rules
+}
+
+// tunnelsOut is where tunnelled packets of this node begin.
+func (f frame) tunnelsOut() frameChain {
+	return frameChain{base(chainTunnelsOut, nft.HookOutput, nft.PriorityRaw), f.untrackedTunnels(func(fam *family) *field { return fam.daddr })}
 }
 
 // noTunnels drops tunnelled packets of workloads.
