@@ -232,3 +232,42 @@ func BenchmarkEndpoint(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPeers is the planning of a change of one of n policies of a tier that makes it name its peers by another set, without the kernel.
+func BenchmarkPeers(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			views := [2]*desired.State{renamedPeers(b, n, 0), renamedPeers(b, n, n)}
+			deltas := [2]*desired.Delta{desired.Diff(views[1], views[0]), desired.Diff(views[0], views[1])}
+			l := newLedger(views[0], Options{})
+			check(b, l.putView(nil, nil))
+			_, err := l.finish()
+			check(b, err)
+			for at := 1; b.Loop(); at = 1 - at {
+				l.begin(views[at])
+				check(b, l.putDelta(deltas[at]))
+				_, err := l.finish()
+				check(b, err)
+			}
+		})
+	}
+}
+
+// renamedPeers is n policies with a set each, but the first, which has the set of that number.
+func renamedPeers(b *testing.B, n, first int) *desired.State {
+	var s build
+	var ids []rule.PolicyID
+	var sets []rule.Set
+	for i := range n + 1 {
+		sets = append(sets, s.set(fmt.Sprintf("s%d", i), fmt.Sprintf("10.1.%d.%d", i/250, i%250), fmt.Sprintf("10.2.%d.%d", i/2000, i/8%250), fmt.Sprintf("fd00::%x", i+1)))
+	}
+	for i := range n {
+		from := rule.Side{Sets: []rule.Set{sets[i]}}
+		if i == 0 {
+			from.Sets = []rule.Set{sets[first]}
+		}
+		ids = append(ids, s.policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{allow(rule.Match{Src: from})}, nil))
+	}
+	s.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, ids...)}, nil, "10.65.0.1")
+	return s.state(b)
+}

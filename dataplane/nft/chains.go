@@ -242,12 +242,20 @@ func canPass(p *desired.Policy, dir rule.Direction) bool {
 	return slices.ContainsFunc(p.Rules[dir], func(r rule.Rule) bool { return r.Action == rule.Pass })
 }
 
-// tier renders the policies of a tier and its default action.
+// tier renders the policies of a tier and its default action. Where a look-up of the port does not pay for policies in a row, the next attempt
+// comes behind half of them, so that the cost does not grow with the square of their number.
 func (r renderer) tier(out *rendered, s chainSpec, t desired.TierPolicies) error {
-	for left := t.Policies; len(left) > 0; {
+	left, err := r.withRules(t.Policies, s.role.dir)
+	if err != nil {
+		return err
+	}
+	for singly := 0; len(left) > 0; singly-- {
 		n, err := r.merged(out, s, left)
-		if n == 0 && err == nil {
-			n, err = r.byPort(out, s, left)
+		if n == 0 && err == nil && singly <= 0 {
+			var row int
+			if n, row, err = r.byPort(out, s, left); n == 0 {
+				singly = row / 2
+			}
 		}
 		if n == 0 && err == nil {
 			n, err = 1, r.policies(out, s, left[0])
@@ -261,6 +269,21 @@ func (r renderer) tier(out *rendered, s chainSpec, t desired.TierPolicies) error
 		out.rules = append(out.rules, ruleSpec{[]stmt{counter{}, s.role.deny}, comment("tier " + t.Tier + ": no policy matched")})
 	}
 	return nil
+}
+
+// withRules leaves out the policies that say nothing in a direction.
+func (r renderer) withRules(ids []rule.PolicyID, dir rule.Direction) ([]rule.PolicyID, error) {
+	var out []rule.PolicyID
+	for _, id := range ids {
+		p, err := r.find(id)
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Rules[dir]) > 0 {
+			out = append(out, id)
+		}
+	}
+	return out, nil
 }
 
 // policies renders one policy within a tier: a jump to its chain, shared by all endpoints; or, if it can pass, its rules, so that passing

@@ -127,16 +127,14 @@ func (r renderer) index(out *rendered, s chainSpec) error {
 	out.peers = x
 	out.sets = append(out.sets, x.sets...)
 	out.rules = append(out.rules, ruleSpec{stmts: []stmt{is{f: nfproto, value: []byte{s.fam.nfproto}}, vmap{s.peer(), x.set.Name}}})
-	return r.tier(out, s, some(t, func(i int) bool { return slices.Contains(x.always, i) }))
+	return r.tier(out, s, some(t, x.always))
 }
 
-// some is a tier with some of its policies.
-func some(t desired.TierPolicies, in func(position int) bool) desired.TierPolicies {
+// some is a tier with the policies at some positions.
+func some(t desired.TierPolicies, positions []int) desired.TierPolicies {
 	out := desired.TierPolicies{Tier: t.Tier, DefaultAction: t.DefaultAction}
-	for i, id := range t.Policies {
-		if in(i) {
-			out.Policies = append(out.Policies, id)
-		}
+	for _, i := range positions {
+		out.Policies = append(out.Policies, t.Policies[i])
 	}
 	return out
 }

@@ -4,7 +4,9 @@
 package nft
 
 import (
+	"math/bits"
 	"net/netip"
+	"slices"
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/nft"
@@ -36,8 +38,6 @@ type combination struct {
 }
 
 func (x *peerIndex) bits() []byte { return make([]byte, (len(x.keyed)+7)/8) }
-
-func (c candidates) has(i int) bool { return i/8 < len(c) && c[i/8]&(1<<(i%8)) != 0 }
 
 // of returns the candidates of one peer.
 func (x *peerIndex) of(view desired.View, peer netip.Addr) candidates {
@@ -119,22 +119,26 @@ func (x *peerIndex) note(peer netip.Addr) {
 	}
 }
 
-// group returns the candidates with all policies of a group in when one is.
-func (x *peerIndex) group(c candidates, level int) candidates {
-	bits := x.bits()
-	for i := 0; i < len(x.keyed); i++ {
-		if i%8 == 0 && i/8 < len(c) && c[i/8] == 0 {
-			i += 7 // most are in few sets of many
-			continue
-		}
-		if c.has(i) {
-			first := i >> level << level
-			for j := first; j < min(first+1<<level, len(x.keyed)); j++ {
-				bits[j/8] |= 1 << (j % 8)
-			}
+// in lists the candidates by their numbers.
+func (c candidates) in() (list []int) {
+	for at := range len(c) {
+		for rest := c[at]; rest != 0; rest &= rest - 1 {
+			list = append(list, 8*at+bits.TrailingZeros8(rest))
 		}
 	}
-	return candidates(bits)
+	return list
+}
+
+// group returns the candidates with all policies of a group in when one is.
+func (x *peerIndex) group(c candidates, level int) candidates {
+	out := x.bits()
+	for _, i := range c.in() {
+		first := i >> level << level
+		for j := first; j < min(first+1<<level, len(x.keyed)); j++ {
+			out[j/8] |= 1 << (j % 8)
+		}
+	}
+	return candidates(out)
 }
 
 // fittingLevel is the lowest level with few enough chains.
@@ -150,15 +154,12 @@ func (x *peerIndex) fittingLevel() int {
 	}
 }
 
-// chainOf is the chain for a combination: its candidates and the policies for everybody, in their order.
+// chainOf is the chain for some candidates: their policies and those for everybody, in their order.
 func (x *peerIndex) chainOf(c candidates) chainSpec {
-	in := make([]bool, len(x.spec.tiers[0].Policies))
-	for _, i := range x.always {
-		in[i] = true
+	positions := slices.Clone(x.always)
+	for _, i := range c.in() {
+		positions = append(positions, x.keyed[i].position)
 	}
-	c = x.group(c, x.level)
-	for i, k := range x.keyed {
-		in[k.position] = c.has(i)
-	}
-	return x.spec.tierSpec(some(x.spec.tiers[0], func(i int) bool { return in[i] }))
+	slices.Sort(positions)
+	return x.spec.tierSpec(some(x.spec.tiers[0], positions))
 }

@@ -86,20 +86,21 @@ func (l portLists) worth(rules int) bool {
 	return total <= portsGrowth*rules
 }
 
-// byPort renders the first policies of a tier as one look-up of the port, if their rules allow it, and returns how many it took.
-func (r renderer) byPort(out *rendered, s chainSpec, ids []rule.PolicyID) (int, error) {
-	rules, taken, err := r.leading(ids, s.role.dir, func(_ []rule.Rule, p *desired.Policy) bool { return namesPorts(p, s.role.dir) })
-	if err != nil {
-		return 0, err
+// byPort renders the first policies of a tier as one look-up of the port, if their rules allow it and it pays, and returns how many it took. row is
+// how many in a row would allow it.
+func (r renderer) byPort(out *rendered, s chainSpec, ids []rule.PolicyID) (taken, row int, err error) {
+	rules, row, err := r.leading(ids, s.role.dir, func(_ []rule.Rule, p *desired.Policy) bool { return namesPorts(p, s.role.dir) })
+	if err != nil || r.options.Plain || len(rules) < cmp.Or(r.options.portsFrom, portsFrom) {
+		return 0, row, err
 	}
 	lists := listPorts(rules)
-	if r.options.Plain || len(rules) < cmp.Or(r.options.portsFrom, portsFrom) || !lists.worth(len(rules)) {
-		return 0, nil
+	if !lists.worth(len(rules)) {
+		return 0, row, nil
 	}
 	for i := range rules {
 		out.sets = append(out.sets, setsOf(&rules[i].Match)...)
 	}
-	return taken, r.portLookup(out, s, rules, lists)
+	return row, row, r.portLookup(out, s, rules, lists)
 }
 
 // portLookup renders the map from ports to the rules about them. Ports with the same rules share a chain; those without any in the family are left

@@ -97,9 +97,15 @@ func (l *ledger) lead(x *peerIndex) {
 			l.redirect(x, combo, "")
 		}
 	}
+	chains := map[candidates]chainSpec{} // many combinations are in one group
 	for _, combo := range x.known {
 		if combo.chain == "" {
-			spec := x.chainOf(combo.candidates)
+			group := x.group(combo.candidates, x.level)
+			spec, known := chains[group]
+			if !known {
+				spec = x.chainOf(group)
+				chains[group] = spec
+			}
 			if x.uses[spec.name] == 0 {
 				l.hold(spec)
 			}
