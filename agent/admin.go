@@ -55,6 +55,9 @@ func (a *Agent) adminHandler() http.Handler {
 		reply(w, table, ok)
 	})
 	mux.HandleFunc("GET /v1/mtu", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.sizes.report(), true) })
+	mux.HandleFunc("POST /v1/rotate-key", func(w http.ResponseWriter, _ *http.Request) {
+		replyOr(w, struct{}{}, true, a.tunnels.RotateKeys())
+	})
 	a.handleKernel(mux)
 	return mux
 }

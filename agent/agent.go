@@ -97,6 +97,11 @@ func Run(ctx context.Context, config Config) error {
 type tunnelWriter interface {
 	writer
 	InForce() desired.TunnelAddrs
+	PublicKeys() [desired.TunnelKinds]desired.Key
+	Met() map[desired.TunnelPeerID]struct{}
+	Meetings() <-chan struct{}
+	Userspace() []string
+	RotateKeys() error
 	Close() error
 }
 
@@ -120,7 +125,7 @@ func openKernel(config Config) (kernel, error) {
 	if err != nil {
 		return kernel{}, err
 	}
-	tunnels, err := tunnel.Open(tunnel.Options{Log: config.Log})
+	tunnels, err := tunnel.Open(tunnel.Options{KeyDir: config.StateDir, Log: config.Log})
 	if err != nil {
 		return kernel{}, errors.Join(err, manager.Close())
 	}
@@ -161,7 +166,7 @@ func build(config Config, below kernel) (*Agent, error) {
 		unclaimed: func(ids []desired.EndpointID) { a.unclaimed <- ids },
 		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), status: newStatusTable(),
 		filter: &part{name: "dataplane", writer: below.filter, reopens: true}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
-		tunnels: &part{name: "tunnels", writer: below.tunnels}, tunnelsInForce: below.tunnels.InForce, tunnelAddrs: make(chan desired.TunnelAddrs),
+		tunnels: &part{name: "tunnels", writer: below.tunnels}, tunnelDevices: below.tunnels, tunnelAddrs: make(chan desired.TunnelAddrs),
 		batches: make(chan store.Batch), locals: make(chan localChange, 64), links: make(chan []calc.Link), queries: make(chan func()), ended: make(chan struct{}),
 	}
 	a.sizes = newSizer(below.paths, config.Log)

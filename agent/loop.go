@@ -46,7 +46,7 @@ type loop struct {
 	setBGP  func(*desired.BGP)
 	// setTunnelState is told when it changes which tunnels this node needs and has in force.
 	setTunnelState func(tunnelState)
-	tunnelsInForce func() desired.TunnelAddrs
+	tunnelDevices  tunnelWriter
 	tunnelState    tunnelState
 	review         reviewer
 	// resize is told when what the sizes of packets depend on has changed, as of underlay. It must not block.
@@ -123,6 +123,8 @@ func (l *loop) run(ctx context.Context) {
 			l.filter.dirty = true
 		case <-l.tunnels.writer.Events():
 			l.tunnels.dirty = true
+		case <-l.tunnelDevices.Meetings():
+			l.graph.SetMet(l.tunnelDevices.Met())
 		case <-l.routes.writer.Events():
 			l.routes.dirty = true
 		case query := <-l.queries:
@@ -255,8 +257,13 @@ func (l *loop) program(ctx context.Context) {
 	l.apply(ctx, l.filter, delta, now, setPolicy)
 	l.reconsider(delta, first || before.err != nil && l.filter.err == nil || l.filter.repaired > before.repaired)
 	l.apply(ctx, l.tunnels, delta, now, nil)
+	if first {
+		// What an earlier run encrypted goes on being encrypted: with that taken in, the routes are those of the whole view.
+		l.graph.SetMet(l.tunnelDevices.Met())
+		l.graph.Flush()
+	}
 	l.apply(ctx, l.routes, delta, now, setRoutes)
-	if state := (tunnelState{l.graph.NeedsTunnelAddress(), l.tunnelsInForce()}); first || state != l.tunnelState {
+	if state := (tunnelState{l.graph.NeedsTunnelAddress(), l.tunnelDevices.InForce(), l.tunnelDevices.PublicKeys()}); first || state != l.tunnelState {
 		l.tunnelState = state
 		l.setTunnelState(state)
 	}

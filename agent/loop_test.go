@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,9 @@ type fakeKernel struct {
 	mu       sync.Mutex
 	held     map[desired.EndpointID]bool
 	tunnels  desired.TunnelAddrs
+	keys     [desired.TunnelKinds]desired.Key
+	met      map[desired.TunnelPeerID]struct{}
+	meetings chan struct{}
 	fail     error
 	refused  map[dataplane.Setting]error
 	closed   map[desired.EndpointID]error
@@ -42,7 +46,7 @@ type fakeKernel struct {
 func (f *fakeKernel) Hits() (map[rule.ID]uint64, error) { return map[rule.ID]uint64{"r1": 2}, nil }
 
 func newFakeKernel() *fakeKernel {
-	return &fakeKernel{held: map[desired.EndpointID]bool{}, events: make(chan struct{}, 1), attempts: make(chan struct{}, 1000)}
+	return &fakeKernel{held: map[desired.EndpointID]bool{}, events: make(chan struct{}, 1), attempts: make(chan struct{}, 1000), meetings: make(chan struct{}, 1)}
 }
 
 func (f *fakeKernel) Events() <-chan struct{} { return f.events }
@@ -57,6 +61,9 @@ func (f *fakeKernel) Apply(_ context.Context, view desired.View, delta *desired.
 	f.tunnels = desired.TunnelAddrs{}
 	for t := range view.Tunnels() {
 		f.tunnels[t.Kind] = t.Addr
+		if t.Kind.Encrypts() {
+			f.keys[t.Kind][1] = 1
+		}
 	}
 	report := dataplane.Report{Settings: f.refused, Failed: f.closed}
 	if delta == nil {
@@ -85,6 +92,35 @@ func (f *fakeKernel) InForce() desired.TunnelAddrs {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.tunnels
+}
+
+// PublicKeys implements tunnelWriter.
+func (f *fakeKernel) PublicKeys() [desired.TunnelKinds]desired.Key {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.keys
+}
+
+// Met implements tunnelWriter.
+func (f *fakeKernel) Met() map[desired.TunnelPeerID]struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.met)
+}
+
+// Meetings implements tunnelWriter.
+func (f *fakeKernel) Meetings() <-chan struct{} { return f.meetings }
+
+// Userspace implements tunnelWriter.
+func (f *fakeKernel) Userspace() []string { return []string{"wireguard.cali"} }
+
+// RotateKeys implements tunnelWriter.
+func (f *fakeKernel) RotateKeys() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.keys[desired.WireGuard4][0]++
+	f.events <- struct{}{}
+	return nil
 }
 
 func (f *fakeKernel) set(err error) {
@@ -123,7 +159,7 @@ func newBench(t *testing.T) *bench {
 	b.loop = &loop{
 		log: slog.New(slog.DiscardHandler), graph: calc.New("n1"), inputs: newInputs(), status: newStatusTable(),
 		filter: &part{name: "filter", writer: b.filter, reopens: true}, routes: &part{name: "routes", writer: b.routes},
-		tunnels: &part{name: "tunnels", writer: newFakeKernel()}, setTunnelState: func(tunnelState) {}, tunnelsInForce: newFakeKernel().InForce,
+		tunnels: &part{name: "tunnels", writer: newFakeKernel()}, setTunnelState: func(tunnelState) {}, tunnelDevices: newFakeKernel(),
 		review: b.review, resize: func() {}, setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},
 		batches: make(chan store.Batch), locals: make(chan localChange, 64),
 		queries: make(chan func()), ended: make(chan struct{}),

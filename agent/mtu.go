@@ -54,7 +54,8 @@ type sizeFacts struct {
 }
 
 // layers tells what a kind of tunnel puts around packets.
-var layers = [desired.TunnelKinds]mtu.Encap{desired.VXLAN4: mtu.VXLAN4, desired.VXLAN6: mtu.VXLAN6, desired.IPIP: mtu.IPIP}
+var layers = [desired.TunnelKinds]mtu.Encap{desired.VXLAN4: mtu.VXLAN4, desired.VXLAN6: mtu.VXLAN6, desired.IPIP: mtu.IPIP,
+	desired.WireGuard4: mtu.WireGuard4, desired.WireGuard6: mtu.WireGuard6}
 
 func newSizer(kernel pathKernel, log *slog.Logger) *sizer {
 	return &sizer{kernel: kernel, log: log, changed: make(chan struct{}, 1), due: make(chan struct{}, 1), decided: make(chan struct{}),

@@ -28,6 +28,7 @@ func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 		s.MTU = a.sizes.decision()
 		s.Dataplane = a.filterReport(&s.Problems)
 		s.Tunnels, s.Routes = l.tunnels.report(l.synced), l.routes.report(l.synced)
+		s.Encryption = a.encryptionReport()
 		s.Connections = connectionsReport(a.connections.Status())
 		for endpoint := range l.graph.View().Endpoints() {
 			s.Endpoints = append(s.Endpoints, a.endpointReport(endpoint))

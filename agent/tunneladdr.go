@@ -39,6 +39,24 @@ var tunnelKinds = [desired.TunnelKinds]struct {
 	desired.VXLAN6: {1, "vxlan-v6-tunnel-addr-", "vxlanTunnelAddress",
 		func(s *v3.NodeSpec) string { return s.IPv6VXLANTunnelAddr }, func(s *v3.NodeSpec, addr string) { s.IPv6VXLANTunnelAddr = addr }},
 	desired.IPIP: {0, "ipip-tunnel-addr-", "ipipTunnelAddress", ipipAddr, setIPIPAddr},
+	desired.WireGuard4: {0, "wireguard-tunnel-addr-", "wireguardTunnelAddress",
+		func(s *v3.NodeSpec) string { return wireguardOf(s).InterfaceIPv4Address }, func(s *v3.NodeSpec, addr string) { changeWireguard(s).InterfaceIPv4Address = addr }},
+	desired.WireGuard6: {1, "wireguard-v6-tunnel-addr-", "wireguardTunnelAddress",
+		func(s *v3.NodeSpec) string { return wireguardOf(s).InterfaceIPv6Address }, func(s *v3.NodeSpec, addr string) { changeWireguard(s).InterfaceIPv6Address = addr }},
+}
+
+func wireguardOf(s *v3.NodeSpec) v3.NodeWireguard {
+	if s.Wireguard == nil {
+		return v3.NodeWireguard{}
+	}
+	return *s.Wireguard
+}
+
+func changeWireguard(s *v3.NodeSpec) *v3.NodeWireguard {
+	if s.Wireguard == nil {
+		s.Wireguard = &v3.NodeWireguard{}
+	}
+	return s.Wireguard
 }
 
 func ipipAddr(s *v3.NodeSpec) string {
@@ -60,6 +78,8 @@ type tunnelState struct {
 	needed [desired.TunnelKinds]bool
 	// inForce are the addresses whose devices are made.
 	inForce desired.TunnelAddrs
+	// keys are those of the WireGuard devices that are made.
+	keys [desired.TunnelKinds]desired.Key
 }
 
 // keepTunnelAddresses gives this node an address for each tunnel that it needs, until ctx ends. The loop gets it first; the Node says so, and
@@ -130,7 +150,7 @@ func (a *Agent) settleTunnelAddresses(ctx context.Context, now tunnelState) erro
 		if !ok {
 			return fmt.Errorf("%s holds a %T, not a Node", key, current)
 		}
-		if !now.stateIn(&node.Spec, addrs) {
+		if addressed, keyed := now.stateIn(&node.Spec, addrs), now.stateKeys(node); !addressed && !keyed {
 			return nil
 		}
 		if _, err = a.config.Store.Update(ctx, node); !errors.Is(err, store.ErrConflict) {
@@ -155,6 +175,31 @@ func (s tunnelState) stateIn(node *v3.NodeSpec, addrs desired.TunnelAddrs) (chan
 			kind.state(node, text)
 			changed = true
 		}
+	}
+	return changed
+}
+
+// stateKeys makes a Node state this node's public keys likewise. A key goes with its address: others take up a peer that has both.
+func (s tunnelState) stateKeys(node *v3.Node) (changed bool) {
+	stated := v3.NodeStatus{}
+	if node.Status != nil {
+		stated = *node.Status
+	}
+	for k, field := range map[desired.TunnelKind]*string{desired.WireGuard4: &stated.WireguardPublicKey, desired.WireGuard6: &stated.WireguardPublicKeyV6} {
+		text := ""
+		switch {
+		case !s.needed[k]:
+		case s.keys[k] == desired.Key{}:
+			continue
+		default:
+			text = s.keys[k].String()
+		}
+		if *field != text {
+			*field, changed = text, true
+		}
+	}
+	if changed {
+		node.Status = &stated
 	}
 	return changed
 }

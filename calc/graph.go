@@ -167,6 +167,9 @@ func (g *Graph) UnderlayRevision() uint64 { return g.reach.underlay }
 // Underlay returns what the sizes of packets depend on besides the host's links.
 func (g *Graph) Underlay() Underlay { return g.reach.underlayNow() }
 
+// SetMet says with which peers of its WireGuard devices this node can exchange packets. Until then they go as they would without WireGuard.
+func (g *Graph) SetMet(peers map[desired.TunnelPeerID]struct{}) { g.reach.setMet(peers) }
+
 // Apply takes changes in, in order. Their effects come out of the next Flush.
 func (g *Graph) Apply(changes []Change) {
 	for i := range changes {

@@ -16,25 +16,26 @@ import (
 	"github.com/weftnet/weft/internal/scratch"
 )
 
-// tunnelNames are the devices.
-var tunnelNames = [desired.TunnelKinds]string{desired.VXLAN4: "vxlan.calico", desired.VXLAN6: "vxlan-v6.calico", desired.IPIP: "tunl0"}
-
 // reach works out the tunnels of this node and the routes to addresses of other nodes that do not come from BGP: those of IP pools with an
-// encapsulation. Its cost follows the change: one block, one borrowed address, or one node with its destinations.
+// encapsulation, and all where packets are encrypted. Its cost follows the change: one block, one borrowed address, or one node with its
+// destinations.
 type reach struct {
 	self    string
 	items   *items
 	routes  *routes
 	nodes   map[string]*tunnelNode
-	pools   map[string]tunnelPool // those with an encapsulation
-	blocks  owners[netip.Prefix]  // which other nodes have a block
-	holders holders               // which other nodes have a workload's address
-	addrs   owners[netip.Addr]    // which other nodes have a tunnel address
-	macs    owners[desired.MAC]   // which other nodes have a MAC address
+	pools   map[string]tunnelPool
+	blocks  owners[netip.Prefix] // which other nodes have a block
+	holders holders              // which other nodes have a workload's address
+	addrs   owners[netip.Addr]   // which other nodes have a tunnel address
+	macs    owners[desired.MAC]  // which other nodes have a MAC address
+	keys    owners[desired.Key]  // which other nodes have a key of WireGuard
 	configs tunnelConfigs
 	guard   *tunnelGuard
 	nat     *sourceNAT
-	own     desired.TunnelAddrs // of this node, ahead of its Node
+	config  tunnelConfig                      // at the last flush
+	own     desired.TunnelAddrs               // of this node, ahead of its Node
+	met     map[desired.TunnelPeerID]struct{} // peers with whom packets can be encrypted
 	// underlay counts the changes of what underlayNow returns.
 	underlay uint64
 	leads    map[netip.Prefix]string // the node that a destination led to at the last flush
@@ -44,18 +45,20 @@ type reach struct {
 	following bool // holders is kept
 	dirtyDst  map[netip.Prefix]struct{}
 	dirtyNode map[string]struct{}
+	dirtyNets map[string]struct{} // nodes that destinations lead to, or have led to
 	tunnels   *table[string, desired.Tunnel]
 	peers     *table[desired.TunnelPeerID, desired.TunnelPeer]
 }
 
 func newReach(self string, items *items, r *routes, sets *ipSets, nat *sourceNAT) *reach {
+	configs := newTunnelConfigs(self)
 	return &reach{
-		self: self, nat: nat, items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
-		holders: newHolders(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, configs: newTunnelConfigs(self),
+		self: self, nat: nat, config: configs.now(), items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
+		holders: newHolders(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, keys: owners[desired.Key]{}, configs: configs,
 		leads: map[netip.Prefix]string{}, byNode: map[string]map[netip.Prefix]struct{}{},
-		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{},
+		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{}, dirtyNets: map[string]struct{}{},
 		tunnels: newTable(strings.Compare, func(a, b desired.Tunnel) bool { return a == b }),
-		peers:   newTable(desired.TunnelPeerID.Compare, func(a, b desired.TunnelPeer) bool { return a == b }),
+		peers:   newTable(desired.TunnelPeerID.Compare, desired.TunnelPeer.Equal),
 	}
 }
 
@@ -64,21 +67,21 @@ type tunnelPool struct {
 	name      string
 	cidr      netip.Prefix
 	blockSize int
-	kind      desired.TunnelKind
+	kind      desired.TunnelKind // where mode is not Never
 	mode      v3.EncapMode
 }
 
+func (p tunnelPool) family() int { return family(p.cidr.Addr()) }
+
 func (r *reach) putPool(name string, cidr netip.Prefix, obj *v3.IPPool) {
 	now := tunnelPool{name: name, cidr: cidr, kind: desired.VXLAN4, mode: obj.Spec.VXLANMode, blockSize: blockSize(cidr, obj.Spec.BlockSize)}
-	switch none := encapOf(now.mode, netip.Prefix{}, netip.Prefix{}) == encapNone; {
+	switch {
 	case cidr.Addr().Is6():
 		now.kind = desired.VXLAN6
-	case none:
+	case !wraps(now.mode):
 		now.kind, now.mode = desired.IPIP, obj.Spec.IPIPMode
 	}
-	if encapOf(now.mode, netip.Prefix{}, netip.Prefix{}) == encapNone {
-		r.removePool(name)
-	} else if r.pools[name] != now {
+	if r.pools[name] != now {
 		r.pools[name], r.all = now, true
 		r.underlay++
 	}
@@ -102,17 +105,31 @@ func blockSize(cidr netip.Prefix, set *int) int {
 	return 122
 }
 
-// poolOf returns the pool with an encapsulation that holds a destination: should several do, the narrowest, then the first by name.
+// matters tells whether this node may have to do with routes to a pool's addresses.
+func (r *reach) matters(p tunnelPool) bool { return wraps(p.mode) || r.config.encrypt[p.family()] }
+
+// poolOf returns the pool that decides about a destination: of those that hold it one with an encapsulation, then the narrowest, then the first
+// by name.
 func (r *reach) poolOf(dst netip.Prefix) (best tunnelPool, ok bool) {
 	for _, p := range r.pools {
-		if p.cidr.Bits() > dst.Bits() || !p.cidr.Contains(dst.Addr()) {
+		if !r.matters(p) || p.cidr.Bits() > dst.Bits() || !p.cidr.Contains(dst.Addr()) {
 			continue
 		}
-		if !ok || cmp.Or(cmp.Compare(best.cidr.Bits(), p.cidr.Bits()), strings.Compare(p.name, best.name)) < 0 {
+		if !ok || comparePools(p, best) < 0 {
 			best, ok = p, true
 		}
 	}
 	return best, ok
+}
+
+func comparePools(a, b tunnelPool) int {
+	if wraps(a.mode) != wraps(b.mode) {
+		if wraps(a.mode) {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(b.cidr.Bits(), a.cidr.Bits()), strings.Compare(a.name, b.name))
 }
 
 // putBlock and removeBlock say that another node has a block, by the name of the affinity.
@@ -165,10 +182,14 @@ func (r *reach) touchAddrs(it *item) {
 	}
 }
 
-// follow looks at all workloads when the first pool gets an encapsulation, and forgets them after the last. Without one they do not matter,
-// and there may be 100,000 of them.
+// follow looks at all workloads when the first pool matters, and forgets them after the last. Without one they do not matter, and there may be
+// 100,000 of them.
 func (r *reach) follow() {
-	if now := len(r.pools) > 0; r.following != now {
+	now := false
+	for _, p := range r.pools {
+		now = now || r.matters(p)
+	}
+	if r.following != now {
 		r.following, r.holders = now, newHolders()
 		for _, it := range r.items.all[api.WorkloadEndpoints] {
 			r.hold(it)
@@ -196,7 +217,7 @@ func (r *reach) nodeOf(dst netip.Prefix, pool tunnelPool) string {
 // flush brings tunnels, peers and routes up to date.
 func (r *reach) flush() {
 	if r.all {
-		r.all = false
+		r.all, r.config = false, r.configs.now()
 		r.follow()
 		r.settleTunnels()
 		for name := range r.nodes {
@@ -221,8 +242,25 @@ func (r *reach) flush() {
 	for dst := range r.dirtyDst {
 		r.settleRoute(dst)
 	}
+	for name := range r.dirtyNets {
+		r.settleNets(name)
+	}
 	scratch.Empty(&r.dirtyNode)
 	scratch.Empty(&r.dirtyDst)
+	scratch.Empty(&r.dirtyNets)
+}
+
+// setMet says with which peers packets can be encrypted: until both know each other's key, they go as they would without.
+func (r *reach) setMet(now map[desired.TunnelPeerID]struct{}) {
+	for _, set := range []map[desired.TunnelPeerID]struct{}{r.met, now} {
+		for id := range set {
+			_, before := r.met[id]
+			if _, after := now[id]; before != after {
+				r.dirtyNode[id.Node] = struct{}{}
+			}
+		}
+	}
+	r.met = now
 }
 
 func (r *reach) setOwn(addrs desired.TunnelAddrs) {
@@ -240,15 +278,28 @@ func (r *reach) ownAddr(k desired.TunnelKind) netip.Addr {
 
 // settleTunnels makes the devices of this node: those that a pool needs and for which this node has both addresses.
 func (r *reach) settleTunnels() {
-	needs, c, me := r.needs(), r.configs.now(), r.nodes[r.self]
-	for i, name := range tunnelNames {
+	needs, c, me := r.needs(), r.config, r.nodes[r.self]
+	for t := range r.tunnels.all() {
+		if t.Name != c.names[t.Kind] {
+			r.tunnels.remove(t.Name)
+		}
+	}
+	for p := range r.peers.all() {
+		if !slices.Contains(c.names[:], p.ID.Tunnel) {
+			r.peers.remove(p.ID)
+		}
+	}
+	for i, name := range c.names {
 		k := desired.TunnelKind(i)
 		if !needs[k] || me == nil || !me.subnet[k.Family()].IsValid() || !r.ownAddr(k).IsValid() {
 			r.tunnels.remove(name)
 			continue
 		}
 		t := desired.Tunnel{Kind: k, Name: name, Local: me.subnet[k.Family()].Addr(), Addr: r.ownAddr(k), MTU: c.mtu[k]}
-		if k != desired.IPIP {
+		switch {
+		case k.Encrypts():
+			t.Port, t.Keepalive = c.wgPort[k.Family()], c.keepalive
+		case k != desired.IPIP:
 			t.MAC, t.VNI, t.Port = me.mac[k], c.vni, c.port
 		}
 		r.tunnels.put(name, t)
@@ -259,8 +310,13 @@ func (r *reach) settleTunnels() {
 func (r *reach) needs() (needs [desired.TunnelKinds]bool) {
 	c := r.configs.now()
 	for _, p := range r.pools {
-		on := c.enabled[p.kind]
-		needs[p.kind] = on == nil || *on
+		if wraps(p.mode) {
+			on := c.enabled[p.kind]
+			needs[p.kind] = on == nil || *on
+		}
+		if c.encrypt[p.family()] {
+			needs[desired.EncryptingKind(p.family())] = true
+		}
 	}
 	return needs
 }
@@ -270,13 +326,15 @@ func (r *reach) settlePeer(name string) {
 	if name == r.self {
 		return
 	}
-	for i, device := range tunnelNames {
+	r.dirtyNets[name] = struct{}{}
+	for i, device := range r.config.names {
 		k := desired.TunnelKind(i)
 		id := desired.TunnelPeerID{Tunnel: device, Node: name}
 		r.touchPeer(id, k)
 		if _, ok := r.tunnels.get(device); ok && r.reachable(name, k) {
 			n := r.nodes[name]
-			r.peers.put(id, desired.TunnelPeer{ID: id, Remote: n.subnet[k.Family()].Addr(), Addr: n.tunnel[k], MAC: n.mac[k]})
+			old, _ := r.peers.get(id)
+			r.peers.put(id, desired.TunnelPeer{ID: id, Remote: n.subnet[k.Family()].Addr(), Addr: n.tunnel[k], MAC: n.mac[k], Key: n.key[k], Nets: old.Nets})
 		} else {
 			r.peers.remove(id)
 		}
@@ -284,28 +342,71 @@ func (r *reach) settlePeer(name string) {
 	}
 }
 
-// touchPeer marks the route to the tunnel address of a peer. There is one for IPv6 alone: the kernel takes no next hop there, on link or not,
-// that another route leads over another device, such as the one to be replaced.
+// settleNets says what WireGuard takes from a node.
+func (r *reach) settleNets(name string) {
+	for f := range 2 {
+		id := desired.TunnelPeerID{Tunnel: r.config.names[desired.EncryptingKind(f)], Node: name}
+		if p, ok := r.peers.get(id); ok {
+			p.Nets = r.netsOf(name, f)
+			r.peers.put(id, p)
+		}
+	}
+}
+
+// netsOf returns the destinations of a family that lead to a node, and the node's addresses on tunnels.
+func (r *reach) netsOf(name string, f int) (nets []netip.Prefix) {
+	for dst := range r.byNode[name] {
+		if family(dst.Addr()) == f {
+			nets = append(nets, dst)
+		}
+	}
+	for _, addr := range r.nodes[name].tunnel {
+		dst := desired.HostPrefix(addr)
+		if _, led := r.leads[dst]; addr.IsValid() && family(addr) == f && !led && r.addrs.first(addr) == name {
+			nets = append(nets, dst)
+		}
+	}
+	return sortedPrefixes(nets)
+}
+
+// peerRouted are the tunnels with routes to the peers' addresses on them: with VXLAN over IPv6, because the kernel takes no next hop there, on link
+// or not, that another route leads over another device, such as the one to be replaced; with WireGuard, because an address may be borrowed.
+var peerRouted = []desired.TunnelKind{desired.WireGuard4, desired.WireGuard6, desired.VXLAN6}
+
+// touchPeer marks the route to the tunnel address of a peer.
 func (r *reach) touchPeer(id desired.TunnelPeerID, k desired.TunnelKind) {
-	if p, ok := r.peers.get(id); ok && k == desired.VXLAN6 {
+	if p, ok := r.peers.get(id); ok && slices.Contains(peerRouted, k) {
 		r.dirtyDst[desired.HostPrefix(p.Addr)] = struct{}{}
 	}
 }
 
 // peerRoute returns the route to a peer's tunnel address.
 func (r *reach) peerRoute(dst netip.Prefix) (route desired.Route, ok bool) {
-	if !dst.IsSingleIP() || dst.Addr().Is4() {
+	if !dst.IsSingleIP() {
 		return route, false
 	}
-	p, ok := r.peers.get(desired.TunnelPeerID{Tunnel: tunnelNames[desired.VXLAN6], Node: r.addrs.first(dst.Addr())})
-	return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: tunnelNames[desired.VXLAN6]}, ok && p.Addr == dst.Addr()
+	for _, k := range peerRouted {
+		name := r.config.names[k]
+		id := desired.TunnelPeerID{Tunnel: name, Node: r.addrs.first(dst.Addr())}
+		if p, ok := r.peers.get(id); ok && p.Addr == dst.Addr() && (!k.Encrypts() || r.encrypts(id)) {
+			return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: name}, true
+		}
+	}
+	return route, false
+}
+
+// encrypts tells whether packets to a peer are encrypted.
+func (r *reach) encrypts(id desired.TunnelPeerID) bool {
+	_, peer := r.peers.get(id)
+	_, met := r.met[id]
+	return peer && met
 }
 
 // reachable tells whether a node can be a peer: it has what a peer needs, and no other node before it has the same.
 func (r *reach) reachable(name string, k desired.TunnelKind) bool {
 	n := r.nodes[name]
 	return n != nil && n.subnet[k.Family()].IsValid() && n.tunnel[k].IsValid() && r.addrs.first(n.tunnel[k]) == name &&
-		(n.mac[k] == desired.MAC{} || r.macs.first(n.mac[k]) == name)
+		(n.mac[k] == desired.MAC{} || r.macs.first(n.mac[k]) == name) && (!k.Encrypts() || r.keys.first(n.key[k]) == name)
 }
 
 // settleRoute leads a destination to the node that it belongs to.
@@ -329,7 +430,11 @@ func (r *reach) settleRoute(dst netip.Prefix) {
 
 // lead notes which node a destination leads to.
 func (r *reach) lead(dst netip.Prefix, node string) {
+	if dst.IsSingleIP() {
+		r.dirtyNets[r.addrs.first(dst.Addr())] = struct{}{} // it may be the address of a tunnel
+	}
 	if old, ok := r.leads[dst]; ok && old != node {
+		r.dirtyNets[old] = struct{}{}
 		delete(r.byNode[old], dst)
 		if len(r.byNode[old]) == 0 {
 			delete(r.byNode, old)
@@ -339,7 +444,7 @@ func (r *reach) lead(dst netip.Prefix, node string) {
 		delete(r.leads, dst)
 		return
 	}
-	r.leads[dst] = node
+	r.leads[dst], r.dirtyNets[node] = node, struct{}{}
 	if r.byNode[node] == nil {
 		r.byNode[node] = map[netip.Prefix]struct{}{}
 	}
@@ -352,16 +457,20 @@ func (r *reach) route(dst netip.Prefix, node string, pool tunnelPool) (route des
 	if node == "" || me == nil || n == nil || !me.subnet[f].IsValid() || !n.subnet[f].IsValid() {
 		return route, false
 	}
-	switch encapOf(pool.mode, me.subnet[f], n.subnet[f]) {
+	wireguard := desired.TunnelPeerID{Tunnel: r.config.names[desired.EncryptingKind(f)], Node: node}
+	switch encapOf(pool.mode, r.encrypts(wireguard), me.subnet[f], n.subnet[f]) {
+	case encapWireGuard:
+		return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: wireguard.Tunnel}, true
 	case encapDirect:
 		return desired.Route{Dst: dst, Kind: desired.RouteNode, Via: n.subnet[f].Addr()}, true
 	case encapTunnel:
-		p, ok := r.peers.get(desired.TunnelPeerID{Tunnel: tunnelNames[pool.kind], Node: node})
+		device := r.config.names[pool.kind]
+		p, ok := r.peers.get(desired.TunnelPeerID{Tunnel: device, Node: node})
 		via := p.Addr
 		if pool.kind == desired.IPIP { // it wraps packets for their next hop
 			via = p.Remote
 		}
-		return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: tunnelNames[pool.kind], Via: via}, ok
+		return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: device, Via: via}, ok
 	}
 	return route, false
 }
@@ -374,8 +483,7 @@ func (r *reach) problems() problems {
 			k := desired.TunnelKind(i)
 			if needed && me.subnet[k.Family()].IsValid() && !r.ownAddr(k).IsValid() {
 				out.add(api.Key{Resource: api.Nodes, Name: r.self}, tunnelAddressFields[k],
-					"the node has no address for its tunnel yet, so that nothing in pools with "+modeFields[k]+
-						" can be reached; its agent takes one from a pool with allowedUses Tunnel")
+					"the node has no address for its tunnel yet, so that "+withoutAddress[k]+"; its agent takes one from a pool with allowedUses Tunnel")
 			}
 		}
 	}
@@ -395,6 +503,9 @@ func (r *reach) sharing(out problems, name string) {
 		}
 		if first := r.macs.first(n.mac[k]); addr.IsValid() && first != "" && first != name && name != r.self {
 			out.add(key, tunnelMACFields[k], "node "+first+" has the same MAC address, and alone is reached; delete it here")
+		}
+		if first := r.keys.first(n.key[k]); addr.IsValid() && first != "" && first != name && name != r.self {
+			out.add(key, tunnelKeyFields[k], "node "+first+" has the same key, and packets to it alone are encrypted; run `weft node rotate-key` there or here")
 		}
 	}
 }

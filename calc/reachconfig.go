@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
@@ -21,6 +22,11 @@ type tunnelConfig struct {
 	mtu      [desired.TunnelKinds]int // 0: detected
 	pattern  string                   // mtuIfacePattern
 	external []netip.Prefix           // hosts besides the nodes whose packets are taken
+	// WireGuard: whether what goes to other nodes is encrypted and the UDP port, by family, and the time between keepalives.
+	encrypt   [2]bool
+	wgPort    [2]uint16
+	keepalive time.Duration
+	names     [desired.TunnelKinds]string // of the devices
 	// allowVXLAN and allowIPIP: workloads may send such packets.
 	allowVXLAN, allowIPIP bool
 }
@@ -38,6 +44,7 @@ type statedConfig struct {
 	v3.FelixIPIP
 	v3.FelixTunnels
 	v3.FelixMTU
+	v3.FelixWireguard
 	external []netip.Prefix // ExternalNodesList
 }
 
@@ -58,17 +65,42 @@ func (c tunnelConfigs) now() tunnelConfig {
 		return p != nil && *p
 	}
 	vxlan := cmp.Or(own.VXLANEnabled, all.VXLANEnabled)
+	name := func(own, all *string, fallback string) string {
+		if p := cmp.Or(own, all); p != nil {
+			return *p
+		}
+		return fallback
+	}
+	var keepalive time.Duration
+	if p := cmp.Or(own.WireguardKeepAlive, all.WireguardKeepAlive); p != nil {
+		keepalive = p.Duration
+	}
 	external := all.external
 	if own.ExternalNodesList != nil {
 		external = own.external
 	}
 	return tunnelConfig{
-		enabled:  [desired.TunnelKinds]*bool{vxlan, vxlan, cmp.Or(own.IPIPEnabled, all.IPIPEnabled)},
+		enabled:  [desired.TunnelKinds]*bool{desired.VXLAN4: vxlan, desired.VXLAN6: vxlan, desired.IPIP: cmp.Or(own.IPIPEnabled, all.IPIPEnabled)},
 		vni:      uint32(number(own.VXLANVNI, all.VXLANVNI, 4096)),
 		port:     uint16(number(own.VXLANPort, all.VXLANPort, 4789)),
-		mtu:      [desired.TunnelKinds]int{number(own.VXLANMTU, all.VXLANMTU, 0), number(own.VXLANMTUV6, all.VXLANMTUV6, 0), number(own.IPIPMTU, all.IPIPMTU, 0)},
 		external: external,
 		pattern:  *cmp.Or(own.MTUIfacePattern, all.MTUIfacePattern, new(string)),
+		mtu: [desired.TunnelKinds]int{
+			desired.VXLAN4: number(own.VXLANMTU, all.VXLANMTU, 0), desired.VXLAN6: number(own.VXLANMTUV6, all.VXLANMTUV6, 0),
+			desired.IPIP:       number(own.IPIPMTU, all.IPIPMTU, 0),
+			desired.WireGuard4: number(own.WireguardMTU, all.WireguardMTU, 0), desired.WireGuard6: number(own.WireguardMTUV6, all.WireguardMTUV6, 0),
+		},
+		encrypt: [2]bool{yes(own.WireguardEnabled, all.WireguardEnabled), yes(own.WireguardEnabledV6, all.WireguardEnabledV6)},
+		wgPort: [2]uint16{
+			uint16(number(own.WireguardListeningPort, all.WireguardListeningPort, 51820)),
+			uint16(number(own.WireguardListeningPortV6, all.WireguardListeningPortV6, 51821)),
+		},
+		keepalive: keepalive,
+		names: [desired.TunnelKinds]string{
+			desired.VXLAN4: "vxlan.calico", desired.VXLAN6: "vxlan-v6.calico", desired.IPIP: "tunl0",
+			desired.WireGuard4: name(own.WireguardInterfaceName, all.WireguardInterfaceName, "wireguard.cali"),
+			desired.WireGuard6: name(own.WireguardInterfaceNameV6, all.WireguardInterfaceNameV6, "wg-v6.cali"),
+		},
 
 		allowVXLAN: yes(own.AllowVXLANPacketsFromWorkloads, all.AllowVXLANPacketsFromWorkloads),
 		allowIPIP:  yes(own.AllowIPIPPacketsFromWorkloads, all.AllowIPIPPacketsFromWorkloads),
@@ -76,7 +108,7 @@ func (c tunnelConfigs) now() tunnelConfig {
 }
 
 func newStatedConfig(spec *v3.FelixConfigurationSpec) (statedConfig, api.FieldErrors) {
-	stated := statedConfig{FelixVXLAN: spec.FelixVXLAN, FelixIPIP: spec.FelixIPIP, FelixTunnels: spec.FelixTunnels, FelixMTU: spec.FelixMTU}
+	stated := statedConfig{FelixVXLAN: spec.FelixVXLAN, FelixIPIP: spec.FelixIPIP, FelixTunnels: spec.FelixTunnels, FelixWireguard: spec.FelixWireguard, FelixMTU: spec.FelixMTU}
 	var wrong faults
 	for i, text := range spec.ExternalNodesList {
 		net, err := v3.ParseCIDR(text)

@@ -17,9 +17,17 @@ import (
 
 // Fields of a Node that concern its tunnels, and of an IP pool, by kind.
 var (
-	tunnelAddressFields = [desired.TunnelKinds]string{"spec.ipv4VXLANTunnelAddr", "spec.ipv6VXLANTunnelAddr", "spec.bgp.ipv4IPIPTunnelAddr"}
-	tunnelMACFields     = [desired.TunnelKinds]string{"spec.vxlanTunnelMACAddr", "spec.vxlanTunnelMACAddrV6", ""}
-	modeFields          = [desired.TunnelKinds]string{"vxlanMode", "vxlanMode", "ipipMode"}
+	tunnelAddressFields = [desired.TunnelKinds]string{
+		"spec.ipv4VXLANTunnelAddr", "spec.ipv6VXLANTunnelAddr", "spec.bgp.ipv4IPIPTunnelAddr",
+		"spec.wireguard.interfaceIPv4Address", "spec.wireguard.interfaceIPv6Address",
+	}
+	tunnelMACFields = [desired.TunnelKinds]string{desired.VXLAN4: "spec.vxlanTunnelMACAddr", desired.VXLAN6: "spec.vxlanTunnelMACAddrV6"}
+	tunnelKeyFields = [desired.TunnelKinds]string{desired.WireGuard4: "status.wireguardPublicKey", desired.WireGuard6: "status.wireguardPublicKeyV6"}
+	// withoutAddress is what is amiss while a node lacks its address on a tunnel.
+	withoutAddress = [desired.TunnelKinds]string{
+		"nothing in pools with vxlanMode can be reached", "nothing in pools with vxlanMode can be reached", "nothing in pools with ipipMode can be reached",
+		"IPv4 traffic to other nodes is not encrypted", "IPv6 traffic to other nodes is not encrypted",
+	}
 )
 
 // tunnelNode is what reach needs of a Node.
@@ -27,12 +35,25 @@ type tunnelNode struct {
 	subnet [2]netip.Prefix // its address with the subnet, by family
 	tunnel desired.TunnelAddrs
 	mac    [desired.TunnelKinds]desired.MAC // zero where there is none
+	key    [desired.TunnelKinds]desired.Key // WireGuard; zero where there is none
 }
 
 func newTunnelNode(n *v3.Node) (*tunnelNode, api.FieldErrors) {
 	out := &tunnelNode{mac: [desired.TunnelKinds]desired.MAC{TunnelMAC(n.Name, 0), TunnelMAC(n.Name, 1)}}
 	addrs := [desired.TunnelKinds]string{n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr}
 	var wrong faults
+	if wg := n.Spec.Wireguard; wg != nil {
+		addrs[desired.WireGuard4], addrs[desired.WireGuard6] = wg.InterfaceIPv4Address, wg.InterfaceIPv6Address
+	}
+	if status := n.Status; status != nil {
+		for k, text := range map[desired.TunnelKind]string{desired.WireGuard4: status.WireguardPublicKey, desired.WireGuard6: status.WireguardPublicKeyV6} {
+			if text != "" {
+				key, err := v3.ParseWireGuardKey(text)
+				wrong.add(tunnelKeyFields[k], err)
+				out.key[k] = key
+			}
+		}
+	}
 	if bgp := n.Spec.BGP; bgp != nil {
 		addrs[desired.IPIP] = bgp.IPv4IPIPTunnelAddr
 		for f, text := range [2]string{bgp.IPv4Address, bgp.IPv6Address} {
@@ -102,12 +123,12 @@ func (r *reach) setNode(name string, now *tunnelNode) {
 	r.guard.setHost(old, now)
 	r.nat.setHost(old, now)
 	for _, n := range []*tunnelNode{old, now} {
-		for k := range tunnelNames {
+		for k := range desired.TunnelKinds {
 			if n == nil || !n.tunnel[k].IsValid() || name == r.self {
 				continue
 			}
-			r.claim(n.tunnel[k], n.mac[k], name, n == now)
-			for _, other := range slices.Concat(r.addrs[n.tunnel[k]], r.macs[n.mac[k]]) {
+			r.claim(n, k, name, n == now)
+			for _, other := range slices.Concat(r.addrs[n.tunnel[k]], r.macs[n.mac[k]], r.keys[n.key[k]]) {
 				r.dirtyNode[other] = struct{}{}
 			}
 		}
@@ -120,14 +141,17 @@ func (r *reach) setNode(name string, now *tunnelNode) {
 }
 
 // claim notes that a node has the addresses of an end of a tunnel, or has them no more.
-func (r *reach) claim(addr netip.Addr, mac desired.MAC, node string, has bool) {
-	addrs, macs := r.addrs.remove, r.macs.remove
+func (r *reach) claim(n *tunnelNode, k int, node string, has bool) {
+	addrs, macs, keys := r.addrs.remove, r.macs.remove, r.keys.remove
 	if has {
-		addrs, macs = r.addrs.add, r.macs.add
+		addrs, macs, keys = r.addrs.add, r.macs.add, r.keys.add
 	}
-	addrs(addr, node)
-	if mac != (desired.MAC{}) {
-		macs(mac, node)
+	addrs(n.tunnel[k], node)
+	if n.mac[k] != (desired.MAC{}) {
+		macs(n.mac[k], node)
+	}
+	if n.key[k] != (desired.Key{}) {
+		keys(n.key[k], node)
 	}
 }
 

@@ -27,8 +27,8 @@ func (g *Graph) Tables() []Table {
 		{"ipsets", []string{"SET", "KIND", "SELECTOR", "PORT", "MEMBERS", "REFERENCES"}, g.setRows()},
 		{"members", []string{"SET", "MEMBER"}, memberRows(v)},
 		text("routes", []string{"DESTINATION", "KIND", "INTERFACE", "VIA"}, v.Routes(), routeRow),
-		text("tunnels", []string{"TUNNEL", "ADDRESS", "MAC", "LOCAL", "VNI", "PORT", "MTU"}, v.Tunnels(), tunnelRow),
-		text("tunnelpeers", []string{"TUNNEL", "NODE", "ADDRESS", "MAC", "REMOTE"}, v.TunnelPeers(), tunnelPeerRow),
+		text("tunnels", []string{"TUNNEL", "ADDRESS", "MAC", "LOCAL", "VNI", "PORT", "MTU", "KEEPALIVE"}, v.Tunnels(), tunnelRow),
+		text("tunnelpeers", []string{"TUNNEL", "NODE", "ADDRESS", "MAC", "REMOTE", "KEY", "NETS"}, v.TunnelPeers(), tunnelPeerRow),
 		text("bgp", []string{"SETTING", "VALUE"}, bgpSettings(v.BGP()), func(row []string) []string { return row }),
 		text("peers", []string{"NAME", "ADDRESS", "PORT", "AS", "LOCAL AS", "SOURCE", "PASSIVE", "CLIENT"}, peers(v.BGP()), peerRow),
 		{"tiers", []string{"TIER", "ORDER", "DEFAULT ACTION", "POLICIES", "EXISTS"}, g.tierRows()},
@@ -74,6 +74,8 @@ func settingRows(s *desired.Settings) iter.Seq[[]string] {
 		{"clamp TCP segment size", strconv.FormatBool(s.ClampMSS)},
 		{"VXLAN port", strconv.Itoa(int(s.Tunnels.VXLANPort))},
 		{"VXLAN from", cmp.Or(string(s.Tunnels.VXLANPeers), "anybody")},
+		{"WireGuard ports", fmt.Sprint(s.Tunnels.WireGuardPorts[0], " and ", s.Tunnels.WireGuardPorts[1])},
+		{"WireGuard from", cmp.Or(string(s.Tunnels.WireGuardPeers), "anybody")},
 		{"IP-in-IP from", cmp.Or(string(s.Tunnels.IPIPPeers), "anybody")},
 		{"VXLAN from workloads", strconv.FormatBool(s.Tunnels.AllowVXLAN)},
 		{"IP-in-IP from workloads", strconv.FormatBool(s.Tunnels.AllowIPIP)},
@@ -162,11 +164,15 @@ func tunnelRow(t desired.Tunnel) []string {
 	if t.MTU > 0 {
 		mtu = strconv.Itoa(t.MTU)
 	}
-	return []string{t.Name, t.Addr.String(), t.MAC.String(), t.Local.String(), strconv.Itoa(int(t.VNI)), strconv.Itoa(int(t.Port)), mtu}
+	return []string{t.Name, t.Addr.String(), t.MAC.String(), t.Local.String(), strconv.Itoa(int(t.VNI)), strconv.Itoa(int(t.Port)), mtu, t.Keepalive.String()}
 }
 
 func tunnelPeerRow(p desired.TunnelPeer) []string {
-	return []string{p.ID.Tunnel, p.ID.Node, p.Addr.String(), p.MAC.String(), p.Remote.String()}
+	key := ""
+	if p.Key != (desired.Key{}) {
+		key = p.Key.String()
+	}
+	return []string{p.ID.Tunnel, p.ID.Node, p.Addr.String(), p.MAC.String(), p.Remote.String(), key, list(p.Nets)}
 }
 
 func bgpSettings(b *desired.BGP) iter.Seq[[]string] {

@@ -65,6 +65,11 @@ func (g *tunnelGuard) flush(needs [desired.TunnelKinds]bool, config tunnelConfig
 	if needs[desired.IPIP] {
 		rules.IPIPPeers = desired.TunnelPeers
 	}
+	for f := range rules.WireGuardPorts {
+		if needs[desired.EncryptingKind(f)] {
+			rules.WireGuardPeers, rules.WireGuardPorts[f] = desired.TunnelPeers, config.wgPort[f]
+		}
+	}
 	settings.setTunnels(rules)
 	switch needed := len(rules.Sets()) > 0; {
 	case needed && g.set == nil:

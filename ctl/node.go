@@ -19,9 +19,9 @@ import (
 const DefaultAgentSocket = "/run/weft/agent.sock"
 
 func newNode(env *Env) *cobra.Command {
-	cmd := &cobra.Command{Use: "node", Short: "Look at the node this command runs on", Args: subcommandOnly,
+	cmd := &cobra.Command{Use: "node", Short: "Look after the node this command runs on", Args: subcommandOnly,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(newNodeStatus(env))
+	cmd.AddCommand(newNodeStatus(env), newRotateKey(env))
 	return offline(cmd)
 }
 
@@ -56,6 +56,28 @@ A dead peer is shown, but does not make the node unhealthy.`,
 			return printer.WriteValue(env.Out, format, status)
 		}
 		return writeStatus(env, status, format == printer.FormatWide)
+	}
+	return offline(cmd)
+}
+
+func newRotateKey(env *Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rotate-key",
+		Short: "Give this node new WireGuard keys",
+		Long: `Make the agent on this node throw away the private keys of its WireGuard devices and make new ones. The other nodes learn the public keys
+from the Node object. Connections go on; packets are lost for the moment it takes the others to hear of it.
+
+Deleting wireguard.key and wireguard-v6.key in the agent's state directory does the same when the agent starts next.`,
+		Example: "  weft node rotate-key",
+		Args:    cobra.NoArgs,
+	}
+	agent := addAgentFlags(cmd, env)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := agent()
+		if err != nil {
+			return err
+		}
+		return client.RotateKey(cmd.Context())
 	}
 	return offline(cmd)
 }
@@ -107,6 +129,7 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 	writeDataplane(env, s.Dataplane)
 	fmt.Fprintf(env.Out, "MTU         %s\n            (%s)\n", strings.Join(s.MTU.Value, ""), s.MTU.Reason)
 	fmt.Fprintf(env.Out, "Tunnels     %s%s\n", s.Tunnels.State, suffix(s.Tunnels.Error))
+	writeEncryption(env, s.Encryption)
 	fmt.Fprintf(env.Out, "Routes      %s%s\n", s.Routes.State, suffix(s.Routes.Error))
 	pending := ""
 	if s.Connections.Pending {
@@ -140,6 +163,26 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 func writeProblems(env *Env, title string, list []agentapi.Problem) {
 	for _, p := range list {
 		fmt.Fprintf(env.Out, "\n%s: %s: %s\n", title, p.Object, fieldText(p.Field, p.Reason))
+	}
+}
+
+func writeEncryption(env *Env, e *agentapi.EncryptionStatus) {
+	if e == nil {
+		return
+	}
+	places := map[string]string{
+		"kernel": "in the kernel",
+		"agent": "in the agent, because the kernel had no WireGuard (module wireguard, CONFIG_WIREGUARD) when it was made; slower, and still while the agent restarts; " +
+			"load the module and delete the device, and it is made in the kernel",
+	}
+	title := "Encryption"
+	for _, d := range e.Devices {
+		fmt.Fprintf(env.Out, "%-11s %s, key %s\n            (%s)\n", title, d.Name, d.PublicKey, places[d.Place])
+		title = ""
+	}
+	for _, p := range e.Plain {
+		fmt.Fprintf(env.Out, "%-11s in the clear to %s\n", title, p)
+		title = ""
 	}
 }
 

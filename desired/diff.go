@@ -29,7 +29,7 @@ func Diff(from, to View) *Delta {
 		d.Settings = now.settings
 	}
 	d.Tunnels = changed(now.Tunnels(), func(t Tunnel) bool { return old.tunnels[t.Name] != t })
-	d.TunnelPeers = changed(now.TunnelPeers(), func(p TunnelPeer) bool { return old.peers[p.ID] != p })
+	d.TunnelPeers = changed(now.TunnelPeers(), func(p TunnelPeer) bool { return !p.Equal(old.peers[p.ID]) })
 	d.Routes = changed(now.Routes(), func(r Route) bool {
 		have, ok := old.routes[r.Dst]
 		return !ok || have != r

@@ -14,6 +14,9 @@ import (
 
 // Form is how packets between workloads travel, by what the scenario promises: between nodes of one subnet (near) or of two, in the family of a.
 func (s Scenario) Form(a netip.Addr, near bool) capture.Form {
+	if s.Encrypts() {
+		return capture.WireGuard
+	}
 	if mode := s.Wraps(a); mode == v3.EncapNever || mode == v3.EncapCrossSubnet && near {
 		return capture.Bare
 	}
@@ -65,6 +68,12 @@ func (l *Lab) Forms(s Scenario, seen map[capture.Packet]int) (wrong []string, er
 	}
 	missing := waysBetween(homes)
 	for p := range seen {
+		if p.Form == capture.WireGuard { // nobody sees whose packets are in there
+			if src, dst, ok := l.between(p); ok && s.Encrypts() {
+				delete(missing, way{src.subnet, dst.subnet, p.Src.Is6()})
+			}
+			continue
+		}
 		src, from := homes[p.From]
 		dst, to := homes[p.To]
 		if !from || !to || src.name == dst.name {
@@ -81,6 +90,20 @@ func (l *Lab) Forms(s Scenario, seen map[capture.Packet]int) (wrong []string, er
 	}
 	slices.Sort(wrong)
 	return wrong, nil
+}
+
+// between returns the nodes that a packet's outer addresses are of.
+func (l *Lab) between(p capture.Packet) (src, dst nodePlan, ok bool) {
+	found := 0
+	for _, n := range l.plan.nodes {
+		if n.has(p.Src) {
+			src, found = n, found+1
+		}
+		if n.has(p.Dst) {
+			dst, found = n, found+1
+		}
+	}
+	return src, dst, found == 2
 }
 
 // waysBetween returns the ways on which packets between workloads of different nodes travel.

@@ -14,7 +14,8 @@ import (
 // Mode is how packets travel between the nodes of a cluster.
 type Mode string
 
-// The modes. The cross modes wrap packets between subnets only.
+// The modes. The cross modes wrap packets between subnets only. In the last two, packets are encrypted between all nodes; what has no key to be
+// encrypted with would go plainly in one, and in VXLAN in the other.
 const (
 	Direct             Mode = "direct"
 	IPIP               Mode = "ipip"
@@ -32,7 +33,7 @@ type Scenario struct {
 	Driver   string // nftablesMode: "nftables" or "iptables"
 }
 
-// Scenarios lists every mode with every choice of families and every driver, those that cannot run among them: Impossible and Open say why.
+// Scenarios lists every mode with every choice of families and every driver, those that cannot run among them: Impossible says why.
 func Scenarios() []Scenario {
 	var out []Scenario
 	for _, mode := range []Mode{Direct, IPIP, IPIPCross, VXLAN, VXLANCross, WireGuard, WireGuardOverVXLAN} {
@@ -56,18 +57,25 @@ func (s Scenario) Impossible() string {
 	return ""
 }
 
-// Open says what is not built yet that such a cluster needs; empty: nothing.
-func (s Scenario) Open() string {
-	if s.Mode == WireGuard || s.Mode == WireGuardOverVXLAN {
-		return "encryption with WireGuard is not built yet"
+// Encrypts tells whether packets between nodes are encrypted.
+func (s Scenario) Encrypts() bool { return s.Mode == WireGuard || s.Mode == WireGuardOverVXLAN }
+
+// Configure writes down what a FelixConfiguration has to say for the scenario.
+func (s Scenario) Configure(spec *v3.FelixConfigurationSpec) {
+	yes, mode := true, "Enabled"
+	if s.Driver == "iptables" {
+		mode, spec.IPTablesBackend = "Disabled", new("NFT")
 	}
-	return ""
+	spec.NFTablesMode = &mode
+	if s.Encrypts() {
+		spec.WireguardEnabled, spec.WireguardEnabledV6 = &yes, &yes
+	}
 }
 
 // Wraps tells whether pools of a family have a tunnel, and whether it is for all nodes or those of other subnets.
 func (s Scenario) Wraps(a netip.Addr) v3.EncapMode {
 	switch s.Mode {
-	case VXLAN:
+	case VXLAN, WireGuardOverVXLAN:
 		return v3.EncapAlways
 	case VXLANCross:
 		return v3.EncapCrossSubnet
@@ -106,7 +114,7 @@ func poolName(n int) string { return fmt.Sprintf("pool-%d", n+1) }
 func (s Scenario) Others() []Scenario {
 	var out []Scenario
 	for _, o := range Scenarios() {
-		if o.Mode != s.Mode && o.Families == s.Families && o.Driver == s.Driver && o.Impossible() == "" && o.Open() == "" {
+		if o.Mode != s.Mode && o.Families == s.Families && o.Driver == s.Driver && o.Impossible() == "" {
 			out = append(out, o)
 		}
 	}

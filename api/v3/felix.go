@@ -36,7 +36,7 @@ type FelixConfigurationSpec struct {
 	FelixMTU        `json:",inline"`
 	FelixIPIP       `json:",inline"`
 	FelixVXLAN      `json:",inline"`
-	FelixWireguard  `json:",inline" later:"encryption is not built yet"`
+	FelixWireguard  `json:",inline"`
 	FelixFlowLogs   `json:",inline" later:"there are no flow records yet"`
 	FelixOpenStack  `json:",inline" later:"OpenStack is not supported yet"`
 	FelixOther      `json:",inline" later:"weft does not act on it"`

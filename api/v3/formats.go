@@ -4,6 +4,7 @@
 package v3
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/netip"
@@ -30,6 +31,7 @@ var formats = map[string]func(any) error{
 	"peerIP":    text(func(s string) error { _, _, err := ParsePeerIP(s); return err }),
 	"clusterID": text(func(s string) error { return drop(ParseClusterID(s)) }),
 	"mac":       text(macAddress),
+	"wgKey":     text(func(s string) error { return drop(ParseWireGuardKey(s)) }),
 	"regex":     text(regularExpression),
 	"community": text(community),
 	"interface": text(interfaceName),
@@ -140,6 +142,15 @@ func family(is func(netip.Addr) bool, what string) func(string) error {
 		}
 		return nil
 	}
+}
+
+// ParseWireGuardKey reads a public key of WireGuard (RFC 7748) in base64.
+func ParseWireGuardKey(s string) (key [32]byte, err error) {
+	data, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err != nil || len(data) != len(key) || [32]byte(data) == key {
+		return key, fmt.Errorf("%q is no WireGuard key; write 32 bytes in base64, as `wg pubkey` does", s)
+	}
+	return [32]byte(data), nil
 }
 
 func macAddress(s string) error {

@@ -28,7 +28,7 @@ type NodeSpec struct {
 	// OrchRefs tells what orchestrators call the node. For information.
 	OrchRefs []OrchRef `json:"orchRefs,omitzero"`
 	// Wireguard holds the addresses of the encryption devices.
-	Wireguard *NodeWireguard `json:"wireguard,omitempty" later:"encryption is not built yet"`
+	Wireguard *NodeWireguard `json:"wireguard,omitempty"`
 	// Addresses lists all addresses of the node. For information.
 	Addresses []NodeAddress `json:"addresses,omitzero"`
 }
@@ -74,9 +74,9 @@ type NodeAddress struct {
 // NodeStatus is reported by the node.
 type NodeStatus struct {
 	// WireguardPublicKey of the IPv4 device, in base64.
-	WireguardPublicKey string `json:"wireguardPublicKey,omitempty"`
+	WireguardPublicKey string `json:"wireguardPublicKey,omitempty" format:"wgKey"`
 	// WireguardPublicKeyV6 of the IPv6 device, in base64.
-	WireguardPublicKeyV6 string `json:"wireguardPublicKeyV6,omitempty"`
+	WireguardPublicKeyV6 string `json:"wireguardPublicKeyV6,omitempty" format:"wgKey"`
 	// PodCIDRs that Kubernetes gave the node.
 	PodCIDRs []string `json:"podCIDRs,omitzero" format:"net"`
 }

@@ -22,7 +22,9 @@ type Step struct {
 	Changes []calc.Change
 	Links   []calc.Link          // the interfaces of the host from now on; nil: as before
 	Tunnels *desired.TunnelAddrs // the addresses of Me on its tunnels from now on; nil: as before
-	Flush   bool
+	// Met are the peers that Me can exchange encrypted packets with from now on; nil: as before.
+	Met   map[desired.TunnelPeerID]struct{}
+	Flush bool
 }
 
 // Run feeds steps into a new graph for Me and holds everything it puts out against the oracle. After each flush these must be true:
@@ -47,6 +49,9 @@ func Run(steps []Step) error {
 			r.tunnels = *s.Tunnels
 			r.graph.SetTunnelAddrs(r.tunnels)
 		}
+		if s.Met != nil {
+			r.setMet(s.Met)
+		}
 		if !s.Flush {
 			continue
 		}
@@ -66,16 +71,33 @@ type run struct {
 	links   []calc.Link
 	tunnels desired.TunnelAddrs
 	judged  int // packets
+	met     map[desired.TunnelPeerID]struct{}
 	mirror  *desired.State
 	good    map[api.Key]calc.Change // last valid version of each object
 	bad     map[api.Key]calc.Change // invalid version that came after it
 }
 
-// newRun starts out with the interfaces of Links.
+// newRun starts out with the interfaces of Links, and n2 alone met.
 func newRun() *run {
 	r := &run{graph: calc.New(Me), mirror: desired.NewState(), good: map[api.Key]calc.Change{}, bad: map[api.Key]calc.Change{}}
 	r.setLinks(Links())
+	r.setMet(met("n2"))
 	return r
+}
+
+// met are the nodes on both WireGuard devices.
+func met(nodes ...string) map[desired.TunnelPeerID]struct{} {
+	out := map[desired.TunnelPeerID]struct{}{}
+	for _, n := range nodes {
+		out[desired.TunnelPeerID{Tunnel: "wireguard.cali", Node: n}] = struct{}{}
+		out[desired.TunnelPeerID{Tunnel: "wg-v6.cali", Node: n}] = struct{}{}
+	}
+	return out
+}
+
+func (r *run) setMet(peers map[desired.TunnelPeerID]struct{}) {
+	r.met = peers
+	r.graph.SetMet(peers)
 }
 
 func (r *run) setLinks(links []calc.Link) {
@@ -131,6 +153,7 @@ func (r *run) oracle() *oracle.Cluster {
 	c := oracle.New(objects)
 	c.Links = map[string][]calc.Link{Me: r.links}
 	c.TunnelAddrs = map[string]desired.TunnelAddrs{Me: r.tunnels}
+	c.Met = map[string]map[desired.TunnelPeerID]struct{}{Me: r.met}
 	return c
 }
 
@@ -189,12 +212,19 @@ func Describe(d *desired.Delta) string {
 	if d.Settings != nil {
 		line("settings %+v", *d.Settings)
 	}
+	for _, t := range d.Tunnels {
+		line("tunnel %+v", t)
+	}
+	for _, p := range d.TunnelPeers {
+		line("tunnel peer %+v", p)
+	}
 	for _, r := range d.Routes {
 		line("route %+v", r)
 	}
 	if d.BGP != nil {
 		line("BGP %+v", *d.BGP)
 	}
+	line("removed: tunnels %v, peers %v", d.TunnelsRemoved, d.TunnelPeersRemoved)
 	line("removed: BGP %t, routes %v, endpoints %v, host endpoints %v, policies %v, sets %v",
 		d.BGPRemoved, d.RoutesRemoved, d.EndpointsRemoved, d.HostEndpointsRemoved, d.PoliciesRemoved, d.IPSetsRemoved)
 	return b.String()

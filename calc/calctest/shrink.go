@@ -25,8 +25,8 @@ func Shrink(steps []Step, fails func([]Step) bool) []Step {
 func singly(steps []Step) []Step {
 	var out []Step
 	for _, s := range steps {
-		if s.Links != nil || s.Tunnels != nil {
-			out = append(out, Step{Links: s.Links, Tunnels: s.Tunnels, Flush: s.Flush && len(s.Changes) == 0})
+		if s.Links != nil || s.Tunnels != nil || s.Met != nil {
+			out = append(out, Step{Links: s.Links, Tunnels: s.Tunnels, Met: s.Met, Flush: s.Flush && len(s.Changes) == 0})
 		}
 		for i := range s.Changes {
 			out = append(out, Step{Changes: s.Changes[i : i+1], Flush: s.Flush && i == len(s.Changes)-1})

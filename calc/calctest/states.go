@@ -45,6 +45,7 @@ func Sequences() map[string][]State {
 		"contention": contentionStates(),
 		"blocks":     blockStates(),
 		"overlay":    overlayStates(),
+		"encryption": encryptionStates(),
 		"mesh":       meshStates(),
 		"peers":      peerStates(),
 		"reflectors": reflectorStates(),

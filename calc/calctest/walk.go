@@ -31,6 +31,9 @@ func Walk(seed uint64, steps int) []Step {
 		if w.chance(5) {
 			s.Tunnels = w.tunnels()
 		}
+		if w.chance(5) {
+			s.Met = pick(w, met(), met("n2"), met("n3"), met("n2", "n3"))
+		}
 		for range 1 + w.IntN(3) {
 			revision++
 			c := w.change()

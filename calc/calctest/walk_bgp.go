@@ -41,13 +41,35 @@ func (w walk) node() api.Object {
 	if w.chance(20) {
 		n.Spec.VXLANTunnelMACAddr = fmt.Sprintf("66:00:00:00:00:%02x", w.IntN(2))
 	}
+	w.encrypted(n)
 	return n
 }
+
+// encrypted gives a node addresses and keys of WireGuard, seldom one that is no key.
+func (w walk) encrypted(n *v3.Node) {
+	if w.chance(70) {
+		n.Spec.Wireguard = &v3.NodeWireguard{InterfaceIPv4Address: fmt.Sprintf("10.65.0.%d", pick(w, 60, 61, 20))}
+	}
+	if w.chance(50) {
+		n.Spec.Wireguard = &v3.NodeWireguard{InterfaceIPv4Address: "10.65.0.60", InterfaceIPv6Address: fmt.Sprintf("fd00:65::%d", pick(w, 60, 61, 20))}
+	}
+	if w.chance(70) {
+		n.Status = &v3.NodeStatus{WireguardPublicKey: PublicKey(w.IntN(3)), WireguardPublicKeyV6: PublicKey(3 + w.IntN(3))}
+	}
+	if w.chance(3) {
+		n.Status = &v3.NodeStatus{WireguardPublicKey: pick(w, "rot13", "AAAA")}
+	}
+}
+
+// PublicKey is some key of WireGuard.
+func PublicKey(n int) string { return desired.Key{0: 1, 1: byte(n)}.String() }
 
 func (w walk) tunnels() *desired.TunnelAddrs {
 	var out desired.TunnelAddrs
 	out[desired.VXLAN4] = pick(w, netip.Addr{}, netip.MustParseAddr("10.65.0.20"), netip.MustParseAddr("10.65.0.30"))
 	out[desired.IPIP] = pick(w, netip.Addr{}, netip.MustParseAddr("10.65.0.50"))
+	out[desired.WireGuard4] = pick(w, netip.Addr{}, netip.MustParseAddr("10.65.0.51"))
+	out[desired.WireGuard6] = pick(w, netip.Addr{}, netip.MustParseAddr("fd00:65::51"))
 	out[desired.VXLAN6] = pick(w, netip.Addr{}, netip.MustParseAddr("fd00:65::30"))
 	return &out
 }

@@ -44,6 +44,8 @@ func (w walk) felixConfig() api.Object {
 		s.AllowVXLANPacketsFromWorkloads, s.AllowIPIPPacketsFromWorkloads = pick(w, nil, &allow), pick(w, nil, &allow)
 		s.VXLANPort, s.VXLANEnabled = pick(w, nil, &port), pick(w, nil, nil, nil, &allow)
 		s.IPIPEnabled = pick(w, nil, nil, nil, &allow)
+		s.WireguardEnabled, s.WireguardEnabledV6 = pick(w, nil, &allow), pick(w, nil, &allow)
+		s.WireguardListeningPort, s.WireguardInterfaceNameV6 = pick(w, nil, nil, &port), pick(w, nil, nil, nil, new("wg6"))
 		s.ExternalNodesList = pick(w, nil, nil, []string{}, []string{"192.0.2.9", "198.51.100.0/24"}, []string{"198.51.100.7/24", "2001:db8::/32"}, []string{"nowhere"})
 		s.FloatingIPs, s.NATOutgoingExclusions = text("Enabled", "Disabled", "Enabled"), text("IPPoolsOnly", "IPPoolsAndHostIPs")
 		s.NATOutgoingAddress, s.IPTablesNATOutgoingInterfaceFilter = text("192.0.2.200", "2001:db8::1"), text("eth0", "eth+")

@@ -58,6 +58,8 @@ type Cluster struct {
 	Links map[string][]calc.Link
 	// TunnelAddrs are the addresses of nodes on their tunnels that their Nodes do not say yet. Set them before asking.
 	TunnelAddrs map[string]desired.TunnelAddrs
+	// Met are, by node, the peers with whom it can exchange encrypted packets. Set them before asking.
+	Met map[string]map[desired.TunnelPeerID]struct{}
 
 	// Refused holds the objects that are invalid; the cluster is without them.
 	Refused map[api.Key]error

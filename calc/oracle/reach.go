@@ -20,10 +20,19 @@ type tunnelEnd struct {
 	subnet netip.Prefix
 	addr   netip.Addr
 	mac    desired.MAC
+	key    desired.Key
 }
 
 // complete tells whether the node can be on the tunnel.
 func (e tunnelEnd) complete() bool { return e.subnet.IsValid() && e.addr.IsValid() }
+
+// wireguard returns what a Node states of WireGuard, nothing where it states none.
+func wireguard(s *v3.NodeSpec) v3.NodeWireguard {
+	if s.Wireguard == nil {
+		return v3.NodeWireguard{}
+	}
+	return *s.Wireguard
+}
 
 // kind is one of the tunnels that a node may have.
 type kind struct {
@@ -43,6 +52,36 @@ var kinds = []kind{
 		}
 		return s.BGP.IPv4IPIPTunnelAddr
 	}},
+	{desired.WireGuard4, "wireguard.cali", 0, false, func(s *v3.NodeSpec) string { return wireguard(s).InterfaceIPv4Address }},
+	{desired.WireGuard6, "wg-v6.cali", 1, false, func(s *v3.NodeSpec) string { return wireguard(s).InterfaceIPv6Address }},
+}
+
+// named are the kinds with the devices called as a node's FelixConfigurations say.
+func (c *Cluster) named(me string) []kind {
+	out := slices.Clone(kinds)
+	for _, config := range []string{"default", "node." + me} {
+		if f := c.felix[config]; f != nil {
+			for i, name := range map[int]*string{3: f.Spec.WireguardInterfaceName, 4: f.Spec.WireguardInterfaceNameV6} {
+				if name != nil {
+					out[i].device = *name
+				}
+			}
+		}
+	}
+	return out
+}
+
+// encrypts tells whether a node is to encrypt a family.
+func (c *Cluster) encrypts(me string, family int) bool {
+	on := false
+	for _, config := range []string{"default", "node." + me} {
+		if f := c.felix[config]; f != nil {
+			if stated := []*bool{f.Spec.WireguardEnabled, f.Spec.WireguardEnabledV6}[family]; stated != nil {
+				on = *stated
+			}
+		}
+	}
+	return on
 }
 
 // end returns a node's end of a tunnel.
@@ -59,6 +98,9 @@ func (c *Cluster) end(name string, k kind) tunnelEnd {
 		e.subnet, _ = v3.ParseInterfaceCIDR([]string{bgp.IPv4Address, bgp.IPv6Address}[k.family])
 	}
 	e.addr, _ = netip.ParseAddr(k.addr(&n.Spec))
+	if n.Status != nil && k.Encrypts() {
+		e.key, _ = v3.ParseWireGuardKey([]string{n.Status.WireguardPublicKey, n.Status.WireguardPublicKeyV6}[k.family])
+	}
 	if text := []string{n.Spec.VXLANTunnelMACAddr, n.Spec.VXLANTunnelMACAddrV6}[k.family]; k.mac && text != "" {
 		mac, _ := net.ParseMAC(text)
 		copy(e.mac[:], mac)
@@ -80,7 +122,7 @@ func kindOf(p *v3.IPPool) (kind, v3.EncapMode) {
 
 // tunnelsOf fills in the tunnels of a node, their peers and the routes to other nodes.
 func (c *Cluster) tunnelsOf(me string, d *desired.Delta) {
-	for _, k := range kinds {
+	for _, k := range c.named(me) {
 		own := c.end(me, k)
 		if addr := c.TunnelAddrs[me][k.TunnelKind]; addr.IsValid() {
 			own.addr = addr
@@ -91,12 +133,18 @@ func (c *Cluster) tunnelsOf(me string, d *desired.Delta) {
 		d.Tunnels = append(d.Tunnels, c.tunnel(me, k, own))
 		for _, p := range c.tunnelPeers(me, k) {
 			d.TunnelPeers = append(d.TunnelPeers, desired.TunnelPeer{
-				ID: desired.TunnelPeerID{Tunnel: k.device, Node: p.node}, Remote: p.subnet.Addr(), Addr: p.addr, MAC: p.mac,
+				ID: desired.TunnelPeerID{Tunnel: k.device, Node: p.node}, Remote: p.subnet.Addr(), Addr: p.addr, MAC: p.mac, Key: p.key, Nets: c.netsOf(me, p.node, k),
 			})
 		}
 	}
+	// The routes to peers' addresses on tunnels: where packets are encrypted first.
 	for _, p := range d.TunnelPeers {
-		if p.Addr.Is6() && !slices.ContainsFunc(d.Routes, func(r desired.Route) bool { return r.Dst == desired.HostPrefix(p.Addr) }) {
+		if c.meets(me, p) {
+			d.Routes = append(d.Routes, desired.Route{Dst: desired.HostPrefix(p.Addr), Kind: desired.RouteTunnel, Interface: p.ID.Tunnel})
+		}
+	}
+	for _, p := range d.TunnelPeers {
+		if p.Addr.Is6() && p.Key == (desired.Key{}) && !slices.ContainsFunc(d.Routes, func(r desired.Route) bool { return r.Dst == desired.HostPrefix(p.Addr) }) {
 			d.Routes = append(d.Routes, desired.Route{Dst: desired.HostPrefix(p.Addr), Kind: desired.RouteTunnel, Interface: p.ID.Tunnel})
 		}
 	}
@@ -108,7 +156,53 @@ func (c *Cluster) tunnelsOf(me string, d *desired.Delta) {
 	}
 }
 
+// meets tells whether a node encrypts what it sends to a peer.
+func (c *Cluster) meets(me string, p desired.TunnelPeer) bool {
+	_, met := c.Met[me][p.ID]
+	return met && p.Key != desired.Key{}
+}
+
+// netsOf are what WireGuard takes from a node: the destinations of others that lead there, and the node's addresses on tunnels.
+func (c *Cluster) netsOf(me, node string, k kind) []netip.Prefix {
+	if !k.Encrypts() {
+		return nil
+	}
+	var out []netip.Prefix
+	elsewhere := map[netip.Prefix]bool{}
+	for _, dst := range c.destinations(me) {
+		pool := c.poolAround(dst, me)
+		if pool == nil || dst.Addr().Is6() != (k.family == 1) {
+			continue
+		}
+		switch c.otherNode(dst, me, pool) {
+		case node:
+			out = append(out, dst)
+		case "":
+		default:
+			elsewhere[dst] = true
+		}
+	}
+	for _, other := range kinds {
+		e := c.end(node, other)
+		if dst := desired.HostPrefix(e.addr); e.addr.IsValid() && e.addr.Is6() == (k.family == 1) && !elsewhere[dst] && c.firstWith(me, e) {
+			out = append(out, dst)
+		}
+	}
+	return inOrder(out)
+}
+
+// firstWith tells whether no other node before this one has the address.
+func (c *Cluster) firstWith(me string, e tunnelEnd) bool {
+	return !slices.ContainsFunc(c.allEnds(), func(other tunnelEnd) bool { return other.node != me && other.addr == e.addr && other.node < e.node })
+}
+
 func (c *Cluster) tunnelWanted(me string, k kind) bool {
+	if k.Encrypts() {
+		return c.encrypts(me, k.family) && slices.ContainsFunc(c.pools, func(p *v3.IPPool) bool {
+			cidr, err := v3.ParseCIDR(p.Spec.CIDR)
+			return err == nil && cidr.Addr().Is6() == (k.family == 1)
+		})
+	}
 	for _, name := range []string{"node." + me, "default"} {
 		f := c.felix[name]
 		if f == nil {
@@ -140,7 +234,13 @@ func overlaid(p *v3.IPPool) bool {
 // tunnel reads the FelixConfigurations, the weaker first.
 func (c *Cluster) tunnel(me string, k kind, own tunnelEnd) desired.Tunnel {
 	t := desired.Tunnel{Kind: k.TunnelKind, Name: k.device, Local: own.subnet.Addr(), Addr: own.addr, MAC: own.mac}
-	if k.TunnelKind != desired.IPIP {
+	switch k.TunnelKind {
+	case desired.IPIP:
+	case desired.WireGuard4:
+		t.Port = 51820
+	case desired.WireGuard6:
+		t.Port = 51821
+	default:
 		t.VNI, t.Port = 4096, 4789
 	}
 	for _, name := range []string{"default", "node." + me} {
@@ -148,29 +248,33 @@ func (c *Cluster) tunnel(me string, k kind, own tunnelEnd) desired.Tunnel {
 		if f == nil {
 			continue
 		}
-		if vni := f.Spec.VXLANVNI; vni != nil && t.Port != 0 {
+		if vni := f.Spec.VXLANVNI; vni != nil && k.mac {
 			t.VNI = uint32(*vni)
 		}
-		if port := f.Spec.VXLANPort; port != nil && t.Port != 0 {
+		ports := []*int{f.Spec.VXLANPort, f.Spec.VXLANPort, nil, f.Spec.WireguardListeningPort, f.Spec.WireguardListeningPortV6}
+		if port := ports[k.TunnelKind]; port != nil {
 			t.Port = uint16(*port)
 		}
-		if mtu := []*int{f.Spec.VXLANMTU, f.Spec.VXLANMTUV6, f.Spec.IPIPMTU}[k.TunnelKind]; mtu != nil {
+		if alive := f.Spec.WireguardKeepAlive; alive != nil && k.Encrypts() {
+			t.Keepalive = alive.Duration
+		}
+		if mtu := []*int{f.Spec.VXLANMTU, f.Spec.VXLANMTUV6, f.Spec.IPIPMTU, f.Spec.WireguardMTU, f.Spec.WireguardMTUV6}[k.TunnelKind]; mtu != nil {
 			t.MTU = *mtu
 		}
 	}
 	return t
 }
 
-// tunnelPeers returns the other nodes on the tunnel: of several with one address or MAC address on any tunnel only the first.
+// tunnelPeers returns the other nodes on the tunnel: of several with one address, MAC address or key on any tunnel only the first.
 func (c *Cluster) tunnelPeers(me string, k kind) []tunnelEnd {
 	var out []tunnelEnd
 	for _, n := range c.sortedNodes() {
 		e := c.end(n.Name, k)
-		if n.Name == me || !e.complete() {
+		if n.Name == me || !e.complete() || k.Encrypts() && e.key == (desired.Key{}) {
 			continue
 		}
 		before := func(other tunnelEnd) bool {
-			return other.node != me && other.addr.IsValid() && strings.Compare(other.node, e.node) < 0 && (other.addr == e.addr || k.mac && other.mac == e.mac)
+			return other.node != me && other.addr.IsValid() && strings.Compare(other.node, e.node) < 0 && (other.addr == e.addr || k.mac && other.mac == e.mac || k.Encrypts() && other.key == e.key)
 		}
 		if !slices.ContainsFunc(c.allEnds(), before) {
 			out = append(out, e)
@@ -205,17 +309,22 @@ func (c *Cluster) destinations(me string) []netip.Prefix {
 	return inOrder(out)
 }
 
-// routeTo returns the route to a destination of another node, if it is in a pool with an encapsulation.
+// routeTo returns the route to a destination of another node, if it is encrypted or in a pool with an encapsulation.
 func (c *Cluster) routeTo(dst netip.Prefix, me string, d *desired.Delta) (desired.Route, bool) {
-	pool := c.poolAround(dst)
+	pool := c.poolAround(dst, me)
 	if pool == nil {
 		return desired.Route{}, false
 	}
 	node := c.otherNode(dst, me, pool)
 	k, mode := kindOf(pool)
 	a, b := c.end(me, k), c.end(node, k)
+	if i := slices.IndexFunc(d.TunnelPeers, func(p desired.TunnelPeer) bool {
+		return p.ID.Node == node && p.Addr.Is6() == dst.Addr().Is6() && c.meets(me, p)
+	}); i >= 0 {
+		return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: d.TunnelPeers[i].ID.Tunnel}, true
+	}
 	switch {
-	case node == "" || !a.subnet.IsValid() || !b.subnet.IsValid():
+	case node == "" || !a.subnet.IsValid() || !b.subnet.IsValid() || !overlaid(pool):
 		return desired.Route{}, false
 	case mode == v3.EncapCrossSubnet && a.subnet.Masked().Contains(b.subnet.Addr()) && b.subnet.Masked().Contains(a.subnet.Addr()):
 		return desired.Route{Dst: dst, Kind: desired.RouteNode, Via: b.subnet.Addr()}, true
@@ -228,19 +337,35 @@ func (c *Cluster) routeTo(dst netip.Prefix, me string, d *desired.Delta) (desire
 	return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: k.device, Via: via}, known
 }
 
-// poolAround returns the pool with an encapsulation that holds dst: the narrowest, then the first by name.
-func (c *Cluster) poolAround(dst netip.Prefix) (best *v3.IPPool) {
-	bits := -1
+// poolAround returns the pool with an encapsulation that holds dst, where packets are encrypted else one without: the narrowest, then the first
+// by name.
+func (c *Cluster) poolAround(dst netip.Prefix, me string) *v3.IPPool {
+	best := [2]*v3.IPPool{} // with an encapsulation, and without
 	for _, p := range c.pools {
 		cidr, err := v3.ParseCIDR(p.Spec.CIDR)
-		if err != nil || !overlaid(p) || cidr.Bits() > dst.Bits() || !cidr.Contains(dst.Addr()) {
+		if err != nil || cidr.Bits() > dst.Bits() || !cidr.Contains(dst.Addr()) {
 			continue
 		}
-		if cidr.Bits() > bits || cidr.Bits() == bits && p.Name < best.Name {
-			best, bits = p, cidr.Bits()
+		at := &best[0]
+		if !overlaid(p) {
+			at = &best[1]
+		}
+		have := netip.Prefix{}
+		if *at != nil {
+			have, _ = v3.ParseCIDR((*at).Spec.CIDR)
+		}
+		if *at == nil || cidr.Bits() > have.Bits() || cidr.Bits() == have.Bits() && p.Name < (*at).Name {
+			*at = p
 		}
 	}
-	return best
+	family := 0
+	if dst.Addr().Is6() {
+		family = 1
+	}
+	if best[0] == nil && c.encrypts(me, family) {
+		return best[1]
+	}
+	return best[0]
 }
 
 // otherNode returns the node that a destination leads to: of the block, or of the workload with the address unless its node has the block

@@ -76,7 +76,16 @@ func (c *Cluster) settings(node string, merged map[string]any) *desired.Settings
 	if c.tunnelWanted(node, kinds[2]) {
 		out.Tunnels.IPIPPeers = desired.TunnelPeers
 	}
-	out.ClampMSS = out.Tunnels.VXLANPeers != "" || out.Tunnels.IPIPPeers != ""
+	for f, field := range []string{"wireguardListeningPort", "wireguardListeningPortV6"} {
+		if !c.tunnelWanted(node, kinds[3+f]) {
+			continue
+		}
+		out.Tunnels.WireGuardPeers, out.Tunnels.WireGuardPorts[f] = desired.TunnelPeers, uint16(51820+f)
+		if port, ok := merged[field].(float64); ok {
+			out.Tunnels.WireGuardPorts[f] = uint16(port)
+		}
+	}
+	out.ClampMSS = out.Tunnels.VXLANPeers != "" || out.Tunnels.IPIPPeers != "" || out.Tunnels.WireGuardPeers != ""
 	out.SourceNAT = c.sourceNAT(merged)
 	return out
 }

@@ -14,8 +14,11 @@ import (
 	"github.com/weftnet/weft/sys/packet"
 )
 
-// vxlanPort is no port of other cases.
-const vxlanPort = 4789
+// vxlanPort is no port of other cases, and wireGuardPort neither; that of IPv6 is one more.
+const (
+	vxlanPort     = 4789
+	wireGuardPort = 51820
+)
 
 // Settings of a node with tunnels.
 var (
@@ -24,6 +27,9 @@ var (
 	}}
 	permissive = desired.Settings{EndpointToHost: desired.HostAccept, Tunnels: desired.TunnelRules{
 		VXLANPort: vxlanPort, VXLANPeers: desired.TunnelPeers, IPIPPeers: desired.TunnelPeers, AllowVXLAN: true, AllowIPIP: true,
+	}}
+	encrypting = desired.Settings{EndpointToHost: desired.HostAccept, Tunnels: desired.TunnelRules{
+		VXLANPort: vxlanPort, WireGuardPeers: desired.TunnelPeers, WireGuardPorts: [2]uint16{wireGuardPort, wireGuardPort + 1},
 	}}
 	unguarded = desired.Settings{EndpointToHost: desired.HostAccept, Tunnels: desired.TunnelRules{VXLANPort: vxlanPort}}
 )
@@ -44,6 +50,11 @@ func inVXLAN(from, src, dst, want string) tunnelled {
 // Without ports, each pair of hosts is one connection, in both directions: no case follows on another's.
 func inIPIP(from, src, dst, want string) tunnelled {
 	return tunnelled{from, src, dst, protoIPIP, 0, want}
+}
+
+// inWireGuard is a packet of WireGuard; over IPv6 the port is one more.
+func inWireGuard(from, src, dst, want string) tunnelled {
+	return tunnelled{from, src, dst, protoUDP, wireGuardPort, want}
 }
 
 func inUDP(from, src, dst, want string) tunnelled {
@@ -81,6 +92,14 @@ var tunnelCases = []struct {
 			inVXLAN(fromHost, "host", "world", uplink), inVXLAN(fromHost, "host", "dmz", ""), inUDP(fromHost, "host", "world", ""),
 			inIPIP(uplink, "world", "host", toHost),
 		}},
+	{"policy of host endpoints leaves WireGuard of known hosts alone", encrypting, []string{"192.0.2.77/32", "2001:db8::77/128"},
+		[]*desired.HostEndpoint{at(desired.AnyInterface, desired.HostEndpoint{Normal: bothWays(denyAll)})}, []tunnelled{
+			inWireGuard(uplink, "world", "host", toHost), inWireGuard(dmz, "dmz", "host", ""), inUDP(uplink, "world", "host", ""),
+			inWireGuard(fromHost, "host", "world", uplink), inWireGuard(fromHost, "host", "dmz", ""),
+		}},
+	{"WireGuard of others is a packet like any other", encrypting, []string{"192.0.2.77/32", "2001:db8::77/128"}, nil, []tunnelled{
+		inWireGuard(dmz, "dmz", "host", toHost), inWireGuard(uplink, "world", "host", toHost), inWireGuard(pod1, "pod1", "pod2", pod2),
+	}},
 }
 
 // tunnels runs the cases one after the other, as changes of one router.
@@ -100,7 +119,11 @@ func tunnels(t *testing.T, open Open) {
 						continue // IPv4 alone
 					}
 					source++
-					p := probe{s.from, eval.Packet{Src: addressOf(s.src, v6), Dst: addressOf(s.dst, v6), Protocol: s.protocol, DstPort: s.port}}
+					port := s.port
+					if v6 && port == wireGuardPort {
+						port++
+					}
+					p := probe{s.from, eval.Packet{Src: addressOf(s.src, v6), Dst: addressOf(s.dst, v6), Protocol: s.protocol, DstPort: port}}
 					if s.port != 0 {
 						p.packet.SrcPort = source
 					}

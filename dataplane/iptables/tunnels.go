@@ -14,6 +14,17 @@ func (b *builder) vxlan() branch {
 	return branch{protocol(false, protoUDP), (&end{port: "dport"}).portTest(false, port, protoUDP)}
 }
 
+// wireguard tests for packets of WireGuard, where this node encrypts.
+func (b *builder) wireguard() (test branch, encrypts bool) {
+	t := b.settings.Tunnels
+	number := t.WireGuardPorts[0]
+	if b.fam.v6 {
+		number = t.WireGuardPorts[1]
+	}
+	port := []rule.PortRange{{Min: number, Max: number}}
+	return branch{protocol(false, protoUDP), (&end{port: "dport"}).portTest(false, port, protoUDP)}, t.WireGuardPeers != "" && number != 0
+}
+
 func ipip() branch { return branch{protocol(false, protoIPIP)} }
 
 // tunnelKinds tests for this node's kinds of tunnel.
@@ -43,7 +54,7 @@ func (b *builder) fromPeers() []string {
 		}
 		rules = append(rules, kind.rule("tunnelled packet of an unknown host", drop))
 	}
-	return rules
+	return append(rules, b.encrypted("src")...)
 }
 
 // toPeers lets the node send tunnelled packets to known hosts.
@@ -54,7 +65,15 @@ func (b *builder) toPeers() []string {
 			rules = append(rules, kind.and(b.peer("dst")).rule("", accept))
 		}
 	}
-	return rules
+	return append(rules, b.encrypted("dst")...)
+}
+
+// encrypted lets WireGuard packets pass from or to known hosts.
+func (b *builder) encrypted(side string) []string {
+	if test, encrypts := b.wireguard(); encrypts && b.peersThere() {
+		return []string{test.and(b.peer(side)).rule("", accept)}
+	}
+	return nil
 }
 
 // untrackedTunnels leaves tunnelled packets between known hosts out of connection tracking: what they carry is tracked where it comes out, and tracking

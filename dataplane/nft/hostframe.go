@@ -134,7 +134,8 @@ func (f frame) hostIn() frameChain {
 	if f.settings.EndpointToHost != desired.HostReturn {
 		rules = append(rules, ruleOf(fromWorkload, accept))
 	}
-	rules = slices.Concat(rules, f.fromPeers(accept), f.acceptedBefore()) // input has dropped those of unknown hosts
+	rules = slices.Concat(rules, f.fromPeers(accept), // input has dropped those of unknown hosts
+		f.encrypted(func(fam *family) *field { return fam.saddr }), f.acceptedBefore())
 	return frameChain{base(chainHostIn, nft.HookInput, nft.PriorityFilter+1), append(rules, f.meet(placeIn, iifname, "in")...)}
 }
 

@@ -70,6 +70,22 @@ func (f frame) toPeers() []ruleSpec {
 			rules = append(rules, f.tunnelled(fam, known, accept)...)
 		}
 	}
+	return append(rules, f.encrypted(func(fam *family) *field { return fam.daddr })...)
+}
+
+// encrypted lets WireGuard packets pass from or to known hosts.
+func (f frame) encrypted(addr func(*family) *field) []ruleSpec {
+	t := f.settings.Tunnels
+	var rules []ruleSpec
+	for i, fam := range families {
+		if t.WireGuardPeers == "" || t.WireGuardPorts[i] == 0 {
+			continue
+		}
+		for _, known := range f.members(desired.TunnelPeers, fam, addr(fam)) {
+			rules = append(rules, ruleOf(is{f: l4proto, value: []byte{protoUDP}}, is{f: dport, value: be16(t.WireGuardPorts[i])},
+				is{f: nfproto, value: []byte{fam.nfproto}}, known, accept))
+		}
+	}
 	return rules
 }
 

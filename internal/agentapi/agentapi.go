@@ -3,7 +3,7 @@
 
 // Package agentapi is what the agent tells people over its unix socket: a Client asks, the agent answers with these types.
 //
-// HTTP with JSON bodies; GET /v1/status, /v1/state, /v1/state/<table>, /v1/hits, /v1/connections, /v1/mtu.
+// HTTP with JSON bodies; GET /v1/status, /v1/state, /v1/state/<table>, /v1/hits, /v1/connections, /v1/mtu; POST /v1/rotate-key.
 package agentapi
 
 import "time"
@@ -23,6 +23,8 @@ type Status struct {
 	MTU     Decision        `json:"mtu"`
 	Tunnels ComponentStatus `json:"tunnels"`
 	Routes  ComponentStatus `json:"routes"`
+	// Encryption is absent where no WireGuard is wanted.
+	Encryption *EncryptionStatus `json:"encryption,omitempty"`
 	// Connections are the established ones under review after changes of policy.
 	Connections ConnectionsStatus `json:"connections"`
 	BGP         BGPStatus         `json:"bgp"`
@@ -81,6 +83,22 @@ type ComponentStatus struct {
 	Driver   string   `json:"driver,omitempty"`
 	Reason   string   `json:"reason,omitempty"`
 	Rejected []string `json:"rejected,omitempty"`
+}
+
+// EncryptionStatus says how packets to other nodes are encrypted.
+type EncryptionStatus struct {
+	// Devices in use, with the public key that other nodes know this one by.
+	Devices []EncryptionDevice `json:"devices"`
+	// Plain lists the nodes that packets are sent to in the clear, with the reason: "n3 (IPv4): it has published no key".
+	Plain []string `json:"plain"`
+}
+
+// EncryptionDevice is a WireGuard device.
+type EncryptionDevice struct {
+	Name      string `json:"name"`
+	PublicKey string `json:"publicKey"`
+	// Place is "kernel" or "agent".
+	Place string `json:"place"`
 }
 
 // ConnectionsStatus is what became of established connections since the agent's start.

@@ -56,8 +56,17 @@ func (c *Client) Table(ctx context.Context, name string) (Table, error) {
 	return t, c.get(ctx, "/v1/state/"+url.PathEscape(name), &t)
 }
 
+// RotateKey makes the agent's WireGuard devices take new keys.
+func (c *Client) RotateKey(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "/v1/rotate-key", &struct{}{})
+}
+
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://agent"+path, nil)
+	return c.do(ctx, http.MethodGet, path, into)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, nil)
 	if err != nil {
 		return err
 	}

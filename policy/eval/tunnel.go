@@ -16,15 +16,22 @@ const (
 	plain encapsulation = iota
 	vxlan
 	ipip
+	wireguard
 )
 
 // tunnelled tells what the packet is as desired.TunnelRules see it.
 func (w *walk) tunnelled() encapsulation {
 	const protoIPIP, protoUDP = 4, 17
-	p := w.passage.Packet
-	switch port := w.View.Settings().Tunnels.VXLANPort; {
-	case p.Protocol == protoUDP && port != 0 && p.DstPort == port:
+	p, rules := w.passage.Packet, w.View.Settings().Tunnels
+	port := rules.WireGuardPorts[0]
+	if p.Dst.Is6() {
+		port = rules.WireGuardPorts[1]
+	}
+	switch {
+	case p.Protocol == protoUDP && rules.VXLANPort != 0 && p.DstPort == rules.VXLANPort:
 		return vxlan
+	case p.Protocol == protoUDP && port != 0 && p.DstPort == port:
+		return wireguard
 	case p.Protocol == protoIPIP && p.Dst.Is4():
 		return ipip
 	}
@@ -38,13 +45,16 @@ func (w *walk) peers() rule.SetID {
 		return rules.VXLANPeers
 	case ipip:
 		return rules.IPIPPeers
+	case wireguard:
+		return rules.WireGuardPeers
 	}
 	return ""
 }
 
 // fromPeer tells whether it is decided by its sender alone if the node takes the packet, and whether it does.
 func (w *walk) fromPeer() (decided, known bool) {
-	return w.peers() != "", w.known(w.passage.Packet.Src)
+	known = w.known(w.passage.Packet.Src)
+	return w.peers() != "" && (known || w.tunnelled() != wireguard), known
 }
 
 // known tells whether the other side of a tunnelled packet is a known host.

@@ -16,10 +16,15 @@ import (
 	"github.com/weftnet/weft/sys/own"
 )
 
-// overhead is how many bytes a packet has around the workload's own: the outer IP header and, with VXLAN, UDP, VXLAN and inner Ethernet headers.
+// overhead is how many bytes a packet has around the workload's own: the outer IP header and, with VXLAN, UDP, VXLAN and inner Ethernet headers,
+// with WireGuard UDP and its own.
 func overhead(t desired.Tunnel) int {
-	const ipv4, ipv6, vxlan = 20, 40, 8 + 8 + 14
+	const ipv4, ipv6, vxlan, wireguard = 20, 40, 8 + 8 + 14, 8 + 32
 	switch {
+	case t.Kind == desired.WireGuard4:
+		return ipv4 + wireguard
+	case t.Kind == desired.WireGuard6:
+		return ipv6 + wireguard
 	case t.Kind == desired.IPIP:
 		return ipv4
 	case t.Local.Is4():
@@ -62,6 +67,7 @@ func (m *Manager) reconcile(view desired.View) (Report, error) {
 			delete(m.devices, name)
 		}
 	}
+	maps.DeleteFunc(m.met, func(id desired.TunnelPeerID, _ meeting) bool { return m.devices[id.Tunnel] == nil })
 	return m.report(repaired)
 }
 
@@ -94,7 +100,7 @@ func (m *Manager) bring(t desired.Tunnel, peers map[string]desired.TunnelPeer) (
 		differences += n
 	}
 	d.fail(err)
-	if before == nil || before.want != t || before.err != nil || !maps.Equal(before.peers, peers) {
+	if before == nil || before.want != t || before.err != nil || !maps.EqualFunc(before.peers, peers, desired.TunnelPeer.Equal) {
 		return 0
 	}
 	return differences
@@ -107,7 +113,7 @@ func (m *Manager) compareDevice(d *device) (differences int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	link, made, err := m.link(d.want, mtu)
+	link, made, err := m.link(d, mtu)
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = fmt.Errorf("this kernel has no %s: %w", features[d.want.Kind], err)
 	}
@@ -124,7 +130,7 @@ func (m *Manager) compareDevice(d *device) (differences int, err error) {
 	}
 	count(made, func() error { return nil })
 	count(link.MTU != mtu, func() error { return m.links.SetMTU(link.Index, mtu) })
-	if mac := net.HardwareAddr(d.want.MAC[:]); d.want.Kind != desired.IPIP {
+	if mac := net.HardwareAddr(d.want.MAC[:]); d.want.MAC != (desired.MAC{}) {
 		count(link.MAC.String() != mac.String(), func() error { return m.links.SetMAC(link.Index, mac) })
 	}
 	count(!link.Up, func() error { return m.links.SetUp(link.Index, true) })
@@ -140,15 +146,23 @@ var features = [desired.TunnelKinds]string{
 	desired.IPIP:   "IP-in-IP (module ipip, CONFIG_NET_IPIP); load the module, or use vxlanMode for the pool",
 }
 
-// link returns the link of a tunnel, and whether it was made or taken in hand.
-func (m *Manager) link(t desired.Tunnel, mtu int) (link netlink.Link, made bool, err error) {
-	if t.Kind == desired.IPIP {
+// link returns the link of a tunnel, and whether it was made, taken in hand or given a key.
+func (m *Manager) link(d *device, mtu int) (link netlink.Link, made bool, err error) {
+	t := d.want
+	switch {
+	case t.Kind == desired.IPIP:
 		return m.ipip(t.Name)
+	case t.Kind.Encrypts():
+		return m.encryptingLink(d, mtu)
 	}
 	return m.vxlan(netlink.VXLANSpec{
 		LinkSpec: netlink.LinkSpec{Name: t.Name, MTU: mtu, MAC: net.HardwareAddr(t.MAC[:]), Up: true, Group: own.TunnelGroup},
 		VNI:      t.VNI, Port: t.Port, Local: t.Local,
 	})
+}
+
+func notOurs(name string) error {
+	return fmt.Errorf("a device of that name is there and not weft's; remove it with `ip link delete %s`, or rename it", name)
 }
 
 // compareAddrs gives the device its address and no other; link-local ones are the kernel's.

@@ -115,6 +115,9 @@ func (n entry) remove(link int) netlink.Request {
 
 // comparePeers brings the entries of a device to the wanted peers and returns how many differed. Entries of nobody are removed.
 func (m *Manager) comparePeers(d *device, wanted map[string]desired.TunnelPeer) (differences int, err error) {
+	if d.want.Kind.Encrypts() {
+		return m.compareEncrypted(d, wanted)
+	}
 	for _, p := range wanted {
 		d.note(p)
 	}

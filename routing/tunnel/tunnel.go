@@ -24,6 +24,7 @@ import (
 	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/netns"
 	"github.com/weftnet/weft/sys/own"
+	"github.com/weftnet/weft/sys/wireguard"
 )
 
 // DefaultLinger is how long a device that is no longer wanted goes on receiving.
@@ -35,6 +36,10 @@ type Options struct {
 	NS *netns.NS
 	// Linger is how long an unwanted device stays; 0 means DefaultLinger.
 	Linger time.Duration
+	// Patience is how long a WireGuard peer may take to answer; 0 means DefaultPatience.
+	Patience time.Duration
+	// KeyDir is where the private keys of WireGuard are kept.
+	KeyDir string
 	Log    *slog.Logger
 }
 
@@ -52,13 +57,22 @@ type Manager struct {
 	links   *netlink.Conn
 	kernel  *netlink.RouteConn
 	monitor *netlink.Monitor
+	wg      *wireguard.Conn
+	keyDir  string
 	linger  time.Duration
-	events  chan struct{}
-	watcher sync.WaitGroup
+	// patience is how long a peer may take to answer.
+	patience time.Duration
+	events   chan struct{}
+	// meetings is signalled when a peer has been met.
+	meetings chan struct{}
+	watcher  sync.WaitGroup
 
 	mu      sync.Mutex
 	devices map[string]*device   // as in force
 	leaving map[string]departure // ours and not wanted any more
+	met     map[desired.TunnelPeerID]meeting
+	looking *time.Timer // until the next look at who has answered
+	pause   time.Duration
 }
 
 // device is a tunnel with what the kernel holds of it.
@@ -70,6 +84,9 @@ type device struct {
 	macs     map[desired.MAC]string        // which node has a forwarding entry
 	addrs    map[netip.Addr]string         // which node has a neighbour entry
 	err      error                         // why it, or some peer, is not in force
+
+	public    wireguard.Key // WireGuard: this node's
+	inherited bool          // an earlier process ran it
 }
 
 // departure is when a device goes.
@@ -80,9 +97,15 @@ type departure struct {
 
 // Open opens a manager. It changes nothing. Close it after use.
 func Open(o Options) (*Manager, error) {
-	m := &Manager{log: o.Log, linger: o.Linger, events: make(chan struct{}, 1), devices: map[string]*device{}, leaving: map[string]departure{}}
+	m := &Manager{
+		log: o.Log, linger: o.Linger, patience: o.Patience, keyDir: o.KeyDir, events: make(chan struct{}, 1), meetings: make(chan struct{}, 1),
+		devices: map[string]*device{}, leaving: map[string]departure{}, met: map[desired.TunnelPeerID]meeting{},
+	}
 	if m.linger == 0 {
 		m.linger = DefaultLinger
+	}
+	if m.patience == 0 {
+		m.patience = DefaultPatience
 	}
 	var err error
 	if m.links, err = netlink.Open(o.NS); err != nil {
@@ -92,15 +115,21 @@ func Open(o Options) (*Manager, error) {
 		m.links.Close()
 		return nil, fmt.Errorf("tunnels: %w", err)
 	}
-	if m.monitor, err = netlink.OpenTunnelMonitor(o.NS, m.kernel); err != nil {
+	if m.wg, err = wireguard.Open(o.NS); err != nil {
 		m.links.Close()
 		return nil, errors.Join(fmt.Errorf("tunnels: %w", err), m.kernel.Close())
 	}
+	if m.monitor, err = netlink.OpenTunnelMonitor(o.NS, m.kernel); err != nil {
+		m.links.Close()
+		return nil, errors.Join(fmt.Errorf("tunnels: %w", err), m.wg.Close(), m.kernel.Close())
+	}
+	m.looking = time.AfterFunc(time.Hour, m.look)
+	m.looking.Stop()
 	m.watcher.Go(m.watch)
 	return m, nil
 }
 
-// Close stops watching. The devices stay.
+// Close stops watching. The devices stay; those of WireGuard in this process carry nothing until the next one takes them in hand.
 func (m *Manager) Close() error {
 	err := m.monitor.Close()
 	m.watcher.Wait()
@@ -110,7 +139,9 @@ func (m *Manager) Close() error {
 	for _, d := range m.leaving {
 		d.timer.Stop()
 	}
-	return errors.Join(err, m.kernel.Close())
+	m.looking.Stop()
+	clear(m.devices)
+	return errors.Join(err, m.wg.Close(), m.kernel.Close())
 }
 
 // Events is signalled when someone else changed what is ours, or a device has lingered long enough: call Apply with a nil delta.
@@ -136,12 +167,20 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 	}
 	var e errand
 	for _, id := range delta.TunnelPeersRemoved {
-		if d := m.devices[id.Tunnel]; d != nil {
+		switch d := m.devices[id.Tunnel]; {
+		case d == nil:
+		case d.want.Kind.Encrypts():
+			d.fail(m.forgetEncrypted(d, id))
+		default:
 			d.forget(&e, id.Node)
 		}
 	}
 	for _, p := range delta.TunnelPeers {
-		if d := m.devices[p.ID.Tunnel]; d != nil {
+		switch d := m.devices[p.ID.Tunnel]; {
+		case d == nil:
+		case d.want.Kind.Encrypts():
+			d.fail(m.meetEncrypted(d, p))
+		default:
 			d.meet(&e, p)
 		}
 	}
@@ -214,6 +253,9 @@ func (m *Manager) ours() (map[string]netlink.Link, error) {
 func (m *Manager) delete(name string, index int) error {
 	m.stay(name)
 	delete(m.devices, name)
+	if err := m.wg.Forget(name); err != nil {
+		return fmt.Errorf("tunnel %s: %w", name, err)
+	}
 	err := m.links.DeleteLink(index)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil

@@ -48,19 +48,33 @@ type node struct {
 	eth    netlink.Link
 	state  *desired.State
 	log    bytes.Buffer
+	keys   string // directory
 }
 
 // newNode makes a node with underlay addresses; eth0 is made by the caller.
 func newNode(t testing.TB, linger time.Duration) *node {
 	t.Helper()
-	n := &node{ns: netnstest.New(t), state: desired.NewState()}
+	n := &node{ns: netnstest.New(t), state: desired.NewState(), keys: t.TempDir()}
 	n.links = must[*netlink.Conn](t)(netlink.Open(n.ns))
 	t.Cleanup(n.links.Close)
 	n.kernel = must[*netlink.RouteConn](t)(netlink.OpenRoutes(n.ns))
 	t.Cleanup(func() { check(t, n.kernel.Close()) })
-	n.m = must[*tunnel.Manager](t)(tunnel.Open(tunnel.Options{NS: n.ns, Linger: linger, Log: slog.New(slog.NewTextHandler(&n.log, nil))}))
-	t.Cleanup(func() { check(t, n.m.Close()) })
+	n.open(t, linger)
 	return n
+}
+
+// open opens the node's manager, or one after it.
+func (n *node) open(t testing.TB, linger time.Duration) {
+	t.Helper()
+	m := must[*tunnel.Manager](t)(tunnel.Open(tunnel.Options{
+		NS: n.ns, Linger: linger, Patience: 2 * time.Second, KeyDir: n.keys, Log: slog.New(slog.NewTextHandler(&n.log, nil)),
+	}))
+	n.m = m
+	t.Cleanup(func() {
+		if n.m == m {
+			check(t, m.Close())
+		}
+	})
 }
 
 // pair makes two nodes on one wire.
@@ -148,6 +162,14 @@ func (n *node) route(t testing.TB, via string) {
 // exchange sends a datagram and its answer.
 func exchange(t *testing.T, from, to *netns.NS, addr netip.Addr) {
 	t.Helper()
+	if !answered(t, from, to, addr, 10*time.Second) {
+		t.Fatalf("no answer from %s", addr)
+	}
+}
+
+// answered sends datagrams until one is answered or time is up.
+func answered(t *testing.T, from, to *netns.NS, addr netip.Addr, limit time.Duration) bool {
+	t.Helper()
 	var server net.PacketConn
 	check(t, to.Do(func() (err error) {
 		server, err = net.ListenPacket("udp", netip.AddrPortFrom(addr, 0).String())
@@ -171,13 +193,13 @@ func exchange(t *testing.T, from, to *netns.NS, addr netip.Addr) {
 		}
 	}()
 	// The underlay's neighbours are being looked for at first, and datagrams get lost meanwhile.
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(limit); ; {
 		must[int](t)(client.Write([]byte("ping")))
 		check(t, client.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
 		if _, err := client.Read(make([]byte, 16)); err == nil {
-			return
+			return true
 		} else if time.Now().After(deadline) {
-			t.Fatal(err)
+			return false
 		}
 	}
 }

@@ -21,7 +21,7 @@ func (m *Manager) vxlan(spec netlink.VXLANSpec) (link netlink.Link, made bool, e
 		link, err = m.addVXLAN(spec)
 		return link, true, err
 	case link.Name != "" && link.Group != own.TunnelGroup:
-		return netlink.Link{}, false, fmt.Errorf("a device of that name is there and not weft's; remove it with `ip link delete %s`, or rename it", spec.Name)
+		return netlink.Link{}, false, notOurs(spec.Name)
 	case err == nil && have.VNI == spec.VNI && have.Port == spec.Port && have.Local == spec.Local:
 		return link, false, nil
 	case link.Name == "":

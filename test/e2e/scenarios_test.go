@@ -4,6 +4,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -19,7 +20,10 @@ import (
 )
 
 // shortForm are the scenarios that run without WEFT_LONG: those whose like no other test has.
-var shortForm = []string{"direct/ipv6/iptables", "ipip/ipv4/nftables", "ipip-cross/dual/iptables", "vxlan-cross/ipv4/iptables", "vxlan/ipv6/nftables"}
+var shortForm = []string{
+	"direct/ipv6/iptables", "ipip/ipv4/nftables", "ipip-cross/dual/iptables", "vxlan-cross/ipv4/iptables", "vxlan/ipv6/nftables",
+	"wireguard/dual/nftables", "wireguard-vxlan/ipv4/iptables",
+}
 
 // everyCell says whether all scenarios run, in full.
 func everyCell() bool { return long() || os.Getenv("WEFT_SCENARIOS") != "" }
@@ -42,8 +46,6 @@ func TestScenarios(t *testing.T) {
 			why := s.Impossible()
 			switch {
 			case why != "":
-			case s.Open() != "":
-				why = "open: " + s.Open()
 			case !everyCell() && !slices.Contains(shortForm, s.String()):
 				why = "in the long form only"
 			default:
@@ -83,16 +85,20 @@ func scenario(t *testing.T, s lab.Scenario) {
 	if s.Driver == "iptables" {
 		name = driver.IPTablesNFT
 	}
-	c.apply(useDriver(name))
+	c.configure(s)
 	c.drivenBy(name)
-	c.apply(s.Pools(poolsOf(s.Families))...)
 	c.populate()
 	c.nftIn("tor", underlayFor(s))
 	c.promised(s, "on an underlay that carries nothing else")
-	c.during("kill -9 of an agent", crossing, func() {
+	crash := func() {
 		c.crash("n2")
 		c.converge()
-	})
+	}
+	if s.Encrypts() && lacksWireGuard(t) {
+		crash() // the agent carries the packets itself, and none while it is away
+	} else {
+		c.during("kill -9 of an agent", crossing, crash)
+	}
 	c.promised(s, "after kill -9 of an agent")
 	c.nftIn("tor", "delete table bridge weft_lab_underlay\ndelete table inet weft_lab_underlay\n")
 	for _, o := range c.able(s.Others()) {
@@ -115,10 +121,51 @@ func (c *cluster) able(all []lab.Scenario) (out []lab.Scenario) {
 func (c *cluster) change(from, to lab.Scenario) {
 	c.t.Helper()
 	c.during(fmt.Sprintf("while %s becomes %s", from, to), crossing, func() {
-		c.apply(to.Pools(poolsOf(to.Families))...)
+		c.configure(to)
 		c.converge()
 	})
 	c.promised(to, "changed from "+from.String())
+}
+
+// configure has the cluster run as a scenario says.
+func (c *cluster) configure(s lab.Scenario) {
+	c.t.Helper()
+	config := &v3.FelixConfiguration{TypeMeta: v3.TypeMeta{APIVersion: v3.APIVersion, Kind: "FelixConfiguration"}, ObjectMeta: v3.ObjectMeta{Name: "default"}}
+	s.Configure(&config.Spec)
+	c.apply(config)
+	c.apply(s.Pools(poolsOf(s.Families))...)
+	if s.Encrypts() {
+		c.encrypted()
+	}
+}
+
+// encrypted waits until every node has met every other one.
+func (c *cluster) encrypted() {
+	c.t.Helper()
+	for _, n := range c.Nodes() {
+		c.eventually("encryption at "+n, func() error {
+			status, err := c.status(n)
+			if err == nil && status.Encryption == nil {
+				err = errors.New("it does not encrypt yet")
+			}
+			if err == nil && len(status.Encryption.Plain) > 0 {
+				err = fmt.Errorf("in the clear to %v", status.Encryption.Plain)
+			}
+			return err
+		})
+	}
+}
+
+// lacksWireGuard tells whether WireGuard runs in the agents here.
+func lacksWireGuard(t *testing.T) bool {
+	t.Helper()
+	links, err := netlink.Open(netnstest.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer links.Close()
+	_, err = links.AddWireGuard(netlink.LinkSpec{Name: "wg"})
+	return errors.Is(err, errors.ErrUnsupported)
 }
 
 // crossing is traffic of populate's workloads in both directions of every way: connections that last, new ones and pings. Into the database policy
@@ -169,6 +216,9 @@ func underlayFor(s lab.Scenario) string {
 			plain = fmt.Sprintf("ip6 saddr %s ip6 daddr %[1]s drop", p)
 		}
 		mode := s.Wraps(p.Addr())
+		if s.Encrypts() {
+			mode = v3.EncapAlways
+		}
 		if mode == v3.EncapAlways {
 			near = append(near, plain)
 		}
@@ -176,18 +226,21 @@ func underlayFor(s lab.Scenario) string {
 			far = append(far, plain)
 		}
 	}
-	const ipip, vxlan = "meta l4proto 4 drop", "udp dport 4789 drop"
+	const ipip, vxlan, wireguard = "meta l4proto 4 drop", "udp dport 4789 drop", "udp dport { 51820, 51821 } drop"
 	wrapped := map[lab.Mode]string{lab.IPIP: vxlan, lab.IPIPCross: vxlan, lab.VXLAN: ipip, lab.VXLANCross: ipip}[s.Mode]
 	switch s.Mode {
 	case lab.Direct:
 		near, far = append(near, ipip, vxlan), append(far, ipip, vxlan)
+	case lab.WireGuard, lab.WireGuardOverVXLAN:
+		return table("bridge", append(near, ipip, vxlan)) + table("inet", append(far, ipip, vxlan))
 	case lab.IPIPCross, lab.VXLANCross:
 		near, far = append(near, ipip, vxlan), append(far, wrapped)
 	default:
 		near, far = append(near, wrapped), append(far, wrapped)
 	}
-	table := func(family string, rules []string) string {
-		return fmt.Sprintf("table %s weft_lab_underlay {\n chain forward {\n type filter hook forward priority 0\n %s\n }\n}\n", family, strings.Join(rules, "\n "))
-	}
-	return table("bridge", near) + table("inet", far)
+	return table("bridge", append(near, wireguard)) + table("inet", append(far, wireguard))
+}
+
+func table(family string, rules []string) string {
+	return fmt.Sprintf("table %s weft_lab_underlay {\n chain forward {\n type filter hook forward priority 0\n %s\n }\n}\n", family, strings.Join(rules, "\n "))
 }

@@ -1,0 +1,146 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/wireguard"
+)
+
+// How two ends get to know each other: each calls the other when it has its key, and the later one is answered. The one with the lower key calls at
+// once, the other after a while: calls that cross are both in vain, and WireGuard tries again after five seconds.
+const (
+	// crossing is how long the end with the higher key leaves the call to the other.
+	crossing = time.Second
+	// calling is the keepalive of a peer that has not answered yet: the first packet goes out at once, further ones as WireGuard repeats it.
+	calling = 5 * time.Second
+	// Pauses between looks at who has answered, which the kernel does not tell.
+	lookFirst = 20 * time.Millisecond
+	lookMost  = time.Second
+)
+
+// DefaultPatience is how long a peer may take to answer before it counts as met all the same: nobody who drops WireGuard's packets is to have
+// others sent in the clear for longer.
+const DefaultPatience = 10 * time.Second
+
+// meeting is how far two ends have come.
+type meeting struct {
+	key      desired.Key // of the peer
+	since    time.Time   // when this end began
+	called   bool
+	answered bool
+	met      bool // what is for the peer may be encrypted, and goes on being so while it is a peer
+}
+
+// Met returns the peers with whom packets can be encrypted. Meetings is signalled when they are others.
+func (m *Manager) Met() map[desired.TunnelPeerID]struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[desired.TunnelPeerID]struct{}{}
+	for id, meeting := range m.met {
+		if meeting.met {
+			out[id] = struct{}{}
+		}
+	}
+	return out
+}
+
+// Meetings is signalled when a peer has been met.
+func (m *Manager) Meetings() <-chan struct{} { return m.meetings }
+
+// acquaint begins with a peer as the device, which an earlier run may have left, knows it.
+func (m *Manager) acquaint(d *device, p desired.TunnelPeer, there wireguard.Peer) {
+	if !there.Handshake.IsZero() {
+		m.met[p.ID] = meeting{key: p.Key, answered: true, met: true}
+		return
+	}
+	m.begin(d, p, d.inherited || m.met[p.ID].met)
+}
+
+// begin waits for a peer's call, or calls it; one that has been met does not know that this end has forgotten what they shared, and is called.
+func (m *Manager) begin(d *device, p desired.TunnelPeer, met bool) {
+	lower := bytes.Compare(d.public[:], p.Key[:]) < 0
+	m.met[p.ID] = meeting{key: p.Key, since: time.Now(), called: met || lower, met: met}
+	m.pause = lookFirst
+	m.looking.Reset(m.pause)
+}
+
+// callAgain calls the peers of a device that has been made anew: they hold on to what they shared with the former one.
+func (m *Manager) callAgain(name string) {
+	for id, before := range m.met {
+		if id.Tunnel == name {
+			before.since, before.called, before.answered = time.Now(), true, false
+			m.met[id] = before
+			m.pause = lookFirst
+			m.looking.Reset(m.pause)
+		}
+	}
+}
+
+// look finds out who has answered.
+func (m *Manager) look() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	news, waiting := false, false
+	for name, d := range m.devices {
+		if !d.want.Kind.Encrypts() || d.err != nil || !m.waits(name) {
+			continue
+		}
+		have, err := m.wg.Read(name)
+		if err != nil {
+			m.log.Warn("see whether WireGuard peers have answered", "device", name, "error", err)
+			waiting = true
+			continue
+		}
+		for _, p := range d.peers {
+			changed, done := m.lookAt(d, p, have.Peers[wireguard.Key(p.Key)])
+			news, waiting = news || changed, waiting || !done
+		}
+	}
+	if news {
+		select {
+		case m.meetings <- struct{}{}:
+		default:
+		}
+	}
+	if waiting {
+		m.pause = min(2*m.pause, lookMost)
+		m.looking.Reset(m.pause)
+	}
+}
+
+// waits tells whether a peer of a device has not answered yet.
+func (m *Manager) waits(name string) bool {
+	for id, meeting := range m.met {
+		if id.Tunnel == name && !meeting.answered {
+			return true
+		}
+	}
+	return false
+}
+
+// lookAt takes in what a device says of a peer: whether the peer has been met now, and whether nothing more is to come.
+func (m *Manager) lookAt(d *device, p desired.TunnelPeer, there wireguard.Peer) (changed, done bool) {
+	now := m.met[p.ID]
+	if now.answered {
+		return false, true
+	}
+	now.answered = !there.Handshake.Before(now.since.Truncate(time.Second)) && !there.Handshake.IsZero()
+	if overdue := time.Since(now.since) > m.patience; now.answered || overdue {
+		changed, now.met = !now.met, true
+		if overdue && changed && !now.answered {
+			m.log.Warn("a node does not answer over WireGuard; what is for it is encrypted all the same, and lost until it does", "node", p.ID.Node, "device", p.ID.Tunnel)
+		}
+	}
+	call := !now.called && !now.answered && time.Since(now.since) > crossing
+	now.called = now.called || call
+	m.met[p.ID] = now
+	if now.answered || call {
+		d.fail(m.wg.SetPeers(d.want.Name, m.change(d, p)))
+	}
+	return changed, now.answered
+}

@@ -1,0 +1,194 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/netlink"
+	"github.com/weftnet/weft/sys/own"
+	"github.com/weftnet/weft/sys/wireguard"
+)
+
+// keyFiles are where the private keys are, in Options.KeyDir; portFields say where their ports come from.
+var (
+	keyFiles   = [desired.TunnelKinds]string{desired.WireGuard4: "wireguard.key", desired.WireGuard6: "wireguard-v6.key"}
+	portFields = [desired.TunnelKinds]string{desired.WireGuard4: "wireguardListeningPort", desired.WireGuard6: "wireguardListeningPortV6"}
+)
+
+// encryptingLink finds or makes a WireGuard device and gives it its key and port.
+func (m *Manager) encryptingLink(d *device, mtu int) (link netlink.Link, changed bool, err error) {
+	private, err := wireguard.LoadKey(filepath.Join(m.keyDir, keyFiles[d.want.Kind]))
+	if err != nil {
+		return link, false, err
+	}
+	if d.public, err = private.Public(); err != nil {
+		return link, false, err
+	}
+	link, made, err := m.wireguardLink(d, mtu)
+	if err != nil {
+		return link, made, err
+	}
+	if made {
+		m.callAgain(d.want.Name)
+	}
+	have, err := m.wg.Read(d.want.Name)
+	if err != nil || have.PrivateKey == private && have.Port == d.want.Port {
+		return link, made, err
+	}
+	if err := m.wg.Configure(d.want.Name, private, d.want.Port); err != nil {
+		return link, made, fmt.Errorf("%w; if UDP port %d is in use, choose another with %s of FelixConfiguration", err, d.want.Port, portFields[d.want.Kind])
+	}
+	return link, true, nil
+}
+
+func (m *Manager) wireguardLink(d *device, mtu int) (link netlink.Link, made bool, err error) {
+	name := d.want.Name
+	link, err = m.links.Link(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return link, false, err
+	case link.Group != own.TunnelGroup:
+		return link, false, notOurs(name)
+	case link.Kind == wireguard.Kind || link.Kind == wireguard.TunKind:
+		d.inherited, err = m.wg.Attach(link)
+		return link, false, err
+	default:
+		if err := m.links.DeleteLink(link.Index); err != nil {
+			return link, false, err
+		}
+	}
+	if err := m.wg.Forget(name); err != nil { // it is gone
+		return link, false, err
+	}
+	link, err = m.wg.Add(netlink.LinkSpec{Name: name, MTU: mtu, Group: own.TunnelGroup})
+	return link, true, err
+}
+
+// change is what a device is told of a peer.
+func (m *Manager) change(d *device, p desired.TunnelPeer) wireguard.Change {
+	c := wireguard.Change{Key: wireguard.Key(p.Key), Peer: wireguard.Peer{
+		Endpoint: netip.AddrPortFrom(p.Remote, d.want.Port), Allowed: p.Nets, Keepalive: d.want.Keepalive,
+	}}
+	if now := m.met[p.ID]; now.called && !now.answered {
+		c.Keepalive = calling
+	}
+	return c
+}
+
+// meetEncrypted makes a peer known, in place of what was known of it. What it may send besides is added without a pause for the rest.
+func (m *Manager) meetEncrypted(d *device, p desired.TunnelPeer) error {
+	old, known := d.peers[p.ID.Node]
+	d.note(p)
+	var changes []wireguard.Change
+	switch {
+	case !known:
+		m.begin(d, p, false)
+	case old.Key != p.Key:
+		changes = append(changes, wireguard.Change{Key: wireguard.Key(old.Key), Remove: true})
+		m.begin(d, p, m.met[p.ID].met)
+	}
+	change := m.change(d, p)
+	change.Replace = known && gone(old.Nets, p.Nets)
+	return m.wg.SetPeers(d.want.Name, append(changes, change)...)
+}
+
+// gone tells whether something of old is not in now.
+func gone(old, now []netip.Prefix) bool {
+	return slices.ContainsFunc(old, func(n netip.Prefix) bool { return !slices.Contains(now, n) })
+}
+
+// forgetEncrypted makes a peer unknown.
+func (m *Manager) forgetEncrypted(d *device, id desired.TunnelPeerID) error {
+	p, known := d.peers[id.Node]
+	delete(d.peers, id.Node)
+	delete(m.met, id)
+	if !known {
+		return nil
+	}
+	return m.wg.SetPeers(d.want.Name, wireguard.Change{Key: wireguard.Key(p.Key), Remove: true})
+}
+
+// compareEncrypted brings the peers of a device to the wanted ones and returns how many differed.
+func (m *Manager) compareEncrypted(d *device, wanted map[string]desired.TunnelPeer) (differences int, err error) {
+	have, err := m.wg.Read(d.want.Name)
+	if err != nil {
+		return 0, err
+	}
+	var changes []wireguard.Change
+	stale := have.Peers
+	for _, p := range wanted {
+		there, known := stale[wireguard.Key(p.Key)]
+		delete(stale, wireguard.Key(p.Key))
+		d.note(p)
+		if before, met := m.met[p.ID]; !met || before.key != p.Key {
+			m.acquaint(d, p, there)
+		}
+		change := m.change(d, p)
+		slices.SortFunc(there.Allowed, desired.ComparePrefixes)
+		same := known && slices.Equal(there.Allowed, change.Allowed) && there.Keepalive == change.Keepalive
+		if !same {
+			differences++
+		}
+		// A peer may have been heard from another address of its; what its Node states is tried first all the same.
+		if !same || there.Endpoint != change.Endpoint {
+			change.Replace = known && gone(there.Allowed, p.Nets)
+			changes = append(changes, change)
+		}
+	}
+	for key := range stale {
+		differences++
+		changes = append(changes, wireguard.Change{Key: key, Remove: true})
+	}
+	for id := range m.met {
+		if _, ok := wanted[id.Node]; id.Tunnel == d.want.Name && !ok {
+			delete(m.met, id)
+		}
+	}
+	return differences, m.wg.SetPeers(d.want.Name, changes...)
+}
+
+// RotateKeys makes the WireGuard devices take new private keys with the next Apply, for which it signals Events.
+func (m *Manager) RotateKeys() error {
+	var errs []error
+	for _, file := range keyFiles {
+		if file != "" {
+			errs = append(errs, wireguard.DropKey(filepath.Join(m.keyDir, file)))
+		}
+	}
+	m.signal()
+	return errors.Join(errs...)
+}
+
+// PublicKeys returns this node's keys on the devices that are in force.
+func (m *Manager) PublicKeys() (keys [desired.TunnelKinds]desired.Key) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.devices {
+		if d.err == nil && d.want.Kind.Encrypts() {
+			keys[d.want.Kind] = desired.Key(d.public)
+		}
+	}
+	return keys
+}
+
+// Userspace lists the devices that run in this process, because the kernel has no WireGuard.
+func (m *Manager) Userspace() (names []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, d := range m.devices {
+		if d.want.Kind.Encrypts() && m.wg.Userspace(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
