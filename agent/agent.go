@@ -118,7 +118,7 @@ type kernel struct {
 
 // openKernel opens the real one, of which only forwarding is switched on.
 func openKernel(config Config) (kernel, error) {
-	if err := enableForwarding(); err != nil {
+	if err := enableForwarding(config.StateDir); err != nil {
 		return kernel{}, err
 	}
 	manager, err := routes.Open(nil, config.Log)

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/ctl"
-	"github.com/weftnet/weft/lab/labcmd"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/cli.md")
@@ -23,11 +22,7 @@ const cliPage = "../../docs/cli.md"
 // TestCommandReference holds docs/cli.md against the command tree, and every command to an example that names it.
 func TestCommandReference(t *testing.T) {
 	env := ctl.OSEnv()
-	root := ctl.New(env)
-	for _, cmd := range []*cobra.Command{newAgent(env), newControllers(env), labcmd.New()} {
-		cmd.GroupID = "roles"
-		root.AddCommand(cmd)
-	}
+	root := tree(env)
 	got := page(t, root)
 	if *update {
 		if err := os.WriteFile(cliPage, []byte(got), 0o644); err != nil {

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/weftnet/weft/ctl"
 	"github.com/weftnet/weft/lab/labcmd"
 )
@@ -18,7 +20,17 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	env := ctl.OSEnv()
+	os.Exit(ctl.Execute(ctx, tree(env), env))
+}
+
+// tree is all commands.
+func tree(env *ctl.Env) *cobra.Command {
 	root := ctl.New(env)
 	root.AddCommand(inGroup("roles", newAgent(env)), inGroup("roles", newControllers(env)), inGroup("roles", labcmd.New()))
-	os.Exit(ctl.Execute(ctx, root, env))
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "node" {
+			cmd.AddCommand(newUninstall(env))
+		}
+	}
+	return root
 }

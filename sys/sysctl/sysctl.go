@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,6 +43,22 @@ func Set(key, value string) error {
 		return fmt.Errorf("sysctl %s=%s: %w", key, value, err)
 	}
 	return nil
+}
+
+// Keys lists the parameters whose keys match a pattern (path.Match): "net/ipv4/conf/*/forwarding".
+func Keys(pattern string) ([]string, error) {
+	path, err := pathOf(pattern)
+	if err != nil {
+		return nil, err
+	}
+	found, err := filepath.Glob(path)
+	if err != nil {
+		return nil, fmt.Errorf("sysctl %q: %w", pattern, err)
+	}
+	for i, name := range found {
+		found[i] = strings.TrimPrefix(name, root+"/")
+	}
+	return found, nil
 }
 
 // longest bounds a value in bytes: a page, as the kernel's own.
