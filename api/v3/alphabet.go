@@ -42,6 +42,13 @@ func isLabelName(s string) bool {
 	if s == "" || len(s) > maxLabel || !isAlphanumeric(s[0]) || !isAlphanumeric(s[len(s)-1]) {
 		return false
 	}
+	return inNames(s)
+}
+
+// isPortName accepts letters, digits, dashes, underscores and dots anywhere.
+func isPortName(s string) bool { return s != "" && len(s) <= 128 && inNames(s) }
+
+func inNames(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
 			return false

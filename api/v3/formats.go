@@ -35,13 +35,13 @@ var formats = map[string]func(any) error{
 	"regex":     text(regularExpression),
 	"community": text(community),
 	"interface": text(interfaceName),
-	"portName":  text(matching(portName, "a port name; write letters, digits, '.', '_' and '-'")),
+	"portName":  text(matching(isPortName, "a port name; write letters, digits, '.', '_' and '-'")),
 	"hostCIDR":  text(hostCIDR),
-	"rate":      text(matching(ratePattern, "a rate; write one as in 10/second (or minute, hour, day), up to 9999")),
-	"keyValues": text(matching(switchesPattern, "a list of switches; write name=true,other=false")),
-	"gates":     text(matching(gatesPattern, "a list of settings; write name=value,other=value")),
-	"logPrefix": text(matching(logPrefixPattern, "a log prefix; write letters, digits, '_', '-', '/', ':', '%' and spaces")),
-	"dnsLabel":  text(matching(dnsLabel, "a DNS label; write lower-case letters, digits and '-', at most 63")),
+	"rate":      text(matching(ratePattern.MatchString, "a rate; write one as in 10/second (or minute, hour, day), up to 9999")),
+	"keyValues": text(matching(switchesPattern.MatchString, "a list of switches; write name=true,other=false")),
+	"gates":     text(matching(gatesPattern.MatchString, "a list of settings; write name=value,other=value")),
+	"logPrefix": text(matching(logPrefixPattern.MatchString, "a log prefix; write letters, digits, '_', '-', '/', ':', '%' and spaces")),
+	"dnsLabel":  text(matching(dnsLabel.MatchString, "a DNS label; write lower-case letters, digits and '-', at most 63")),
 	"timeout":   text(timeout),
 	"as":        asNumber,
 	"portRange": portRange,
@@ -167,9 +167,9 @@ func regularExpression(s string) error {
 	return nil
 }
 
-func matching(pattern *regexp.Regexp, what string) func(string) error {
+func matching(accepts func(string) bool, what string) func(string) error {
 	return func(s string) error {
-		if !pattern.MatchString(s) {
+		if !accepts(s) {
 			return fmt.Errorf("%q is not %s", s, what)
 		}
 		return nil

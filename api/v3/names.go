@@ -3,8 +3,6 @@
 
 package v3
 
-import "strings"
-
 // Orchestrators whose endpoint names have a rule of their own.
 const (
 	OrchestratorKubernetes = "k8s"
@@ -22,9 +20,17 @@ func WorkloadEndpointName(s *WorkloadEndpointSpec) string {
 	case OrchestratorCNI:
 		workload = s.ContainerID
 	}
-	parts := []string{s.Node, s.Orchestrator, workload, s.Endpoint}
-	for i, part := range parts {
-		parts[i] = strings.ReplaceAll(part, "-", "--")
+	name := make([]byte, 0, 64)
+	for i, part := range [...]string{s.Node, s.Orchestrator, workload, s.Endpoint} {
+		if i > 0 {
+			name = append(name, '-')
+		}
+		for _, c := range []byte(part) {
+			if c == '-' {
+				name = append(name, '-')
+			}
+			name = append(name, c)
+		}
 	}
-	return strings.Join(parts, "-")
+	return string(name)
 }

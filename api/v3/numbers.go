@@ -6,7 +6,6 @@ package v3
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -48,8 +47,6 @@ func ProtocolName(number uint8) string {
 // HasPorts reports whether the protocol has port numbers that rules can match: TCP, UDP and SCTP.
 func HasPorts(number uint8) bool { return number == 6 || number == 17 || number == 132 }
 
-var portName = regexp.MustCompile(`^[a-zA-Z0-9_.-]{1,128}$`)
-
 // ParsePort reads a port of a rule: 80 or "80" (both ends 80), "1000:2000", or the name of an endpoint's port, in which case the
 // ends are 0. Ports are 1-65535.
 func ParsePort(p intstr.IntOrString) (first, last uint16, name string, err error) {
@@ -70,7 +67,7 @@ func ParsePort(p intstr.IntOrString) (first, last uint16, name string, err error
 		}
 		return first, last, "", nil
 	}
-	if !portName.MatchString(text) {
+	if !isPortName(text) {
 		return 0, 0, "", fmt.Errorf("%q is no port; write a number 1-65535, a range as in 1000:2000, or a port name (letters, digits, '.', '_', '-')", text)
 	}
 	return 0, 0, text, nil

@@ -29,7 +29,7 @@ func validateWorkloadEndpoint(o *WorkloadEndpoint, r report) {
 		if port.Name == "" && (port.HostPort == nil || *port.HostPort == 0) {
 			at.at("name").add("required, unless hostPort is set")
 		}
-		portProtocol(port.Protocol, at.at("protocol"))
+		portProtocol(port.Protocol, at)
 	}
 	validateIPNATs(s, r.at("ipNATs"))
 	if q := s.QoSControls; q != nil && q.DSCP != nil {
@@ -39,10 +39,10 @@ func validateWorkloadEndpoint(o *WorkloadEndpoint, r report) {
 	}
 }
 
-// portProtocol allows only protocols that have ports.
+// portProtocol allows only protocols that have ports, of the entry of a list of ports.
 func portProtocol(p intstr.IntOrString, r report) {
 	if number, err := ProtocolNumber(p); err == nil && !HasPorts(number) {
-		r.add("%s has no ports; write TCP, UDP or SCTP", p.String())
+		r.at("protocol").add("%s has no ports; write TCP, UDP or SCTP", p.String())
 	}
 }
 
@@ -84,6 +84,6 @@ func validateHostEndpoint(s *HostEndpointSpec, r report) {
 		r.at("interfaceName").add("required, unless expectedIPs names the interface by its addresses; * means all interfaces")
 	}
 	for i, port := range s.Ports {
-		portProtocol(port.Protocol, r.at("ports").item(i).at("protocol"))
+		portProtocol(port.Protocol, r.at("ports").item(i))
 	}
 }

@@ -118,10 +118,18 @@ func newLedger(view desired.View, o Options) *ledger {
 
 // begin starts a plan.
 func (l *ledger) begin(view desired.View) {
-	l.view, l.next, l.writes = view, &plan{}, map[string]chainWrite{}
-	l.dirty, l.idle, l.dirtyConsts = map[string]struct{}{}, map[string]struct{}{}, map[string]struct{}{}
-	l.wanted.looked = map[rule.SetID]struct{}{}
-	l.reindexed, l.touched = map[string]struct{}{}, map[string]map[netip.Addr]struct{}{}
+	l.view, l.next, l.writes = view, &plan{}, blank(l.writes)
+	l.dirty, l.idle, l.dirtyConsts = blank(l.dirty), blank(l.idle), blank(l.dirtyConsts)
+	l.wanted.looked = blank(l.wanted.looked)
+	l.reindexed, l.touched = blank(l.reindexed), blank(l.touched)
+}
+
+// blank returns an empty map: the old one if nothing is in it, since most changes concern few of them.
+func blank[K comparable, V any](m map[K]V) map[K]V {
+	if m != nil && len(m) == 0 {
+		return m
+	}
+	return map[K]V{}
 }
 
 // putSet takes in a change of an IP set. A set whose shape changes makes the chains that use it dirty.

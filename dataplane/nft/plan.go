@@ -56,6 +56,9 @@ func (p *plan) sort() {
 // hook and that of sets at each lookup, so one in flight during a commit can mix them; and new sets of ranges of concatenated keys fill up after the
 // rules of their transaction are in force. This way all mixtures find complete chains and sets.
 func (p *plan) steps() []*plan {
+	if !p.addTable && len(p.addSets)+len(p.chains)+len(p.dropChains)+len(p.dropSets) == 0 { // elements alone, or nothing
+		return slices.DeleteFunc([]*plan{p}, (*plan).empty)
+	}
 	before, change, after := &plan{addTable: p.addTable, addSets: p.addSets}, &plan{}, &plan{dropChains: p.dropChains, dropSets: p.dropSets}
 	created := map[string]bool{}
 	for _, s := range p.addSets {

@@ -5,6 +5,7 @@ package labelindex
 
 import (
 	"iter"
+	"maps"
 	"unique"
 
 	"github.com/weftnet/weft/policy/selector"
@@ -60,7 +61,7 @@ func (x *Index[ItemID, SelID]) selectorLoad(c condition) int {
 func (x *Index[ItemID, SelID]) candidates(s *selector.Selector) iter.Seq[*class[ItemID, SelID]] {
 	c := x.cheapest(s)
 	if c.none {
-		return x.everyClass()
+		return maps.Values(x.classes)
 	}
 	return func(yield func(*class[ItemID, SelID]) bool) {
 		for cl := range x.classesBy.meeting(c) {
@@ -71,18 +72,6 @@ func (x *Index[ItemID, SelID]) candidates(s *selector.Selector) iter.Seq[*class[
 		for p := range x.parentsBy.meeting(c) {
 			for cl := range p.classes.all() {
 				if !yield(cl) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (x *Index[ItemID, SelID]) everyClass() iter.Seq[*class[ItemID, SelID]] {
-	return func(yield func(*class[ItemID, SelID]) bool) {
-		for _, c := range x.classes {
-			for ; c != nil; c = c.next {
-				if !yield(c) {
 					return
 				}
 			}

@@ -4,7 +4,7 @@
 package labelindex
 
 import (
-	"hash/maphash"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"unique"
@@ -12,8 +12,7 @@ import (
 
 // class is all items with the same labels and parents.
 type class[ItemID, SelID comparable] struct {
-	hash    uint64
-	next    *class[ItemID, SelID]    // in the chain of equal hashes
+	key     string
 	labels  []label                  // own, sorted by name
 	parents []*parent[ItemID, SelID] // in order of lookup
 	members []*item[ItemID, SelID]
@@ -62,24 +61,15 @@ func (c *class[ItemID, SelID]) selectedBy(s *sel[SelID]) bool {
 
 // classOf returns the class with these labels and parents, made if need be.
 func (x *Index[ItemID, SelID]) classOf(labels map[string]string, parents []string) *class[ItemID, SelID] {
-	x.labelScratch = intern(x.labelScratch[:0], labels)
-	x.parentScratch = x.parentScratch[:0]
+	x.appendKey(labels, parents)
+	if c := x.classes[string(x.keyScratch)]; c != nil {
+		return c
+	}
+	c := &class[ItemID, SelID]{key: string(x.keyScratch), labels: intern(labels)}
 	for _, n := range parents {
-		x.parentScratch = append(x.parentScratch, x.parentOf(n))
+		c.parents = append(c.parents, x.parentOf(n))
 	}
-	hash := x.hash(x.labelScratch, x.parentScratch)
-	for c := x.classes[hash]; c != nil; c = c.next {
-		if slices.Equal(c.labels, x.labelScratch) && slices.Equal(c.parents, x.parentScratch) {
-			return c
-		}
-	}
-	c := &class[ItemID, SelID]{
-		hash:    hash,
-		next:    x.classes[hash],
-		labels:  slices.Clone(x.labelScratch),
-		parents: slices.Clone(x.parentScratch),
-	}
-	x.classes[hash] = c
+	x.classes[c.key] = c
 	for _, l := range c.labels {
 		x.classesBy.add(l, c)
 	}
@@ -102,36 +92,33 @@ func (x *Index[ItemID, SelID]) dropIfEmpty(c *class[ItemID, SelID]) {
 		p.classes.remove(c)
 		x.tidyParent(p)
 	}
-	first := x.classes[c.hash]
-	if first != c {
-		for first.next != c {
-			first = first.next
-		}
-		first.next = c.next
-	} else if c.next != nil {
-		x.classes[c.hash] = c.next
-	} else {
-		delete(x.classes, c.hash)
-	}
+	delete(x.classes, c.key)
 }
 
-// classHash returns a hash over the labels and parents of a class.
-func classHash[ItemID, SelID comparable](seed maphash.Seed) func([]label, []*parent[ItemID, SelID]) uint64 {
-	return func(labels []label, parents []*parent[ItemID, SelID]) uint64 {
-		var h maphash.Hash
-		h.SetSeed(seed)
-		for _, l := range labels {
-			maphash.WriteComparable(&h, l)
-		}
-		for _, p := range parents {
-			maphash.WriteComparable(&h, p)
-		}
-		return h.Sum64()
+// appendKey makes keyScratch what tells classes apart: their labels, sorted by name, and their parents, each with its length in front.
+func (x *Index[ItemID, SelID]) appendKey(labels map[string]string, parents []string) {
+	names := x.nameScratch[:0]
+	for n := range labels {
+		names = append(names, n)
 	}
+	slices.Sort(names)
+	key := binary.AppendUvarint(x.keyScratch[:0], uint64(len(names)))
+	for _, n := range names {
+		key = appendText(appendText(key, n), labels[n])
+	}
+	for _, p := range parents {
+		key = appendText(key, p)
+	}
+	x.nameScratch, x.keyScratch = names, key
 }
 
-// intern appends the pairs of m to out, sorted by name.
-func intern(out []label, m map[string]string) []label {
+func appendText(key []byte, text string) []byte {
+	return append(binary.AppendUvarint(key, uint64(len(text))), text...)
+}
+
+// intern returns the pairs of m, sorted by name.
+func intern(m map[string]string) []label {
+	out := make([]label, 0, len(m))
 	for n, v := range m {
 		out = append(out, label{unique.Make(n), unique.Make(v)})
 	}

@@ -11,7 +11,6 @@
 package labelindex
 
 import (
-	"hash/maphash"
 	"iter"
 	"slices"
 
@@ -22,9 +21,8 @@ import (
 type Index[ItemID, SelID comparable] struct {
 	onStart, onStop func(SelID, ItemID)
 
-	hash    func([]label, []*parent[ItemID, SelID]) uint64 // of a class
 	items   map[ItemID]*item[ItemID, SelID]
-	classes map[uint64]*class[ItemID, SelID] // by hash; class.next chains equal hashes
+	classes map[string]*class[ItemID, SelID] // by key
 	parents map[string]*parent[ItemID, SelID]
 	sels    map[SelID]*sel[SelID]
 	lastSeq uint64
@@ -36,8 +34,8 @@ type Index[ItemID, SelID comparable] struct {
 	mentions  map[labelName]*set[*sel[SelID]]  // selectors by every label they look at
 
 	// Reused between calls.
-	labelScratch  []label
-	parentScratch []*parent[ItemID, SelID]
+	nameScratch []string
+	keyScratch  []byte
 }
 
 // item is one labelled thing.
@@ -53,9 +51,8 @@ func New[ItemID, SelID comparable](onStart, onStop func(SelID, ItemID)) *Index[I
 	return &Index[ItemID, SelID]{
 		onStart:  onStart,
 		onStop:   onStop,
-		hash:     classHash[ItemID, SelID](maphash.MakeSeed()),
 		items:    map[ItemID]*item[ItemID, SelID]{},
-		classes:  map[uint64]*class[ItemID, SelID]{},
+		classes:  map[string]*class[ItemID, SelID]{},
 		parents:  map[string]*parent[ItemID, SelID]{},
 		sels:     map[SelID]*sel[SelID]{},
 		mentions: map[labelName]*set[*sel[SelID]]{},

@@ -12,6 +12,9 @@ import (
 // chunk bounds the elements of one message; the length of the attribute around them has 16 bits.
 const chunk = nfnetlink.MaxAttr - 2048
 
+// small is room for a change of one element, in bytes.
+const small = 512
+
 // Batch collects the messages of one transaction on one table of family inet. The zero value is not usable: call [NewBatch].
 type Batch struct {
 	table string
@@ -29,7 +32,7 @@ type op struct {
 
 // NewBatch starts a transaction on a table.
 func NewBatch(table string) *Batch {
-	b := &Batch{table: table}
+	b := &Batch{table: table, a: make(nfnetlink.Attrs, 0, small)}
 	b.control(unix.NFNL_MSG_BATCH_BEGIN)
 	return b
 }
