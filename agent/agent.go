@@ -21,6 +21,7 @@ import (
 
 	"github.com/weftnet/weft/agent/cni"
 	"github.com/weftnet/weft/agent/connections"
+	"github.com/weftnet/weft/agent/lastgood"
 	"github.com/weftnet/weft/agent/nodeaddr"
 	"github.com/weftnet/weft/agent/record"
 	"github.com/weftnet/weft/api"
@@ -151,6 +152,10 @@ func build(config Config, below kernel) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	good, err := lastgood.Open(filepath.Join(config.StateDir, "lastgood"))
+	if err != nil {
+		return nil, err
+	}
 	a := &Agent{
 		config: config, log: config.Log, started: time.Now(), records: records, kernel: below,
 		publish: newPublisher(config.Store, config.Log),
@@ -164,7 +169,7 @@ func build(config Config, below kernel) (*Agent, error) {
 			replace(a.tunnelsChanged, struct{}{})
 		},
 		unclaimed: func(ids []desired.EndpointID) { a.unclaimed <- ids },
-		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), status: newStatusTable(),
+		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), good: newGoodKeeper(good, config.Log), status: newStatusTable(),
 		filter: &part{name: "dataplane", writer: below.filter, reopens: true}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
 		tunnels: &part{name: "tunnels", writer: below.tunnels}, tunnelDevices: below.tunnels, tunnelAddrs: make(chan desired.TunnelAddrs),
 		batches: make(chan store.Batch), locals: make(chan localChange, 64), links: make(chan []calc.Link), queries: make(chan func()), ended: make(chan struct{}),
@@ -191,6 +196,11 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	changes, err := a.loop.good.restore()
+	if err != nil {
+		return err
+	}
+	a.loop.graph.Apply(changes)
 	links, err := a.links.List()
 	if err != nil {
 		return err

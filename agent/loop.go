@@ -39,6 +39,7 @@ type loop struct {
 	log     *slog.Logger
 	graph   *calc.Graph
 	inputs  *inputs
+	good    *goodKeeper
 	status  *statusTable
 	filter  *part
 	tunnels *part
@@ -177,7 +178,10 @@ func (l *loop) drain() {
 
 func (l *loop) takeBatch(b store.Batch) {
 	changes, echoes := l.inputs.fromStore(b)
-	l.graph.Apply(changes)
+	l.take(changes)
+	if b.InSync && !l.synced {
+		l.take(l.good.gone())
+	}
 	for _, e := range echoes {
 		l.echo(e)
 	}
@@ -195,6 +199,14 @@ func (l *loop) takeBatch(b store.Batch) {
 	}
 	l.storeErr = b.Err
 	l.synced = l.synced || b.InSync
+}
+
+// take gives the graph what the datastore says, one after the other, so that of several versions of an object the last valid one is known.
+func (l *loop) take(changes []calc.Change) {
+	for i := range changes {
+		l.graph.Apply(changes[i : i+1])
+		l.good.note(&changes[i], l.graph.Refuses(changes[i].Key))
+	}
 }
 
 func (l *loop) takeLocal(c localChange) {

@@ -157,7 +157,7 @@ func (f *fakeReviewer) All()                { f.all.Add(1) }
 func newBench(t *testing.T) *bench {
 	b := &bench{t: t, filter: newFakeKernel(), routes: newFakeKernel(), review: &fakeReviewer{}}
 	b.loop = &loop{
-		log: slog.New(slog.DiscardHandler), graph: calc.New("n1"), inputs: newInputs(), status: newStatusTable(),
+		log: slog.New(slog.DiscardHandler), graph: calc.New("n1"), inputs: newInputs(), good: keeper(t, t.TempDir()), status: newStatusTable(),
 		filter: &part{name: "filter", writer: b.filter, reopens: true}, routes: &part{name: "routes", writer: b.routes},
 		tunnels: &part{name: "tunnels", writer: newFakeKernel()}, setTunnelState: func(tunnelState) {}, tunnelDevices: newFakeKernel(),
 		review: b.review, resize: func() {}, setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},

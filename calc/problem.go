@@ -57,6 +57,9 @@ func (g *Graph) Problems() []Problem {
 	return slices.Compact(out)
 }
 
+// Refuses tells whether the newest version of an object is invalid.
+func (g *Graph) Refuses(key api.Key) bool { return g.inputs.refused[key] != nil }
+
 func compareProblems(a, b Problem) int {
 	return cmp.Or(compareKeys(a.Key, b.Key), strings.Compare(a.Field, b.Field), strings.Compare(a.Reason, b.Reason))
 }

@@ -5,8 +5,10 @@ package e2e_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -30,25 +32,42 @@ func TestRefusedPolicy(t *testing.T) {
 		}
 		return nil
 	})
-	out, errOut, code := c.command("describe", "networkpolicy", "protect-database", "-n", "shop", "--socket", sockets)
-	told := strings.Join(strings.Fields(out), " ")
-	for _, node := range c.Nodes() {
-		if code != 0 || !strings.Contains(told, why+" (node "+node+")") {
-			t.Errorf("the description lacks node %s: exit %d\n%s%s", node, code, out, errOut)
+	told := func() error {
+		out, errOut, code := c.command("describe", "networkpolicy", "protect-database", "-n", "shop", "--socket", sockets)
+		text := strings.Join(strings.Fields(out), " ")
+		for _, node := range c.Nodes() {
+			if code != 0 || !strings.Contains(text, why+" (node "+node+")") {
+				return fmt.Errorf("the description lacks node %s: exit %d\n%s%s", node, code, out, errOut)
+			}
 		}
+		return nil
+	}
+	if err := told(); err != nil {
+		t.Error(err)
 	}
 	crew, err := c.Crew(t.Context(), []string{"shop/frontend", "shop/backend", "shop/database"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := crew.Try(t.Context(), crew.Pairs(), judge)
-	crew.Close()
-	if err != nil {
-		t.Fatal(err)
+	t.Cleanup(crew.Close)
+	matrix := func(when string) {
+		t.Helper()
+		m, err := crew.Try(t.Context(), crew.Pairs(), judge)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, cell := range m.Mismatches() {
+			t.Errorf("%s: %s is %s, expected %s", when, cell.Flow, cell.Got, cell.Expected)
+		}
 	}
-	for _, cell := range m.Mismatches() {
-		t.Errorf("with a refused policy: %s is %s, expected %s", cell.Flow, cell.Got, cell.Expected)
+	matrix("with a refused policy")
+	for _, node := range c.Nodes() {
+		if err := errors.Join(c.KillAgent(t.Context(), node, syscall.SIGKILL), c.StartAgent(t.Context(), node)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	c.eventually("agents that start know the last good version", told)
+	matrix("after kill -9")
 	c.apply(protectDatabase())
 	c.eventually("weft get is silent again", func() error {
 		out, errOut, code := c.command("get", "networkpolicies", "-n", "shop", "--socket", sockets)

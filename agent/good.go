@@ -1,0 +1,102 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"log/slog"
+	"slices"
+	"strconv"
+
+	"github.com/weftnet/weft/agent/lastgood"
+	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/calc"
+)
+
+// written are the watched resources that people write, and may write wrongly. Of the others there may be very many, and programs write them.
+var written = slices.DeleteFunc(slices.Clone(watched), func(r api.Resource) bool {
+	return slices.Contains([]api.Resource{api.WorkloadEndpoints, api.EndpointSlices, api.Namespaces, api.ServiceAccounts, api.Nodes, api.BlockAffinities}, r)
+})
+
+// goodKeeper has the last valid version of an object on disk while its newest one is invalid, so that a restarted agent enforces what the one
+// before did. An object that turned invalid while no agent ran has none.
+type goodKeeper struct {
+	dir   *lastgood.Dir
+	log   *slog.Logger
+	valid map[api.Key]api.Object // newest valid versions
+	kept  map[api.Key]error      // on disk, or why not
+	// unseen are those from disk that the datastore has not spoken of yet.
+	unseen map[api.Key]struct{}
+}
+
+func newGoodKeeper(dir *lastgood.Dir, log *slog.Logger) *goodKeeper {
+	return &goodKeeper{dir: dir, log: log, valid: map[api.Key]api.Object{}, kept: map[api.Key]error{}, unseen: map[api.Key]struct{}{}}
+}
+
+// restore returns what an earlier agent has left. An error must end the agent: without the objects it might open what they close.
+func (k *goodKeeper) restore() ([]calc.Change, error) {
+	objects, err := k.dir.Load()
+	var out []calc.Change
+	for _, obj := range objects {
+		key := api.KeyOf(obj)
+		k.valid[key], k.kept[key], k.unseen[key] = obj, nil, struct{}{}
+		revision, _ := strconv.ParseUint(obj.GetResourceVersion(), 10, 64) // none counts as the oldest
+		out = append(out, calc.Change{Key: key, Object: obj, Revision: revision})
+	}
+	return out, err
+}
+
+// note takes account of a change that the calculation has taken, or refused.
+func (k *goodKeeper) note(c *calc.Change, refused bool) {
+	if !slices.Contains(written, c.Key.Resource) {
+		return
+	}
+	delete(k.unseen, c.Key)
+	_, kept := k.kept[c.Key]
+	switch good := k.valid[c.Key]; {
+	case refused && good != nil && !kept:
+		k.keep(c.Key, good)
+	case refused:
+	case c.Object == nil:
+		delete(k.valid, c.Key)
+		k.drop(c.Key)
+	default:
+		k.valid[c.Key] = c.Object
+		k.drop(c.Key)
+	}
+}
+
+// gone returns the removal of what the datastore, read completely, does not have any more.
+func (k *goodKeeper) gone() (out []calc.Change) {
+	for key := range k.unseen {
+		out = append(out, calc.Change{Key: key})
+	}
+	return out
+}
+
+// problems are the versions that could not be kept.
+func (k *goodKeeper) problems() (out []calc.Problem) {
+	for key, err := range k.kept {
+		if err != nil {
+			out = append(out, calc.Problem{Key: key, Reason: err.Error() + "; nothing of the object will be in force when the agent starts anew"})
+		}
+	}
+	return out
+}
+
+func (k *goodKeeper) keep(key api.Key, good api.Object) {
+	k.kept[key] = k.dir.Put(good)
+	if err := k.kept[key]; err != nil {
+		k.log.Error("the last good version will not be in force after a restart", "error", err)
+	}
+}
+
+func (k *goodKeeper) drop(key api.Key) {
+	if _, kept := k.kept[key]; !kept {
+		return
+	}
+	delete(k.kept, key)
+	if err := k.dir.Delete(key); err != nil {
+		k.log.Error("an older version may be in force for a moment after a restart", "error", err)
+	}
+}
