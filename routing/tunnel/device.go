@@ -67,6 +67,7 @@ func (m *Manager) reconcile(view desired.View) (Report, error) {
 			delete(m.devices, name)
 		}
 	}
+	m.settled = true
 	maps.DeleteFunc(m.met, func(id desired.TunnelPeerID, _ meeting) bool { return m.devices[id.Tunnel] == nil })
 	return m.report(repaired)
 }

@@ -31,6 +31,7 @@ const DefaultPatience = 10 * time.Second
 type meeting struct {
 	key      desired.Key // of the peer
 	since    time.Time   // when this end began
+	received uint64      // by then
 	called   bool
 	answered bool
 	met      bool // what is for the peer may be encrypted, and goes on being so while it is a peer
@@ -52,19 +53,20 @@ func (m *Manager) Met() map[desired.TunnelPeerID]struct{} {
 // Meetings is signalled when a peer has been met.
 func (m *Manager) Meetings() <-chan struct{} { return m.meetings }
 
-// acquaint begins with a peer as the device, which an earlier run may have left, knows it.
+// acquaint begins with a peer as the device knows it. What an earlier run of the agent encrypted goes on being encrypted.
 func (m *Manager) acquaint(d *device, p desired.TunnelPeer, there wireguard.Peer) {
-	if !there.Handshake.IsZero() {
+	if !m.settled && !there.Handshake.IsZero() {
 		m.met[p.ID] = meeting{key: p.Key, answered: true, met: true}
 		return
 	}
-	m.begin(d, p, d.inherited || m.met[p.ID].met)
+	m.begin(d, p, d.inherited || m.met[p.ID].met, there)
 }
 
-// begin waits for a peer's call, or calls it; one that has been met does not know that this end has forgotten what they shared, and is called.
-func (m *Manager) begin(d *device, p desired.TunnelPeer, met bool) {
+// begin waits for a peer's call, or calls it. One that has been met may not know that this end has forgotten what they shared, and is called; and so
+// is one that still shares something with this end, for then calls do not get in each other's way.
+func (m *Manager) begin(d *device, p desired.TunnelPeer, met bool, there wireguard.Peer) {
 	lower := bytes.Compare(d.public[:], p.Key[:]) < 0
-	m.met[p.ID] = meeting{key: p.Key, since: time.Now(), called: met || lower, met: met}
+	m.met[p.ID] = meeting{key: p.Key, since: time.Now(), received: there.Received, called: met || lower || !there.Handshake.IsZero(), met: met}
 	m.pause = lookFirst
 	m.looking.Reset(m.pause)
 }
@@ -129,7 +131,8 @@ func (m *Manager) lookAt(d *device, p desired.TunnelPeer, there wireguard.Peer) 
 	if now.answered {
 		return false, true
 	}
-	now.answered = !there.Handshake.Before(now.since.Truncate(time.Second)) && !there.Handshake.IsZero()
+	// An old handshake is good for as long as the peer has not forgotten it: what it sends shows that it has not.
+	now.answered = !there.Handshake.IsZero() && (there.Received > now.received || !there.Handshake.Before(now.since.Truncate(time.Second)))
 	if overdue := time.Since(now.since) > m.patience; now.answered || overdue {
 		changed, now.met = !now.met, true
 		if overdue && changed && !now.answered {

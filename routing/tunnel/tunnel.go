@@ -70,8 +70,10 @@ type Manager struct {
 	mu      sync.Mutex
 	devices map[string]*device   // as in force
 	leaving map[string]departure // ours and not wanted any more
+	settled bool                 // a reconciliation is done
 	met     map[desired.TunnelPeerID]meeting
-	looking *time.Timer // until the next look at who has answered
+	parting map[parting]time.Time // when they go
+	looking *time.Timer           // until the next look at who has answered
 	pause   time.Duration
 }
 
@@ -99,7 +101,7 @@ type departure struct {
 func Open(o Options) (*Manager, error) {
 	m := &Manager{
 		log: o.Log, linger: o.Linger, patience: o.Patience, keyDir: o.KeyDir, events: make(chan struct{}, 1), meetings: make(chan struct{}, 1),
-		devices: map[string]*device{}, leaving: map[string]departure{}, met: map[desired.TunnelPeerID]meeting{},
+		devices: map[string]*device{}, leaving: map[string]departure{}, met: map[desired.TunnelPeerID]meeting{}, parting: map[parting]time.Time{},
 	}
 	if m.linger == 0 {
 		m.linger = DefaultLinger
@@ -170,7 +172,7 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 		switch d := m.devices[id.Tunnel]; {
 		case d == nil:
 		case d.want.Kind.Encrypts():
-			d.fail(m.forgetEncrypted(d, id))
+			m.forgetEncrypted(d, id)
 		default:
 			d.forget(&e, id.Node)
 		}
@@ -253,6 +255,7 @@ func (m *Manager) ours() (map[string]netlink.Link, error) {
 func (m *Manager) delete(name string, index int) error {
 	m.stay(name)
 	delete(m.devices, name)
+	maps.DeleteFunc(m.parting, func(p parting, _ time.Time) bool { return p.device == name })
 	if err := m.wg.Forget(name); err != nil {
 		return fmt.Errorf("tunnel %s: %w", name, err)
 	}

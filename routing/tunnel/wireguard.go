@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/netlink"
@@ -88,16 +89,23 @@ func (m *Manager) change(d *device, p desired.TunnelPeer) wireguard.Change {
 func (m *Manager) meetEncrypted(d *device, p desired.TunnelPeer) error {
 	old, known := d.peers[p.ID.Node]
 	d.note(p)
+	delete(m.parting, parting{d.want.Name, wireguard.Key(p.Key)})
 	var changes []wireguard.Change
+	var there wireguard.Peer
 	switch {
 	case !known:
-		m.begin(d, p, false)
+		have, err := m.wg.Read(d.want.Name)
+		if err != nil {
+			return err
+		}
+		there = have.Peers[wireguard.Key(p.Key)]
+		m.begin(d, p, false, there)
 	case old.Key != p.Key:
 		changes = append(changes, wireguard.Change{Key: wireguard.Key(old.Key), Remove: true})
-		m.begin(d, p, m.met[p.ID].met)
+		m.begin(d, p, m.met[p.ID].met, there)
 	}
 	change := m.change(d, p)
-	change.Replace = known && gone(old.Nets, p.Nets)
+	change.Replace = known && gone(old.Nets, p.Nets) || gone(there.Allowed, p.Nets)
 	return m.wg.SetPeers(d.want.Name, append(changes, change)...)
 }
 
@@ -106,15 +114,31 @@ func gone(old, now []netip.Prefix) bool {
 	return slices.ContainsFunc(old, func(n netip.Prefix) bool { return !slices.Contains(now, n) })
 }
 
-// forgetEncrypted makes a peer unknown.
-func (m *Manager) forgetEncrypted(d *device, id desired.TunnelPeerID) error {
+// parting is a peer that is wanted no more and still heard for a while, because it may still send encrypted packets, and because it may come
+// back and use what both share.
+type parting struct {
+	device string
+	key    wireguard.Key
+}
+
+// forgetEncrypted lets a peer go.
+func (m *Manager) forgetEncrypted(d *device, id desired.TunnelPeerID) {
 	p, known := d.peers[id.Node]
 	delete(d.peers, id.Node)
 	delete(m.met, id)
-	if !known {
-		return nil
+	if known {
+		m.part(parting{d.want.Name, wireguard.Key(p.Key)})
 	}
-	return m.wg.SetPeers(d.want.Name, wireguard.Change{Key: wireguard.Key(p.Key), Remove: true})
+}
+
+// part tells whether it is time for a peer to go.
+func (m *Manager) part(p parting) bool {
+	if at, ok := m.parting[p]; ok {
+		return !time.Now().Before(at)
+	}
+	m.parting[p] = time.Now().Add(m.linger)
+	time.AfterFunc(m.linger, m.signal)
+	return false
 }
 
 // compareEncrypted brings the peers of a device to the wanted ones and returns how many differed.
@@ -128,6 +152,7 @@ func (m *Manager) compareEncrypted(d *device, wanted map[string]desired.TunnelPe
 	for _, p := range wanted {
 		there, known := stale[wireguard.Key(p.Key)]
 		delete(stale, wireguard.Key(p.Key))
+		delete(m.parting, parting{d.want.Name, wireguard.Key(p.Key)})
 		d.note(p)
 		if before, met := m.met[p.ID]; !met || before.key != p.Key {
 			m.acquaint(d, p, there)
@@ -145,7 +170,11 @@ func (m *Manager) compareEncrypted(d *device, wanted map[string]desired.TunnelPe
 		}
 	}
 	for key := range stale {
-		differences++
+		leaving := parting{d.want.Name, key}
+		if !m.part(leaving) {
+			continue
+		}
+		delete(m.parting, leaving)
 		changes = append(changes, wireguard.Change{Key: key, Remove: true})
 	}
 	for id := range m.met {

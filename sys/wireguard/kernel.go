@@ -26,7 +26,7 @@ func (d kernelDevice) read() (Device, error) {
 	out := Device{PrivateKey: Key(have.PrivateKey), Port: uint16(have.ListenPort), Peers: make(map[Key]Peer, len(have.Peers))}
 	for i := range have.Peers {
 		p := &have.Peers[i]
-		peer := Peer{Keepalive: p.PersistentKeepaliveInterval, Handshake: p.LastHandshakeTime}
+		peer := Peer{Keepalive: p.PersistentKeepaliveInterval, Handshake: p.LastHandshakeTime, Received: uint64(p.ReceiveBytes)}
 		if p.Endpoint != nil {
 			peer.Endpoint = unmapped(p.Endpoint.AddrPort())
 		}

@@ -82,6 +82,8 @@ func (p *Peer) parse(name, value string) (err error) {
 	case "persistent_keepalive_interval":
 		seconds, err = strconv.ParseInt(value, 10, 32)
 		p.Keepalive = time.Duration(seconds) * time.Second
+	case "rx_bytes":
+		p.Received, err = strconv.ParseUint(value, 10, 64)
 	case "last_handshake_time_sec":
 		seconds, err = strconv.ParseInt(value, 10, 64)
 		if seconds > 0 {

@@ -28,6 +28,7 @@ type Peer struct {
 	Allowed   []netip.Prefix // sources that are taken from it, and destinations that are sent to it
 	Keepalive time.Duration  // whole seconds; 0: none
 	Handshake time.Time      // the last one; zero: there was none
+	Received  uint64         // bytes, of packets that were the peer's beyond doubt
 }
 
 // Device is what a device holds.
@@ -41,7 +42,7 @@ type Device struct {
 type Change struct {
 	Key    Key // of the peer
 	Remove bool
-	Peer   // without Handshake
+	Peer   // without Handshake and Received
 	// Replace takes away what the peer was allowed before. Packets may be lost then; without it none are.
 	Replace bool
 }

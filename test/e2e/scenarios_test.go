@@ -22,6 +22,7 @@ import (
 // shortForm are the scenarios that run without WEFT_LONG: those whose like no other test has.
 var shortForm = []string{
 	"direct/ipv6/iptables", "ipip/ipv4/nftables", "ipip-cross/dual/iptables", "vxlan-cross/ipv4/iptables", "vxlan/ipv6/nftables",
+	"wireguard/dual/nftables", "wireguard-vxlan/ipv4/iptables",
 }
 
 // everyCell says whether all scenarios run, in full.
