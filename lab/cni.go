@@ -34,8 +34,9 @@ func (l *Lab) conflist(node string) (string, error) {
 		"cniVersion": "1.1.0",
 		"name":       networkName,
 		"plugins": []any{map[string]any{
-			"type":   "weft-cni",
-			"socket": filepath.Join(l.NodeDir(node), "cni.sock"),
+			"type":         "weft-cni",
+			"capabilities": map[string]bool{"portMappings": true},
+			"socket":       filepath.Join(l.NodeDir(node), "cni.sock"),
 			"ipam": map[string]any{
 				"assign_ipv4": fmt.Sprint(l.spec.Families != IPv6),
 				"assign_ipv6": fmt.Sprint(l.spec.Families != IPv4),
@@ -66,7 +67,9 @@ func (l *Lab) runtime(w Attached) (*runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("CNI configuration of %s: %w", w.Node, err)
 	}
-	list.Plugins[0], err = libcni.InjectConf(list.Plugins[0], map[string]any{"args": map[string]any{"weft": map[string]any{"labels": w.Labels}}})
+	list.Plugins[0], err = libcni.InjectConf(list.Plugins[0], map[string]any{
+		"args": map[string]any{"weft": map[string]any{"labels": w.Labels, "floatingIPs": w.FloatingIPs}},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("CNI configuration of %s: %w", w.Node, err)
 	}
@@ -81,6 +84,7 @@ func (r *runtime) parameters() *libcni.RuntimeConf {
 		Args: [][2]string{
 			{"IgnoreUnknown", "1"}, {"K8S_POD_NAMESPACE", r.w.Namespace}, {"K8S_POD_NAME", r.w.Name}, {"K8S_POD_INFRA_CONTAINER_ID", r.w.ContainerID},
 		},
+		CapabilityArgs: map[string]any{"portMappings": r.w.Ports},
 	}
 }
 

@@ -47,6 +47,18 @@ type Workload struct {
 	Name string `json:"name"`
 	// Labels that policies select by.
 	Labels map[string]string `json:"labels,omitempty"`
+	// Ports of the node that lead to the workload.
+	Ports []Port `json:"ports,omitempty"`
+	// FloatingIPs lead to the workload too.
+	FloatingIPs []netip.Addr `json:"floatingIPs,omitempty"`
+}
+
+// Port is an entry of the CNI capability portMappings.
+type Port struct {
+	HostPort      uint16 `json:"hostPort"`
+	ContainerPort uint16 `json:"containerPort"`
+	Protocol      string `json:"protocol"` // tcp, udp or sctp
+	HostIP        string `json:"hostIP,omitempty"`
 }
 
 // Key is how people address the workload: "namespace/name".

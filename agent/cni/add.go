@@ -49,7 +49,7 @@ func (s *Server) add(ctx context.Context, a *attachment) (json.RawMessage, error
 	if err := s.evict(ctx, a); err != nil {
 		return nil, err
 	}
-	if err := s.remember(r); err != nil {
+	if err := s.claim(r); err != nil {
 		return nil, err
 	}
 	spec := a.spec(ns, mac)
@@ -101,6 +101,9 @@ func (s *Server) again(ctx context.Context, a *attachment, ns *netns.NS) (json.R
 		return nil, nil
 	}
 	endpoint := a.endpoint(s.node, addrsOf(r.Endpoint), r.Endpoint.Spec.MAC)
+	if err := s.portsFree(s.newRecord(a, "")); err != nil {
+		return nil, err
+	}
 	if err := s.backend.Register(ctx, endpoint); err != nil {
 		return nil, explain(ctx, programError(err))
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/agent/record"
+	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/internal/cniapi"
 	"github.com/weftnet/weft/sys/netlink"
 )
@@ -21,6 +22,7 @@ type attachment struct {
 	workload    workloadArgs
 	kubernetes  bool // the runtime named a pod
 	requested   []netip.Addr
+	ports       []v3.WorkloadEndpointPort // of the host, which lead to the workload
 }
 
 // id is how records name the attachment.
@@ -43,6 +45,12 @@ func parse(req *cniapi.Request) (*attachment, *cniapi.Error) {
 		return nil, bad
 	}
 	if bad := a.takeArgs(req.Args); bad != nil {
+		return nil, bad
+	}
+	if bad := a.takePorts(); bad != nil {
+		return nil, bad
+	}
+	if bad := a.checkFloating(); bad != nil {
 		return nil, bad
 	}
 	if a.workload.Namespace == "" {

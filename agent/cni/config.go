@@ -34,6 +34,9 @@ type netConf struct {
 	Args struct {
 		Weft workloadArgs `json:"weft"`
 	} `json:"args"`
+	RuntimeConfig struct {
+		PortMappings []portMapping `json:"portMappings"`
+	} `json:"runtimeConfig"`
 	DNS              types.DNS       `json:"dns"`
 	PrevResult       json.RawMessage `json:"prevResult"`                // CHECK
 	ValidAttachments json.RawMessage `json:"cni.dev/valid-attachments"` // GC
@@ -45,6 +48,7 @@ type workloadArgs struct {
 	Name           string            `json:"name"`      // default: the container ID
 	ServiceAccount string            `json:"serviceAccount"`
 	Labels         map[string]string `json:"labels"`
+	FloatingIPs    []string          `json:"floatingIPs"` // addresses that lead to the first of the workload's of their family
 }
 
 // flexBool accepts true, "true" and their opposites, as Calico's configuration does; unset is told apart.

@@ -25,7 +25,7 @@ func (a *attachment) endpoint(node string, addrs []netip.Addr, mac string) *v3.W
 	spec := v3.WorkloadEndpointSpec{
 		Orchestrator: v3.OrchestratorCNI, Workload: a.workload.Name, Node: node, ContainerID: a.containerID, Endpoint: a.ifName,
 		ServiceAccountName: a.workload.ServiceAccount, InterfaceName: a.hostName(), MAC: mac,
-		Profiles: []string{"kns." + a.workload.Namespace},
+		Profiles: []string{"kns." + a.workload.Namespace}, Ports: a.ports, IPNATs: a.floating(addrs),
 	}
 	if a.kubernetes {
 		spec.Orchestrator, spec.Workload, spec.Pod = v3.OrchestratorKubernetes, "", a.workload.Name

@@ -65,7 +65,8 @@ type Server struct {
 	backend Backend
 	records *record.Dir
 	links   *veth.Links
-	locks   keyLock // by host side name
+	locks   keyLock    // by host side name
+	claims  sync.Mutex // of host ports
 
 	addTimeout time.Duration
 
