@@ -321,7 +321,7 @@ var docs = map[string]string{
 	"FelixMetrics.PrometheusProcessMetricsEnabled":             "prometheusProcessMetricsEnabled includes metrics of the process.",
 	"FelixMetrics.PrometheusWireGuardMetricsEnabled":           "prometheusWireGuardMetricsEnabled includes metrics of the WireGuard devices.",
 	"FelixNAT":             "FelixNAT holds how addresses are translated.",
-	"FelixNAT.FloatingIPs": "floatingIPs turns on floating IPs: ipNATs of workload endpoints and the annotation cni.projectcalico.org/floatingIPs of pods.",
+	"FelixNAT.FloatingIPs": "floatingIPs turns on the translation of ipNATs of workload endpoints.",
 	"FelixNAT.IPTablesNATOutgoingInterfaceFilter":     "iptablesNATOutgoingInterfaceFilter limits natOutgoing to packets that leave by this interface, with a + at the end by all whose names start so, whatever the data plane.",
 	"FelixNAT.NATOutgoingAddress":                     "natOutgoingAddress is the IPv4 source address for natOutgoing; absent means the address of the outgoing interface.",
 	"FelixNAT.NATOutgoingExclusions":                  "natOutgoingExclusions says which destinations natOutgoing leaves alone.",

@@ -6,6 +6,7 @@ package desired
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 )
 
 // Apply carries out a Delta step by step, as a data plane would. It returns what did not fit: a step that creates what is there, removes
@@ -91,7 +92,7 @@ func (s *State) Check() error {
 			errs = append(errs, fmt.Errorf("settings refer to IP set %s, which is not there", id))
 		}
 	}
-	errs = append(errs, s.checkTunnels())
+	errs = append(errs, s.checkTunnels(), s.checkTranslations())
 	return errors.Join(errs...)
 }
 
@@ -120,6 +121,29 @@ func (s *State) checkHost(e *HostEndpoint) error {
 		}
 	}
 	return nil
+}
+
+// checkTranslations looks for floating IPs and host ports that lead to several endpoints.
+func (s *State) checkTranslations() error {
+	var errs []error
+	taken := map[any]EndpointID{}
+	claim := func(e *Endpoint, key any, what fmt.Stringer) {
+		if other, ok := taken[key]; ok {
+			errs = append(errs, fmt.Errorf("endpoints %s and %s both have %s", other, e.ID, what))
+		}
+		taken[key] = e.ID
+	}
+	for e := range s.Endpoints() {
+		for _, f := range e.FloatingIPs {
+			claim(e, f.External, f)
+		}
+		for _, p := range e.HostPorts {
+			key := p
+			key.To = netip.AddrPort{}
+			claim(e, [2]any{key, p.To.Addr().Is4()}, p)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkTunnels looks for peers and routes without their device.

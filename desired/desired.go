@@ -33,9 +33,9 @@ type Endpoint struct {
 	Addrs     []netip.Addr // the workload's own addresses
 	// SpoofPrefixes are extra source prefixes the workload may send from.
 	SpoofPrefixes []netip.Prefix
-	// FloatingIPs lead to the workload from elsewhere.
+	// FloatingIPs lead to the workload from elsewhere. No two endpoints share an external address.
 	FloatingIPs []FloatingIP
-	// HostPorts lead to the workload from this host's own addresses.
+	// HostPorts lead to the workload from this host's own addresses. No two endpoints share one.
 	HostPorts []HostPort
 	// Tiers by rule.Direction. A tier without applicable policies is absent.
 	Tiers [2][]TierPolicies

@@ -105,6 +105,13 @@ func TestApplyNamesWhatDoesNotFit(t *testing.T) {
 	}
 	endpoint := &desired.Endpoint{ID: desired.EndpointID{Namespace: "ns", Name: "a"}}
 	endpoint.Tiers[rule.Egress] = []desired.TierPolicies{{Tier: "default", Policies: []rule.PolicyID{policyID(1)}}}
+	exposed := func(name string, port uint16, floating string) *desired.Endpoint {
+		internal := netip.MustParseAddr("10.0.0.1")
+		return &desired.Endpoint{
+			ID: desired.EndpointID{Namespace: "ns", Name: name}, FloatingIPs: []desired.FloatingIP{{External: netip.MustParseAddr(floating), Internal: internal}},
+			HostPorts: []desired.HostPort{{Protocol: 6, Port: port, To: netip.AddrPortFrom(internal, 80)}},
+		}
+	}
 	s1 := desired.IPSetChange{ID: "s1", Created: true, Added: []desired.Member{member(1)}}
 	host := func(edit func(*desired.HostEndpoint)) *desired.Delta {
 		e := &desired.HostEndpoint{ID: desired.EndpointID{Name: "h"}}
@@ -135,6 +142,8 @@ func TestApplyNamesWhatDoesNotFit(t *testing.T) {
 		"unknown route removed":          {[]*desired.Delta{{RoutesRemoved: []netip.Prefix{member(1).Prefix}}}, "route 10.0.0.1/32"},
 		"tunnel of a peer missing":       {[]*desired.Delta{{TunnelPeers: []desired.TunnelPeer{{ID: desired.TunnelPeerID{Tunnel: "t", Node: "n"}}}}}, "n on t refers to a tunnel"},
 		"tunnel of a route missing":      {[]*desired.Delta{{Routes: []desired.Route{{Dst: member(1).Prefix, Kind: desired.RouteTunnel, Interface: "t"}}}}, "refers to tunnel t"},
+		"floating IP twice":              {[]*desired.Delta{{Endpoints: []*desired.Endpoint{exposed("a", 1, "192.0.2.1"), exposed("b", 2, "192.0.2.1")}}}, "ns/a and ns/b both have 192.0.2.1"},
+		"host port twice":                {[]*desired.Delta{{Endpoints: []*desired.Endpoint{exposed("a", 1, "192.0.2.1"), exposed("b", 1, "192.0.2.2")}}}, "ns/a and ns/b both have TCP 1"},
 		"BGP removed twice":              {[]*desired.Delta{{BGPRemoved: true}}, "BGP is removed"},
 	}
 	for name, c := range cases {

@@ -9,6 +9,7 @@ package pods
 import (
 	"crypto/sha1" // the naming rule of the cali* interfaces, not security
 	"encoding/hex"
+	"encoding/json"
 	"maps"
 	"math"
 
@@ -24,8 +25,12 @@ const DefaultServiceAccount = "default"
 // primary is the name of a pod's first interface.
 const primary = "eth0"
 
+// FloatingIPs is the annotation that lists addresses leading to the pod, as JSON: ["192.0.2.10"].
+const FloatingIPs = "cni.projectcalico.org/floatingIPs"
+
 // Endpoint returns the endpoint of a pod; not ok if it has none because it shares its node's network. A pod that is over, or that has no address
 // yet, has an endpoint without addresses. A pod without a node belongs to a node "".
+// What the annotation FloatingIPs lists besides addresses of the pod's families is left out.
 func Endpoint(pod *corev1.Pod) (e *v3.WorkloadEndpoint, ok bool) {
 	if pod.Spec.HostNetwork {
 		return nil, false
@@ -50,8 +55,29 @@ func Endpoint(pod *corev1.Pod) (e *v3.WorkloadEndpoint, ok bool) {
 				e.Spec.IPNetworks = append(e.Spec.IPNetworks, net.String())
 			}
 		}
+		e.Spec.IPNATs = floating(pod)
 	}
 	return e, true
+}
+
+// floating leads the addresses of the annotation to the pod's first of their family.
+func floating(pod *corev1.Pod) []v3.IPNAT {
+	var texts []string
+	if json.Unmarshal([]byte(pod.Annotations[FloatingIPs]), &texts) != nil {
+		return nil
+	}
+	var out []v3.IPNAT
+	for _, text := range texts {
+		external, err := v3.ParseIP(text)
+		for _, own := range Addresses(pod) {
+			internal, errOwn := v3.ParseIP(own)
+			if err == nil && errOwn == nil && internal.Is4() == external.Is4() {
+				out = append(out, v3.IPNAT{InternalIP: internal.String(), ExternalIP: external.String()})
+				break
+			}
+		}
+	}
+	return out
 }
 
 // Addresses returns the addresses in a pod's status.

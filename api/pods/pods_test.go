@@ -19,7 +19,8 @@ import (
 func TestEndpoint(t *testing.T) {
 	host := uint16(80)
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-0", Labels: map[string]string{"app": "web"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-0", Labels: map[string]string{"app": "web"},
+			Annotations: map[string]string{pods.FloatingIPs: `["192.0.2.10", "none", "2001:db8::10"]`}},
 		Spec: corev1.PodSpec{NodeName: "n1", ServiceAccountName: "front",
 			InitContainers: []corev1.Container{{Ports: []corev1.ContainerPort{{Name: "probe", ContainerPort: 9, Protocol: corev1.ProtocolUDP}}}},
 			Containers:     []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 7}, {ContainerPort: 8080, HostPort: 80}, {Name: "bad", ContainerPort: 70000}}}},
@@ -34,6 +35,7 @@ func TestEndpoint(t *testing.T) {
 			{Name: "probe", Protocol: intstr.FromString("UDP"), Port: 9},
 			{Protocol: intstr.FromString("TCP"), Port: 8080, HostPort: &host},
 		},
+		IPNATs: []v3.IPNAT{{InternalIP: "10.65.0.1", ExternalIP: "192.0.2.10"}, {InternalIP: "fd00:65::1", ExternalIP: "2001:db8::10"}},
 	}
 	if !ok || got.Name != "n1-k8s-web--0-eth0" || got.Namespace != "shop" || got.Labels["app"] != "web" || !reflect.DeepEqual(got.Spec, want) {
 		t.Errorf("%+v", got)

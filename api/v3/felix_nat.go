@@ -7,7 +7,7 @@ import "k8s.io/apimachinery/pkg/util/intstr"
 
 // FelixNAT holds how addresses are translated.
 type FelixNAT struct {
-	// FloatingIPs turns on floating IPs: ipNATs of workload endpoints and the annotation cni.projectcalico.org/floatingIPs of pods.
+	// FloatingIPs turns on the translation of ipNATs of workload endpoints.
 	FloatingIPs *string `json:"floatingIPs,omitempty" default:"Disabled" enum:"Enabled Disabled"`
 	// IPTablesNATOutgoingInterfaceFilter limits natOutgoing to packets that leave by this interface, with a + at the end by all whose names start so,
 	// whatever the data plane.
