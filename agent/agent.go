@@ -66,7 +66,11 @@ type Agent struct {
 	claimed     chan struct{} // closed once the node name is ours
 	// nodeChanged is signalled when the datastore says something new of our Node; nameLost is why the name is no longer ours, nil if it is.
 	nodeChanged chan struct{}
-	// tunnelsChanged is signalled likewise.
+	// hostChanged is signalled when the host's links or addresses may have changed; addressLost is why an address of the node is not the host's, nil
+	// if all are.
+	hostChanged chan struct{}
+	addressLost atomic.Pointer[error]
+	// tunnelsChanged is signalled like nodeChanged.
 	tunnelsChanged chan struct{}
 	nameLost       atomic.Pointer[error]
 	unclaimed      chan []desired.EndpointID // handed to sweep, once
@@ -160,7 +164,7 @@ func build(config Config, below kernel) (*Agent, error) {
 		config: config, log: config.Log, started: time.Now(), records: records, kernel: below,
 		publish: newPublisher(config.Store, config.Log),
 		ipam:    ipam.New(config.Store, ipam.Options{Node: config.Node}),
-		claimed: make(chan struct{}), nodeChanged: make(chan struct{}, 1), tunnelsChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
+		claimed: make(chan struct{}), nodeChanged: make(chan struct{}, 1), hostChanged: make(chan struct{}, 1), tunnelsChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
 	}
 	a.loop = &loop{
 		nodeKey: api.Key{Resource: api.Nodes, Name: config.Node}, echo: a.publish.echo,

@@ -89,12 +89,18 @@ func (a *Agent) join(ctx context.Context, instance string) (claim, error) {
 	return c, nil
 }
 
-// keepName looks at the Node whenever it changed. One that was deleted, or lost what the agent wrote into it, is claimed again. One that
+// keepName looks at the Node whenever it, or the host, changed. A Node that was deleted, or lost what the agent wrote into it, is claimed again. One that
 // another agent has taken is left to it: no workload is started here then, and what is in force stays in force.
 func (a *Agent) keepName(ctx context.Context, c claim) {
+	replace(a.hostChanged, struct{}{}) // the host may have changed since the choice
+	var again <-chan time.Time
 	for {
 		select {
 		case <-a.nodeChanged:
+		case <-a.hostChanged:
+			again = a.detectAgain(ctx, &c)
+		case <-again:
+			again = a.detectAgain(ctx, &c)
 		case <-ctx.Done():
 			return
 		}

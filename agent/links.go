@@ -105,6 +105,7 @@ func (a *Agent) watchLinks(ctx context.Context, known []calc.Link) {
 			pause(ctx, publishRetry)
 		}
 		a.sizes.change()
+		replace(a.hostChanged, struct{}{})
 		pause(ctx, linksPause)
 		now, err := a.links.List()
 		if err != nil {

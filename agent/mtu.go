@@ -152,8 +152,11 @@ func pathsOf(facts sizeFacts, tunnels map[string]desired.Tunnel) []path {
 			continue
 		}
 		via := p.Addr
-		if t.Kind == desired.IPIP { // it wraps packets for their next hop
+		switch {
+		case t.Kind == desired.IPIP: // it wraps packets for their next hop
 			via = p.Remote
+		case t.Kind.Encrypts(): // it knows by itself which peer has an address
+			via = netip.Addr{}
 		}
 		out = append(out, path{node: p.ID.Node, tunnel: t.Name, layer: layers[t.Kind], via: via, remote: p.Remote})
 	}
@@ -225,12 +228,13 @@ func (s *sizer) take(workload mtu.Decision, paths []path, facts sizeFacts) (comp
 	return complete
 }
 
-// narrow returns the ways that take less than their device or link.
+// narrow returns the ways that take less than their device or link. Of paths that are one way to the routes, the narrowest counts.
 func narrow(paths []path) map[routes.Way]int {
 	out := map[routes.Way]int{}
 	for _, p := range paths {
-		if p.link != "" && p.size.Value < p.most {
-			out[routes.Way{Tunnel: p.tunnel, Via: p.via}] = p.size.Value
+		way := routes.Way{Tunnel: p.tunnel, Via: p.via}
+		if known, ok := out[way]; p.link != "" && p.size.Value < p.most && (!ok || p.size.Value < known) {
+			out[way] = p.size.Value
 		}
 	}
 	return out

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/weftnet/weft/agent/nodeaddr"
 	"github.com/weftnet/weft/api"
@@ -53,6 +54,8 @@ type claim struct {
 	// running: this agent has had the name already. Then a Node that another installation has written since is left to it, whatever its
 	// address: two agents that both take what is theirs would never come to an end.
 	running bool
+	// awaySince is when an address was first missed on the host; zero: it has them.
+	awaySince time.Time
 }
 
 // enter creates or updates this host's Node object by compare-and-swap and says whether that was needed. A Node of another installation

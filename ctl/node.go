@@ -125,6 +125,9 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 	for reason := range strings.SplitSeq(s.Address.Reason, "; ") {
 		fmt.Fprintf(env.Out, "            (%s)\n", reason)
 	}
+	for _, rejected := range s.Address.Rejected {
+		fmt.Fprintf(env.Out, "            (not %s)\n", rejected)
+	}
 	fmt.Fprintf(env.Out, "Datastore   %s, revision %d\n", sync, s.Revision)
 	writeDataplane(env, s.Dataplane)
 	fmt.Fprintf(env.Out, "MTU         %s\n            (%s)\n", strings.Join(s.MTU.Value, ""), s.MTU.Reason)

@@ -165,8 +165,13 @@ func (c *cluster) uninstall(dir string, flags ...string) (out string, err error)
 }
 
 func run(t *testing.T, name string, args ...string) error {
+	_, err := outputOf(t, name, args...)
+	return err
+}
+
+func outputOf(t *testing.T, name string, args ...string) (string, error) {
 	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
-	return wrapped(err, string(out))
+	return string(out), wrapped(err, string(out))
 }
 
 // snapshot is the state of a member's kernel.
