@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/store/etcdstore"
 	"github.com/weftnet/weft/store/memstore"
@@ -19,26 +20,36 @@ import (
 
 // user runs commands against one store, as a person would.
 type user struct {
-	t     *testing.T
-	store *memstore.Store
-	dir   string
+	t      *testing.T
+	store  *memstore.Store
+	dir    string
+	listed map[api.Resource]bool
 }
 
 func newUser(t *testing.T) *user {
-	return &user{t, memstore.New(), t.TempDir()}
+	return &user{t, memstore.New(), t.TempDir(), map[api.Resource]bool{}}
 }
 
-// keepOpen lets one store serve several commands.
-type keepOpen struct{ store.Store }
+// keepOpen lets one store serve several commands, and notes what they list.
+type keepOpen struct {
+	store.Store
+	listed map[api.Resource]bool
+}
 
 func (keepOpen) Close() error { return nil }
+
+// List implements store.Store.
+func (k keepOpen) List(ctx context.Context, resource api.Resource, namespace string) (store.List, error) {
+	k.listed[resource] = true
+	return k.Store.List(ctx, resource, namespace)
+}
 
 // run executes a command line with standard input and returns what it printed and its exit code.
 func (u *user) run(stdin string, args ...string) (out, errOut string, code int) {
 	u.t.Helper()
 	var stdout, stderr strings.Builder
 	env := &Env{In: strings.NewReader(stdin), Out: &stdout, Err: &stderr, Getenv: func(string) string { return "" },
-		OpenStore: func(etcdstore.Config) (store.Store, error) { return keepOpen{u.store}, nil }}
+		OpenStore: func(etcdstore.Config) (store.Store, error) { return keepOpen{u.store, u.listed}, nil }}
 	root := New(env)
 	root.SetArgs(args)
 	code = Execute(context.Background(), root, env)

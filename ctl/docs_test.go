@@ -67,6 +67,28 @@ func TestLinksInDocs(t *testing.T) {
 	}
 }
 
+// spoken finds commands in the text of a page.
+var spoken = regexp.MustCompile("`weft ([a-z]+)( [a-z]+)?[^`]*`")
+
+// TestCommandsInDocs asks for the help of every command that a page names; those of the roles are tested with cmd/weft.
+func TestCommandsInDocs(t *testing.T) {
+	roles := []string{"agent", "controllers", "fanout", "gateway", "lab", "observer"}
+	for _, file := range append(glob(t, "../docs/*.md"), "../README.md") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range spoken.FindAllStringSubmatch(string(text), -1) {
+			if slices.Contains(roles, found[1]) {
+				continue
+			}
+			if out, errOut, code := newUser(t).run("", append(strings.Fields(found[1]+found[2]), "--help")...); code != 0 || !strings.Contains(out, "weft "+found[1]) {
+				t.Errorf("%s: %s: exit %d\n%s", file, found[0], code, errOut)
+			}
+		}
+	}
+}
+
 // TestIndexNamesEveryPage keeps docs/README.md whole.
 func TestIndexNamesEveryPage(t *testing.T) {
 	index, err := os.ReadFile("../docs/README.md")
