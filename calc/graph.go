@@ -179,7 +179,7 @@ func (g *Graph) Apply(changes []Change) {
 
 // Flush returns what changed in the desired state since the last Flush; nil means nothing.
 func (g *Graph) Flush() *desired.Delta {
-	g.locals.setFloating(g.nat.configs.now().floatingIPs)
+	g.locals.setFloating(g.nat.configs.now.floatingIPs)
 	g.locals.flush()
 	g.hosts.flush()
 	g.active.flush()

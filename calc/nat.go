@@ -84,7 +84,7 @@ func (n *sourceNAT) changeHost(m desired.Member, do func(*ipSet, desired.Member)
 
 // flush makes or ends the sets, and tells the settings what to translate and how.
 func (n *sourceNAT) flush(settings *settings) {
-	config := n.configs.now()
+	config := n.configs.now
 	now := config.source
 	if n.needed() {
 		now.Sources, now.Inside = desired.NATSources, desired.NATInside
@@ -144,13 +144,15 @@ type natConfig struct {
 type natConfigs struct {
 	own    string
 	byName map[string]v3.FelixNAT
+	now    natConfig // what all of them come to
 }
 
 func newNATConfigs(self string) natConfigs {
 	return natConfigs{own: "node." + self, byName: map[string]v3.FelixNAT{}}
 }
 
-func (c natConfigs) now() (out natConfig) {
+// joined is what the configurations come to; only a change of one makes it worth asking.
+func (c *natConfigs) joined() (out natConfig) {
 	own, all := c.byName[c.own], c.byName["default"]
 	stated := func(own, all *string) string {
 		if p := cmp.Or(own, all); p != nil {
@@ -170,8 +172,12 @@ func (c natConfigs) now() (out natConfig) {
 	return out
 }
 
-func (c natConfigs) put(key api.Key, obj *v3.FelixConfiguration) {
+func (c *natConfigs) put(key api.Key, obj *v3.FelixConfiguration) {
 	c.byName[key.Name] = obj.Spec.FelixNAT
+	c.now = c.joined()
 }
 
-func (c natConfigs) remove(key api.Key) { delete(c.byName, key.Name) }
+func (c *natConfigs) remove(key api.Key) {
+	delete(c.byName, key.Name)
+	c.now = c.joined()
+}
