@@ -137,4 +137,12 @@ func TestExposed(t *testing.T) {
 	g.Apply(deletions(two))
 	put(5, local)
 	check("loopback", "", "", "", "spec.ports: host port TCP 127.0.0.1:8080 to 10.65.0.3:80 does not lead here")
+	if e, _ := g.View().Endpoint(desired.EndpointID{Namespace: "a", Name: local.Name}); len(e.HostPorts) > 0 {
+		t.Errorf("a loopback address leads to a workload: %v", e.HostPorts)
+	}
+	g.Apply(deletions(local))
+	one.Spec.IPNATs, two.Spec.IPNATs = nil, nil
+	put(6, one)
+	put(7, two)
+	check("ports alone", "[] []", "[] "+portTwo, "", "spec.ports: endpoint a/n1-k8s-two-eth0, which goes before it")
 }
