@@ -37,6 +37,9 @@ func (s *locals) flush() {
 // build puts policy in front of an endpoint.
 func (s *locals) build(ep *localEndpoint) *desired.Endpoint {
 	out := ep.Endpoint
+	if !s.spoofing {
+		out.SpoofPrefixes = nil
+	}
 	ordered := s.policies.ordered(&ep.target)
 	for d := range out.Tiers {
 		out.Tiers[d] = s.policies.arrange(ordered, rule.Direction(d), forWorkloads)
@@ -55,6 +58,9 @@ func (s *locals) problems() problems {
 	for id, ep := range s.byID {
 		key := api.Key{Resource: api.WorkloadEndpoints, Namespace: id.Namespace, Name: id.Name}
 		s.profiles.missing(&ep.target, key, out)
+		if len(ep.SpoofPrefixes) > 0 && !s.spoofing {
+			out.add(key, "spec.allowSpoofedSourcePrefixes", "is not in force: workloadSourceSpoofing of the FelixConfiguration is Disabled; set it to Any")
+		}
 		if ep.Interface == "" {
 			out.add(key, "spec.interfaceName", "required on the endpoint's own node, so it is not in force; write the host side name of its link")
 		} else if winner := s.links.of(ep.Interface)[0]; winner != ep {

@@ -55,6 +55,7 @@ type Graph struct {
 	reach    *reach
 	nat      *sourceNAT
 	speaker  *speaker
+	spoofing *spoofing
 
 	settings   *settings
 	flushed    uint64       // revision of the last Flush
@@ -77,6 +78,7 @@ func New(node string) *Graph {
 	g.blocks.reach, g.blocks.nat = g.reach, g.nat
 	g.locals = newLocals(g.policies, g.profiles, active, routes, g.blocks)
 	g.hosts = newHostEndpoints(node, g.items, g.policies, g.profiles, active)
+	g.spoofing = newSpoofing(node, g.locals)
 	active.content = g.content
 	g.profiles.heirs = []heir{sets.index, g.policies.index}
 	g.profiles.derive(defaultAllow())
@@ -143,6 +145,7 @@ func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldError
 	}
 	if wrong == nil {
 		g.reach.putConfig(key, stated)
+		g.spoofing.put(key, obj)
 		g.nat.configs.put(key, obj)
 	}
 	return wrong
@@ -151,6 +154,7 @@ func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldError
 func (g *Graph) removeFelix(key api.Key) {
 	g.settings.remove(key)
 	g.reach.removeConfig(key)
+	g.spoofing.remove(key)
 	g.nat.configs.remove(key)
 }
 

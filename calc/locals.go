@@ -23,6 +23,8 @@ type locals struct {
 	routes   *routes
 	blocks   *blocks
 	exposed  exposed
+	// spoofing lets endpoints send from their SpoofPrefixes.
+	spoofing bool
 }
 
 func newLocals(policies *policies, profiles *profiles, active *active, routes *routes, blocks *blocks) *locals {
@@ -39,6 +41,19 @@ type localEndpoint struct {
 	desired.Endpoint      // without policy
 	own              bool // known from this node itself, not from the store
 	inForce          bool // it has its interface
+}
+
+// setSpoofing says whether endpoints may send from their SpoofPrefixes.
+func (s *locals) setSpoofing(allowed bool) {
+	if s.spoofing == allowed {
+		return
+	}
+	s.spoofing = allowed
+	for _, ep := range s.byID {
+		if len(ep.SpoofPrefixes) > 0 {
+			s.touch(ep)
+		}
+	}
 }
 
 func (s *locals) touch(ep *localEndpoint) { s.dirty[ep] = struct{}{} }

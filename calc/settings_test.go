@@ -5,9 +5,12 @@ package calc_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
+	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
 	ct "github.com/weftnet/weft/calc/calctest"
 	"github.com/weftnet/weft/desired"
 )
@@ -67,5 +70,38 @@ func TestBadSettingsKeepTheLastGood(t *testing.T) {
 	g.Apply(deletions(good))
 	if d := g.Flush(); d == nil || fmt.Sprint(d.Settings) != fmt.Sprint(desired.DefaultSettings()) {
 		t.Errorf("deleted: %s", ct.Describe(d))
+	}
+}
+
+// TestSourceSpoofing: prefixes beyond a workload's own addresses count while workloadSourceSpoofing is Any, and are reported while it is not.
+func TestSourceSpoofing(t *testing.T) {
+	pod := ct.Endpoint("shop/router", ct.Me, nil, "10.65.0.1")
+	pod.Spec.AllowSpoofedSourcePrefixes = []string{"203.0.113.0/24"}
+	config := func(name, value string) api.Object {
+		return ct.FelixConfig(name, func(s *v3.FelixConfigurationSpec) { s.WorkloadSourceSpoofing = &value })
+	}
+	for _, c := range []struct {
+		name    string
+		objects []api.Object
+		allowed bool
+	}{
+		{"by default", nil, false},
+		{"Any", []api.Object{config("default", "any")}, true},
+		{"Disabled", []api.Object{config("default", "Disabled")}, false},
+		{"another node's", []api.Object{config("node.n2", "Any")}, false},
+		{"this node's own wins", []api.Object{config("default", "Any"), config("node."+ct.Me, "Disabled")}, false},
+		{"this node's own", []api.Object{config("node."+ct.Me, "Any"), config("default", "Disabled")}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := apply(append([]api.Object{pod}, c.objects...)...)
+			reported := slices.ContainsFunc(g.Problems(), func(p calc.Problem) bool { return p.Field == "spec.allowSpoofedSourcePrefixes" })
+			for e := range g.View().Endpoints() {
+				if got := len(e.SpoofPrefixes) == 1; got != c.allowed || reported == c.allowed {
+					t.Errorf("allowed: %t, reported: %t; want allowed: %t", got, reported, c.allowed)
+				}
+				return
+			}
+			t.Error("no endpoint")
+		})
 	}
 }

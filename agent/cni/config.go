@@ -49,6 +49,8 @@ type workloadArgs struct {
 	ServiceAccount string            `json:"serviceAccount"`
 	Labels         map[string]string `json:"labels"`
 	FloatingIPs    []string          `json:"floatingIPs"` // addresses that lead to the first of the workload's of their family
+	// AllowedSourcePrefixes are those that the workload sends from beside its own addresses, if workloadSourceSpoofing of the FelixConfiguration is Any.
+	AllowedSourcePrefixes []string `json:"allowedSourcePrefixes"`
 }
 
 // flexBool accepts true, "true" and their opposites, as Calico's configuration does; unset is told apart.

@@ -26,6 +26,7 @@ func (a *attachment) endpoint(node string, addrs []netip.Addr, mac string) *v3.W
 		Orchestrator: v3.OrchestratorCNI, Workload: a.workload.Name, Node: node, ContainerID: a.containerID, Endpoint: a.ifName,
 		ServiceAccountName: a.workload.ServiceAccount, InterfaceName: a.hostName(), MAC: mac,
 		Profiles: []string{"kns." + a.workload.Namespace}, Ports: a.ports, IPNATs: a.floating(addrs),
+		AllowSpoofedSourcePrefixes: a.workload.AllowedSourcePrefixes,
 	}
 	if a.kubernetes {
 		spec.Orchestrator, spec.Workload, spec.Pod = v3.OrchestratorKubernetes, "", a.workload.Name

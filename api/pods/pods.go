@@ -22,6 +22,21 @@ import (
 // DefaultServiceAccount is that of pods that name none, as Kubernetes fills it in.
 const DefaultServiceAccount = "default"
 
+// SourcePrefixes is the annotation of pods with a JSON list of prefixes that they send from beside their own addresses.
+const SourcePrefixes = "cni.projectcalico.org/allowedSourcePrefixes"
+
+// sourcePrefixes reads the annotation. What is no list is handed on as it is, so that the check of the endpoint refuses it.
+func sourcePrefixes(annotation string) []string {
+	if annotation == "" {
+		return nil
+	}
+	var out []string
+	if err := json.Unmarshal([]byte(annotation), &out); err != nil {
+		return []string{annotation}
+	}
+	return out
+}
+
 // primary is the name of a pod's first interface.
 const primary = "eth0"
 
@@ -46,6 +61,8 @@ func Endpoint(pod *corev1.Pod) (e *v3.WorkloadEndpoint, ok bool) {
 			ServiceAccountName: account, InterfaceName: interfaceName(pod.Namespace, pod.Name),
 			Profiles: []string{"kns." + pod.Namespace, "ksa." + pod.Namespace + "." + account},
 			Ports:    ports(&pod.Spec),
+
+			AllowSpoofedSourcePrefixes: sourcePrefixes(pod.Annotations[SourcePrefixes]),
 		},
 	}
 	e.Name, e.Namespace, e.Labels = v3.WorkloadEndpointName(&e.Spec), pod.Namespace, maps.Clone(pod.Labels)

@@ -55,3 +55,16 @@ func TestEndpoint(t *testing.T) {
 		t.Errorf("%+v", bare.Spec)
 	}
 }
+
+// TestSourcePrefixes: an annotation that is no list of prefixes makes an endpoint that is refused by its name, not one without them.
+func TestSourcePrefixes(t *testing.T) {
+	for annotation, good := range map[string]bool{`["203.0.113.0/24", "2001:db8::/32"]`: true, "203.0.113.0/24, all": false, `["nowhere"]`: false} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "router", Annotations: map[string]string{pods.SourcePrefixes: annotation}}}
+		pod.Spec.NodeName = "n1"
+		e, _ := pods.Endpoint(pod)
+		wrong := api.Validate(e, api.Checks{})
+		if (len(wrong) == 0) != good || len(e.Spec.AllowSpoofedSourcePrefixes) == 0 {
+			t.Errorf("%s: %q, %v", annotation, e.Spec.AllowSpoofedSourcePrefixes, wrong)
+		}
+	}
+}

@@ -32,6 +32,7 @@ type FelixConfigurationSpec struct {
 	FelixXDP        `json:",inline" later:"there is no XDP acceleration yet"`
 	FelixBPF        `json:",inline" later:"there is no eBPF data plane yet"`
 	FelixBPFMaps    `json:",inline" later:"there is no eBPF data plane yet"`
+	FelixSources    `json:",inline"`
 	FelixTunnels    `json:",inline"`
 	FelixMTU        `json:",inline"`
 	FelixIPIP       `json:",inline"`

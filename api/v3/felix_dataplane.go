@@ -44,6 +44,4 @@ type FelixDataplane struct {
 	SidecarAccelerationEnabled *bool `json:"sidecarAccelerationEnabled,omitempty" default:"false"`
 	// UseInternalDataplaneDriver selects the built-in data plane rather than dataplaneDriver.
 	UseInternalDataplaneDriver *bool `json:"useInternalDataplaneDriver,omitempty" default:"true"`
-	// WorkloadSourceSpoofing: Any lets workloads ask for source prefixes beyond their own addresses.
-	WorkloadSourceSpoofing *string `json:"workloadSourceSpoofing,omitempty" default:"Disabled" format:"anyCase" enum:"Disabled Any"`
 }

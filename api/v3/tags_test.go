@@ -155,7 +155,7 @@ func TestEveryAgentSettingIsReported(t *testing.T) {
 		if f.Idle != "" && len(notes) == 0 && f.Type == reflect.TypeFor[*bool]() {
 			continue // one value is the default, and with the other nothing is missing
 		}
-		inForce := []reflect.Type{reflect.TypeFor[FelixPolicy](), reflect.TypeFor[FelixNAT](), reflect.TypeFor[FelixTunnels](), reflect.TypeFor[FelixIPIP](), reflect.TypeFor[FelixVXLAN](),
+		inForce := []reflect.Type{reflect.TypeFor[FelixPolicy](), reflect.TypeFor[FelixNAT](), reflect.TypeFor[FelixTunnels](), reflect.TypeFor[FelixSources](), reflect.TypeFor[FelixIPIP](), reflect.TypeFor[FelixVXLAN](),
 			reflect.TypeFor[FelixWireguard](), reflect.TypeFor[FelixMTU]()}
 		if effective := slices.Contains(inForce, f.Owner); effective && len(notes) == 0 {
 			continue

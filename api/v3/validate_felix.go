@@ -22,6 +22,7 @@ func validateFelixConfiguration(o *FelixConfiguration, r report) {
 	case !layered && s.NodeSelector == nil:
 		report{path: "metadata.name", all: r.all}.add("is %q; write default for all nodes, node.<name> for one, or any name with spec.nodeSelector", o.Name)
 	}
+	validateDevices(s, r)
 	if mask := s.IPTablesMarkMask; mask != nil && bits.OnesCount32(*mask) < 8 {
 		r.at("iptablesMarkMask").add("%#x has %d bits set; at least 8 are needed", *mask, bits.OnesCount32(*mask))
 	}
@@ -39,6 +40,51 @@ func validateFelixConfiguration(o *FelixConfiguration, r report) {
 	for i, tables := range s.RouteTableRanges {
 		validateTables(tables, 1<<32-1, r.at("routeTableRanges").item(i))
 	}
+}
+
+// device is a tunnel device with what it needs for itself.
+type device struct {
+	name, nameField string
+	port            int // UDP
+	portField       string
+}
+
+// validateDevices refuses tunnel devices that are in each other's way: one UDP port, or one name, for two.
+func validateDevices(s *FelixConfigurationSpec, r report) {
+	devices := []device{{name: vxlanDevices[0]}, {name: vxlanDevices[1]}, {name: ipipDevice}}
+	if on(s.WireguardEnabled) {
+		devices = append(devices, device{valueOr(s.WireguardInterfaceName, "wireguard.cali"), "wireguardInterfaceName", valueOr(s.WireguardListeningPort, 51820), "wireguardListeningPort"})
+	}
+	if on(s.WireguardEnabledV6) {
+		devices = append(devices, device{valueOr(s.WireguardInterfaceNameV6, "wg-v6.cali"), "wireguardInterfaceNameV6", valueOr(s.WireguardListeningPortV6, 51821), "wireguardListeningPortV6"})
+	}
+	if s.VXLANEnabled == nil || *s.VXLANEnabled {
+		devices[0].port, devices[0].portField = valueOr(s.VXLANPort, 4789), "vxlanPort"
+	}
+	for i, d := range devices {
+		for _, before := range devices[:i] {
+			if d.port != 0 && d.port == before.port {
+				r.at(d.portField).add("UDP port %d is also %s; choose another for one of them", d.port, before.portField)
+			}
+			if d.name == before.name {
+				r.at(d.nameField).add("%s is also the name of another tunnel device; choose another", d.name)
+			}
+		}
+	}
+}
+
+// The names of tunnel devices that no setting changes.
+var vxlanDevices = [2]string{"vxlan.calico", "vxlan-v6.calico"}
+
+const ipipDevice = "tunl0"
+
+func on(setting *bool) bool { return setting != nil && *setting }
+
+func valueOr[T any](set *T, fallback T) T {
+	if set != nil {
+		return *set
+	}
+	return fallback
 }
 
 func validateTables(t RouteTableRange, most int, r report) {

@@ -112,7 +112,7 @@ func (w walk) endpoint() api.Object {
 		internal, _, _ := strings.Cut(e.Spec.IPNetworks[0], "/")
 		e.Spec.IPNATs = []v3.IPNAT{{InternalIP: internal, ExternalIP: pick(w, "192.0.2.10", "192.0.2.11", "10.65.0.1", "2001:db8::10")}}
 	}
-	if w.chance(10) {
+	if w.chance(20) {
 		e.Spec.AllowSpoofedSourcePrefixes = []string{"192.0.2.0/24"}
 	}
 	if w.chance(3) {

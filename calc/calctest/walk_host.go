@@ -38,6 +38,7 @@ func (w walk) felixConfig() api.Object {
 		s.ExistingConnections = text("Keep", "Reevaluate")
 		s.NFTablesMode, s.IPTablesBackend = text("Enabled", "Disabled", "Auto"), text("Auto", "NFT", "legacy")
 		s.NFTablesFilterDenyAction, s.IPTablesFilterDenyAction = text("Reject", "Drop"), text("Reject", "Drop")
+		s.WorkloadSourceSpoofing = text("Any", "any", "Disabled")
 		yes := w.chance(50)
 		s.DisableConntrackInvalidCheck = pick(w, nil, &yes)
 		allow, port := w.chance(50), 8472

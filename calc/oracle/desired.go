@@ -105,7 +105,9 @@ func (c *Cluster) endpoint(w *workload) *desired.Endpoint {
 		}
 	}
 	slices.SortFunc(e.Addrs, netip.Addr.Compare)
-	e.SpoofPrefixes = w.spoof
+	if c.spoofing(w.object.Spec.Node) {
+		e.SpoofPrefixes = w.spoof
+	}
 	selecting := c.policiesOf(&w.contributor)
 	for d := range e.Tiers {
 		e.Tiers[d] = c.tiersOf(selecting, rule.Direction(d), func(p *rule.Policy) bool { return !p.HostOnly() && !p.ID.Kind.Staged() })

@@ -136,3 +136,14 @@ func failsafes(list []any) []desired.Failsafe {
 	})
 	return out
 }
+
+// spoofing tells whether workloads of a node may send from other addresses than their own.
+func (c *Cluster) spoofing(node string) bool {
+	allowed := false
+	for _, name := range []string{"default", "node." + node} {
+		if f := c.felix[name]; f != nil && f.Spec.WorkloadSourceSpoofing != nil {
+			allowed = strings.EqualFold(*f.Spec.WorkloadSourceSpoofing, "Any")
+		}
+	}
+	return allowed
+}
