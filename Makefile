@@ -26,7 +26,7 @@ test: ## all tests: unit, kernel, interop, faults (root, Debian packages)
 	@$(MAKE) --no-print-directory build
 	@$(GO) test -p 1 -timeout 30m ./...
 
-test-vm: ## what this kernel lacks (IP-in-IP), on Debian's stock kernel in QEMU, in short form; WEFT_LONG=1 for all scenarios there are
+test-vm: ## what this kernel lacks (IP-in-IP, WireGuard), on Debian's stock kernel in QEMU, in short form; WEFT_LONG=1 for all scenarios there are
 	@tools/setup.sh vm
 	@$(MAKE) --no-print-directory build
 	@test/vm.sh

@@ -115,3 +115,28 @@ func TestWhatTheNodeStates(t *testing.T) {
 		}
 	}
 }
+
+// TestWhichKeyTheNodeStates: a key is stated while its device is needed, the present one once the device has it.
+func TestWhichKeyTheNodeStates(t *testing.T) {
+	old, now := desired.Key{1}.String(), desired.Key{2}
+	for _, c := range []struct {
+		name, before string
+		needed       bool
+		key          desired.Key
+		after        string
+	}{
+		{"made", "", true, now, now.String()},
+		{"not made yet", "", true, desired.Key{}, ""},
+		{"in repair", old, true, desired.Key{}, old},
+		{"rotated", old, true, now, now.String()},
+		{"not needed, and still there", old, false, now, ""},
+	} {
+		state := tunnelState{}
+		state.needed[desired.WireGuard4], state.keys[desired.WireGuard4] = c.needed, c.key
+		node := &v3.Node{Status: &v3.NodeStatus{WireguardPublicKey: c.before, PodCIDRs: []string{"10.1.0.0/24"}}}
+		changed := state.stateKeys(node)
+		if got := node.Status.WireguardPublicKey; got != c.after || changed != (c.before != c.after) || len(node.Status.PodCIDRs) != 1 {
+			t.Errorf("%s: states %q, changed %t; want %q", c.name, got, changed, c.after)
+		}
+	}
+}
