@@ -60,18 +60,22 @@ func (c checker) list(v reflect.Value, f *shape.Field, r report) {
 	if f.MaxItems > 0 && v.Len() > f.MaxItems {
 		r.add("has %d entries; at most %d are allowed", v.Len(), f.MaxItems)
 	}
+	ofObjects := isObject(v.Type().Elem())
 	for i := range v.Len() {
-		if item := v.Index(i); item.Kind() == reflect.Struct && shape.Own(item.Type()) && !isLeaf(item) {
-			c.fields(item, r.item(i))
+		if ofObjects {
+			c.fields(v.Index(i), r.item(i))
 		} else {
-			c.value(item, f, r.item(i))
+			c.value(v.Index(i), f, r.item(i))
 		}
 	}
 }
 
-func isLeaf(v reflect.Value) bool {
-	class, _ := shape.ClassOf(v.Type())
-	return class == shape.Leaf
+func isObject(t reflect.Type) bool {
+	if t.Kind() != reflect.Struct || !shape.Own(t) {
+		return false
+	}
+	class, _ := shape.ClassOf(t)
+	return class != shape.Leaf
 }
 
 // value checks one scalar against the limits of its field.
@@ -88,11 +92,19 @@ func (c checker) value(v reflect.Value, f *shape.Field, r report) {
 	case v.Kind() == reflect.String && !c.text(v.String(), f, r):
 		return
 	}
-	if check := formats[f.Format]; check != nil {
-		if err := check(v.Interface()); err != nil {
-			r.add("%v", err)
-		}
+	if err := format(v, f.Format); err != nil {
+		r.add("%v", err)
 	}
+}
+
+func format(v reflect.Value, name string) error {
+	if check := textFormats[name]; check != nil {
+		return check(textOf(v))
+	}
+	if check := formats[name]; check != nil {
+		return check(v.Interface())
+	}
+	return nil
 }
 
 var durationType = reflect.TypeFor[metav1.Duration]()

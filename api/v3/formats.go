@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,29 +21,33 @@ import (
 	"github.com/weftnet/weft/internal/near"
 )
 
-// formats holds the checks behind format tags. "selector" and "anyCase" are handled by the checker itself.
+// textFormats holds the checks of texts behind format tags. "selector" and "anyCase" are handled by the checker itself.
+var textFormats = map[string]func(string) error{
+	"net":       func(s string) error { return drop(ParseCIDR(s)) },
+	"cidr":      strictCIDR,
+	"ip":        func(s string) error { return drop(ParseIP(s)) },
+	"ip4":       family(netip.Addr.Is4, "an IPv4 address"),
+	"ip6":       family(netip.Addr.Is6, "an IPv6 address"),
+	"ipSubnet":  func(s string) error { return drop(ParseInterfaceCIDR(s)) },
+	"peerIP":    func(s string) error { _, _, err := ParsePeerIP(s); return err },
+	"clusterID": func(s string) error { return drop(ParseClusterID(s)) },
+	"mac":       macAddress,
+	"wgKey":     func(s string) error { return drop(ParseWireGuardKey(s)) },
+	"regex":     regularExpression,
+	"community": community,
+	"interface": interfaceName,
+	"portName":  matching(isPortName, "a port name; write letters, digits, '.', '_' and '-'"),
+	"hostCIDR":  hostCIDR,
+	"rate":      matching(ratePattern.MatchString, "a rate; write one as in 10/second (or minute, hour, day), up to 9999"),
+	"keyValues": matching(switchesPattern.MatchString, "a list of switches; write name=true,other=false"),
+	"gates":     matching(gatesPattern.MatchString, "a list of settings; write name=value,other=value"),
+	"logPrefix": matching(logPrefixPattern.MatchString, "a log prefix; write letters, digits, '_', '-', '/', ':', '%' and spaces"),
+	"dnsLabel":  matching(dnsLabel.MatchString, "a DNS label; write lower-case letters, digits and '-', at most 63"),
+	"timeout":   timeout,
+}
+
+// formats holds the checks of values that are no texts.
 var formats = map[string]func(any) error{
-	"net":       text(func(s string) error { return drop(ParseCIDR(s)) }),
-	"cidr":      text(strictCIDR),
-	"ip":        text(func(s string) error { return drop(ParseIP(s)) }),
-	"ip4":       text(family(netip.Addr.Is4, "an IPv4 address")),
-	"ip6":       text(family(netip.Addr.Is6, "an IPv6 address")),
-	"ipSubnet":  text(func(s string) error { return drop(ParseInterfaceCIDR(s)) }),
-	"peerIP":    text(func(s string) error { _, _, err := ParsePeerIP(s); return err }),
-	"clusterID": text(func(s string) error { return drop(ParseClusterID(s)) }),
-	"mac":       text(macAddress),
-	"wgKey":     text(func(s string) error { return drop(ParseWireGuardKey(s)) }),
-	"regex":     text(regularExpression),
-	"community": text(community),
-	"interface": text(interfaceName),
-	"portName":  text(matching(isPortName, "a port name; write letters, digits, '.', '_' and '-'")),
-	"hostCIDR":  text(hostCIDR),
-	"rate":      text(matching(ratePattern.MatchString, "a rate; write one as in 10/second (or minute, hour, day), up to 9999")),
-	"keyValues": text(matching(switchesPattern.MatchString, "a list of switches; write name=true,other=false")),
-	"gates":     text(matching(gatesPattern.MatchString, "a list of settings; write name=value,other=value")),
-	"logPrefix": text(matching(logPrefixPattern.MatchString, "a log prefix; write letters, digits, '_', '-', '/', ':', '%' and spaces")),
-	"dnsLabel":  text(matching(dnsLabel.MatchString, "a DNS label; write lower-case letters, digits and '-', at most 63")),
-	"timeout":   text(timeout),
 	"as":        asNumber,
 	"portRange": portRange,
 	"protocol":  func(v any) error { return drop(ProtocolNumber(v.(intstr.IntOrString))) },
@@ -57,14 +62,12 @@ var (
 	dnsLabel         = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 )
 
-// text lets a check of strings be used for any value of a string type.
-func text(check func(string) error) func(any) error {
-	return func(v any) error {
-		if s, plain := v.(string); plain {
-			return check(s)
-		}
-		return check(fmt.Sprint(v))
+// textOf is a value as a text check sees it.
+func textOf(v reflect.Value) string {
+	if v.Kind() == reflect.String {
+		return v.String()
 	}
+	return fmt.Sprint(v.Interface())
 }
 
 // drop keeps only the error of a parser.
