@@ -25,6 +25,7 @@ test: ## all tests: unit, kernel, interop, faults (root, Debian packages)
 	@tools/setup.sh
 	@$(MAKE) --no-print-directory build
 	@$(GO) test -p 1 -timeout 30m ./...
+	@WEFT_VM=devices test/vm.sh
 
 test-vm: ## what this kernel lacks (IP-in-IP, WireGuard), on Debian's stock kernel in QEMU, in short form; WEFT_LONG=1 for all scenarios there are
 	@tools/setup.sh vm

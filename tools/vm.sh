@@ -28,6 +28,7 @@ modprobe -d "$kernel" -S "$release" --show-depends -a 9p 9pnet_virtio virtio_pci
   printf '%q ' "$@"
 } >"$root/command"
 echo "$kernel/lib/modules" >"$root/modules.path"
+echo "$PWD" >"$root/directory"
 (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$work/initrd"
 
 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m "${WEFT_VM_MEMORY:-4096}" -nodefaults -nographic -no-reboot -serial stdio \
