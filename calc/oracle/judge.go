@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 
-	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
@@ -229,29 +228,8 @@ func (c *Cluster) state(node string) (*desired.State, error) {
 
 // belongsTo tells whether addr is a node's own.
 func (c *Cluster) belongsTo(addr netip.Addr, node string) bool {
-	if n := c.node(node); n != nil && slices.Contains(addressesOf(n), addr) {
+	if n := c.node(node); n != nil && slices.Contains(n.Addrs(), addr) {
 		return true
 	}
 	return slices.ContainsFunc(c.Links[node], func(l calc.Link) bool { return slices.Contains(l.Addrs, addr) })
-}
-
-// addressesOf returns all addresses of a node.
-func addressesOf(n *v3.Node) []netip.Addr {
-	texts := []string{n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr}
-	if b := n.Spec.BGP; b != nil {
-		texts = append(texts, b.IPv4Address, b.IPv6Address, b.IPv4IPIPTunnelAddr)
-	}
-	if w := n.Spec.Wireguard; w != nil {
-		texts = append(texts, w.InterfaceIPv4Address, w.InterfaceIPv6Address)
-	}
-	for _, a := range n.Spec.Addresses {
-		texts = append(texts, a.Address)
-	}
-	var out []netip.Addr
-	for _, text := range texts {
-		if p, err := v3.ParseInterfaceCIDR(text); err == nil {
-			out = append(out, p.Addr())
-		}
-	}
-	return out
 }

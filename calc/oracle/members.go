@@ -202,7 +202,7 @@ func (c *Cluster) addNodes(out map[desired.Member]struct{}, set rule.Set) {
 		if !set.Selector.Matches(selector.Map(n.Labels)) {
 			continue
 		}
-		for _, addr := range addressesOf(n) {
+		for _, addr := range n.Addrs() {
 			out[desired.Member{Prefix: netip.PrefixFrom(addr, addr.BitLen())}] = struct{}{}
 		}
 	}
