@@ -115,9 +115,9 @@ func TestKernelPrintsWhatWasWritten(t *testing.T) {
 // TestOtherPrintsAreLearned: rules that the tool prints in its own way are no damage.
 func TestOtherPrintsAreLearned(t *testing.T) {
 	var b build
-	p := b.policy(np("other"), []rule.Rule{allow(rule.Match{Protocol: 47})}, nil) // "gre" where a list of names says so
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.0.0.1")
-	view := b.state(t)
+	p := b.Policy(np("other"), []rule.Rule{allow(rule.Match{Protocol: 47})}, nil) // "gre" where a list of names says so
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.0.0.1")
+	view := b.State(t)
 	for _, flavour := range flavours {
 		d := openDriver(t, netnstest.New(t), Options{Flavour: flavour})
 		apply(t, d, view, nil)
@@ -299,16 +299,16 @@ func twoPolicies(t *testing.T, bad rule.Rule, sets int) *desired.State {
 	t.Helper()
 	var b build
 	for i := range sets {
-		b.set(fmt.Sprint("s", i), "10.0.0.9")
+		b.Set(fmt.Sprint("s", i), "10.0.0.9")
 	}
-	b.policy(np("good"), []rule.Rule{allow(rule.Match{})}, nil)
-	b.policy(np("bad"), []rule.Rule{bad}, nil)
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, np("bad"))}, nil, "10.0.0.1")
-	b.endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, np("good"))}, nil, "10.0.0.2")
-	b.delta.HostEndpoints = []*desired.HostEndpoint{
+	b.Policy(np("good"), []rule.Rule{allow(rule.Match{})}, nil)
+	b.Policy(np("bad"), []rule.Rule{bad}, nil)
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, np("bad"))}, nil, "10.0.0.1")
+	b.Endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, np("good"))}, nil, "10.0.0.2")
+	b.Delta.HostEndpoints = []*desired.HostEndpoint{
 		{ID: desired.EndpointID{Name: "eth0"}, Interface: "eth0", Normal: [2][]desired.TierPolicies{{tier("default", rule.Deny, np("bad"))}}},
 	}
-	return b.state(t)
+	return b.State(t)
 }
 
 func TestRefusedPolicyClosesItsEndpointsOnly(t *testing.T) {
@@ -450,18 +450,18 @@ func TestRefusedSet(t *testing.T) {
 
 func TestBadEndpoints(t *testing.T) {
 	var b build
-	open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, nil)
-	b.endpoint("cali1", nil, []rule.PolicyID{open}, "10.0.0.1")
+	open := b.Policy(profile("open"), []rule.Rule{allow(rule.Match{})}, nil)
+	b.Endpoint("cali1", nil, []rule.PolicyID{open}, "10.0.0.1")
 	for _, name := range []string{"cali-much-too-long", "eth0", "cali", "cali+", "cali 2"} {
-		b.endpoint(name, nil, []rule.PolicyID{open}, "10.0.0.2")
+		b.Endpoint(name, nil, []rule.PolicyID{open}, "10.0.0.2")
 	}
-	b.endpoint("caliX", nil, []rule.PolicyID{open}, "10.0.0.3").Interface = "cali1"
-	b.delta.HostEndpoints = []*desired.HostEndpoint{
+	b.Endpoint("caliX", nil, []rule.PolicyID{open}, "10.0.0.3").Interface = "cali1"
+	b.Delta.HostEndpoints = []*desired.HostEndpoint{
 		{ID: desired.EndpointID{Name: "a"}, Interface: "eth0"}, {ID: desired.EndpointID{Name: "b"}, Interface: "eth0"},
 		{ID: desired.EndpointID{Name: "c"}, Interface: "eth+"},
 	}
 	d, _, _ := fakeDriver(t)
-	if r := apply(t, d, b.state(t), nil); len(r.Programmed) != 2 || len(r.Failed) != 8 {
+	if r := apply(t, d, b.State(t), nil); len(r.Programmed) != 2 || len(r.Failed) != 8 {
 		t.Errorf("report %+v; want cali1 and one eth0 programmed, and 8 failed", r)
 	}
 }
@@ -572,9 +572,9 @@ func TestDeltasLeadWhereAViewLeads(t *testing.T) {
 func TestPortsInCommon(t *testing.T) {
 	var b build
 	to := rule.Side{Ports: ports(80, 443)}
-	p := b.policy(np("ports"), []rule.Rule{allow(rule.Match{Protocol: 6, Dst: to}), allow(rule.Match{Protocol: 17, Dst: to})}, nil)
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.0.0.1")
-	view := b.state(t)
+	p := b.Policy(np("ports"), []rule.Rule{allow(rule.Match{Protocol: 6, Dst: to}), allow(rule.Match{Protocol: 17, Dst: to})}, nil)
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.0.0.1")
+	view := b.State(t)
 	for _, flavour := range flavours {
 		if r := apply(t, openDriver(t, netnstest.New(t), Options{Flavour: flavour}), view, nil); len(r.Failed) > 0 {
 			t.Errorf("%s: %v", flavour, r.Failed)

@@ -57,18 +57,18 @@ func policies(b *testing.B, n int) *desired.State {
 		if i == n-1 {
 			member, port = "10.65.0.1", 9000
 		}
-		src := rule.Side{Sets: []rule.Set{w.set(fmt.Sprint("clients", i), member)}}
+		src := rule.Side{Sets: []rule.Set{w.Set(fmt.Sprint("clients", i), member)}}
 		rules := []rule.Rule{
 			allow(rule.Match{Protocol: 6, Src: src, Dst: rule.Side{Ports: ports(port)}}),
 			allow(rule.Match{Protocol: 17, Src: src, Dst: rule.Side{Ports: ports(port)}}),
 		}
-		ids = append(ids, w.policy(np(fmt.Sprint("p", i)), rules, nil))
+		ids = append(ids, w.Policy(np(fmt.Sprint("p", i)), rules, nil))
 	}
-	open := w.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
-	w.endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1")
-	e := w.endpoint("cali2", nil, []rule.PolicyID{open}, "10.65.0.2")
+	open := w.Policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+	w.Endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1")
+	e := w.Endpoint("cali2", nil, []rule.PolicyID{open}, "10.65.0.2")
 	e.Tiers[rule.Ingress] = []desired.TierPolicies{tier("default", rule.Deny, ids...)}
-	return w.state(b)
+	return w.State(b)
 }
 
 // BenchmarkConnect is the rate of new connections under policies, beside bare routing and beside one policy in rounds by turns.

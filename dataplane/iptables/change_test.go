@@ -103,7 +103,7 @@ func (w *world) state(t *testing.T) *desired.State {
 	var sets []rule.Set
 	for i, pattern := range w.members {
 		members := [][]string{nil, {"10.0.0.1"}, {"10.0.0.2", "fd00::2"}, {"0.0.0.0/0", "10.0.0.0/8"}}[pattern]
-		sets = append(sets, b.set(fmt.Sprint("s", i), members...))
+		sets = append(sets, b.Set(fmt.Sprint("s", i), members...))
 	}
 	var ids []rule.PolicyID
 	for i, pattern := range w.policies {
@@ -126,9 +126,9 @@ func (w *world) state(t *testing.T) *desired.State {
 		for j := range rules {
 			rules[j].ID = rule.ID(fmt.Sprintf("%d-%d", i, j))
 		}
-		ids = append(ids, b.policy(id, slices.Clone(rules), slices.Clone(rules)))
+		ids = append(ids, b.Policy(id, slices.Clone(rules), slices.Clone(rules)))
 	}
-	open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+	open := b.Policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
 	for i, first := range w.tiers {
 		if first == nil {
 			continue
@@ -138,29 +138,29 @@ func (w *world) state(t *testing.T) *desired.State {
 			policies = append(policies, ids[p])
 		}
 		tiers := []desired.TierPolicies{tier("first", rule.Pass, policies...), tier("default", rule.Deny, ids[w.late[i]])}
-		b.endpoint(fmt.Sprint("cali", i), tiers, []rule.PolicyID{open}, fmt.Sprint("10.65.0.", i+1), fmt.Sprint("fd00::", i+1))
+		b.Endpoint(fmt.Sprint("cali", i), tiers, []rule.PolicyID{open}, fmt.Sprint("10.65.0.", i+1), fmt.Sprint("fd00::", i+1))
 	}
 	if w.host >= 0 {
 		both := [2][]desired.TierPolicies{{tier("default", rule.Deny, ids[w.host])}, {tier("default", rule.Pass, ids[w.host])}}
-		b.delta.HostEndpoints = []*desired.HostEndpoint{{ID: desired.EndpointID{Name: "eth0"}, Interface: "eth0", Untracked: both, PreDNAT: both[0], Normal: both, Forward: both}}
+		b.Delta.HostEndpoints = []*desired.HostEndpoint{{ID: desired.EndpointID{Name: "eth0"}, Interface: "eth0", Untracked: both, PreDNAT: both[0], Normal: both, Forward: both}}
 	}
 	settings := *desired.DefaultSettings()
 	settings.Reject = w.reject
 	if w.hostsBack {
 		settings.EndpointToHost = desired.HostReturn
 	}
-	b.delta.Settings = &settings
-	return b.state(t)
+	b.Delta.Settings = &settings
+	return b.State(t)
 }
 
 // TestAPolicyChangeTouchesItsChainsOnly: no whole table is read, and no other chain written, however many there are.
 func TestAPolicyChangeTouchesItsChainsOnly(t *testing.T) {
 	var b build
 	for i := range 100 {
-		p := b.policy(np(fmt.Sprint("p", i)), []rule.Rule{allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(80)}})}, nil)
-		b.endpoint(fmt.Sprint("cali", i), []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, fmt.Sprint("10.65.0.", i))
+		p := b.Policy(np(fmt.Sprint("p", i)), []rule.Rule{allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(80)}})}, nil)
+		b.Endpoint(fmt.Sprint("cali", i), []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, fmt.Sprint("10.65.0.", i))
 	}
-	view := b.state(t)
+	view := b.State(t)
 	d, tables, _ := fakeDriver(t)
 	apply(t, d, view, nil)
 	changed := &desired.Policy{ID: np("p7")}

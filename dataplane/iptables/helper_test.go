@@ -4,7 +4,6 @@
 package iptables
 
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -12,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/weftnet/weft/dataplane"
+	"github.com/weftnet/weft/dataplane/drivertest"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/ipset"
@@ -92,132 +91,32 @@ func tool(t testing.TB, ns *netns.NS, words ...string) string {
 	return string(out)
 }
 
-func apply(t testing.TB, d *Driver, view desired.View, delta *desired.Delta) dataplane.Report {
-	t.Helper()
-	r, err := d.Apply(t.Context(), view, delta)
-	if err != nil {
-		t.Fatalf("apply: %v", err)
-	}
-	return r
-}
+// build and what follows are drivertest's, under short names.
+type build = drivertest.Build
 
-// build is a desired state in the making.
-type build struct {
-	delta desired.Delta
-	seq   int
-}
-
-func (b *build) state(t testing.TB) *desired.State {
-	t.Helper()
-	s := desired.NewState()
-	if err := s.Apply(&b.delta); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func (b *build) set(id string, members ...string) rule.Set {
-	c := desired.IPSetChange{ID: rule.SetID(id), Created: true}
-	for _, m := range members {
-		member := parseMember(m)
-		if member.Protocol != 0 {
-			c.Kind = rule.SetPort
-		}
-		c.Added = append(c.Added, member)
-	}
-	b.delta.IPSets = append(b.delta.IPSets, c)
-	return rule.Set{ID: c.ID, Kind: c.Kind}
-}
-
-// parseMember reads "10.0.0.1", "10.0.0.0/8" or "10.0.0.1 6 80".
-func parseMember(s string) desired.Member {
-	parts := strings.Fields(s)
-	m := desired.Member{Prefix: prefix(parts[0])}
-	if len(parts) == 3 {
-		if _, err := fmt.Sscan(parts[1]+" "+parts[2], &m.Protocol, &m.Port); err != nil {
-			panic(err)
-		}
-	}
-	return m
-}
-
-func prefix(s string) netip.Prefix {
-	if !strings.Contains(s, "/") {
-		return desired.HostPrefix(netip.MustParseAddr(s))
-	}
-	return netip.MustParsePrefix(s)
-}
-
-func prefixes(s ...string) []netip.Prefix {
-	var out []netip.Prefix
-	for _, x := range s {
-		out = append(out, prefix(x))
-	}
-	return out
-}
-
-func np(name string) rule.PolicyID {
-	return rule.PolicyID{Kind: rule.KindNetworkPolicy, Namespace: "default", Name: name}
-}
-func profile(name string) rule.PolicyID { return rule.PolicyID{Kind: rule.KindProfile, Name: name} }
-
-// policy adds a policy; nil rules mean none in the direction.
-func (b *build) policy(id rule.PolicyID, ingress, egress []rule.Rule) rule.PolicyID {
-	p := &desired.Policy{ID: id, Rules: [2][]rule.Rule{ingress, egress}}
-	for dir := range p.Rules {
-		for i := range p.Rules[dir] {
-			b.seq++
-			r := &p.Rules[dir][i]
-			r.Index = i
-			r.ID = cmp.Or(r.ID, rule.ID(fmt.Sprintf("%016x", b.seq)))
-		}
-	}
-	b.delta.Policies = append(b.delta.Policies, p)
-	return id
-}
-
-func (b *build) endpoint(iface string, tiers []desired.TierPolicies, profiles []rule.PolicyID, addrs ...string) *desired.Endpoint {
-	e := &desired.Endpoint{ID: endpointID(iface), Interface: iface, Tiers: [2][]desired.TierPolicies{tiers, tiers}, Profiles: profiles}
-	for _, a := range addrs {
-		e.Addrs = append(e.Addrs, netip.MustParseAddr(a))
-	}
-	b.delta.Endpoints = append(b.delta.Endpoints, e)
-	return e
-}
-
-func endpointID(iface string) desired.EndpointID {
-	return desired.EndpointID{Namespace: "default", Name: "node-k8s-" + iface + "-eth0"}
-}
-
-func tier(name string, action rule.Action, policies ...rule.PolicyID) desired.TierPolicies {
-	return desired.TierPolicies{Tier: name, DefaultAction: action, Policies: policies}
-}
-
-func allow(m rule.Match) rule.Rule { return rule.Rule{Action: rule.Allow, Match: m} }
-func deny(m rule.Match) rule.Rule  { return rule.Rule{Action: rule.Deny, Match: m} }
-
-func ports(p ...uint16) []rule.PortRange {
-	var out []rule.PortRange
-	for _, x := range p {
-		out = append(out, rule.PortRange{Min: x, Max: x})
-	}
-	return out
-}
+var (
+	apply            = drivertest.Apply
+	allow, deny      = drivertest.AllowRule, drivertest.DenyRule
+	np, profile      = drivertest.NetworkPolicy, drivertest.Profile
+	tier, endpointID = drivertest.Tier, drivertest.EndpointID
+	prefix, prefixes = drivertest.Prefix, drivertest.Prefixes
+	ports            = drivertest.Ports
+)
 
 // sample is a state in which every kind of match, set, action and endpoint occurs.
 func sample(t testing.TB) *desired.State {
 	t.Helper()
 	var b build
-	hosts := b.set("hosts", "10.65.0.1", "10.65.0.2", "fd00::1")
-	mixed := b.set("mixed", "10.65.0.9", "192.0.2.0/24", "0.0.0.0/0", "fd01::/64")
-	more := b.set("more", "10.65.0.2", "10.65.0.7")
-	web := b.set("web", "10.65.0.1 6 8080", "fd00::1 6 8080", "10.65.0.2 17 53")
-	sources := b.policy(np("sources"), []rule.Rule{
+	hosts := b.Set("hosts", "10.65.0.1", "10.65.0.2", "fd00::1")
+	mixed := b.Set("mixed", "10.65.0.9", "192.0.2.0/24", "0.0.0.0/0", "fd01::/64")
+	more := b.Set("more", "10.65.0.2", "10.65.0.7")
+	web := b.Set("web", "10.65.0.1 6 8080", "fd00::1 6 8080", "10.65.0.2 17 53")
+	sources := b.Policy(np("sources"), []rule.Rule{
 		allow(rule.Match{Protocol: 6, Src: rule.Side{Sets: []rule.Set{hosts, mixed}}}),
 		deny(rule.Match{Src: rule.Side{NotSets: []rule.Set{mixed}}, Protocol: 17}),
 		{Action: rule.Log, Text: `log the "rest" of it's \ é`},
 	}, []rule.Rule{allow(rule.Match{Dst: rule.Side{Sets: []rule.Set{mixed}, NotPorts: ports(22)}, Protocol: 6})})
-	nets := b.policy(np("nets"), []rule.Rule{
+	nets := b.Policy(np("nets"), []rule.Rule{
 		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.0.0.0/8")}}),
 		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.1.0.0/16", "192.168.0.0/16", "2001:db8::/32")}}),
 		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.9.9.9", "10.9.9.8", "::/0")}}),
@@ -228,7 +127,7 @@ func sample(t testing.TB) *desired.State {
 	for i := range uint16(14) {
 		long.Ports = append(long.Ports, rule.PortRange{Min: 100 + 2*i, Max: 100 + 2*i})
 	}
-	portRules := b.policy(np("ports"), []rule.Rule{
+	portRules := b.Policy(np("ports"), []rule.Rule{
 		allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(80)}}),
 		allow(rule.Match{Protocol: 17, Dst: rule.Side{Ports: []rule.PortRange{{Min: 1000, Max: 2000}}}}),
 		allow(rule.Match{Protocol: 132, Dst: long}),
@@ -236,43 +135,43 @@ func sample(t testing.TB) *desired.State {
 		allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(53), PortSets: []rule.Set{web}}}),
 		deny(rule.Match{Dst: rule.Side{NotPortSets: []rule.Set{web}}}),
 	}, []rule.Rule{allow(rule.Match{NotProtocol: 17, IPVersion: 6}), deny(rule.Match{NotProtocol: 136, IPVersion: 4})})
-	icmp := b.policy(np("icmp"), []rule.Rule{
+	icmp := b.Policy(np("icmp"), []rule.Rule{
 		allow(rule.Match{Protocol: 1, IPVersion: 4, ICMP: &rule.ICMP{Type: 8}}),
 		allow(rule.Match{Protocol: 58, IPVersion: 6, ICMP: &rule.ICMP{Type: 128, HasCode: true}}),
 		deny(rule.Match{Protocol: 1, IPVersion: 4, NotICMP: &rule.ICMP{Type: 3, HasCode: true, Code: 4}}),
 		deny(rule.Match{Protocol: 58, IPVersion: 6, NotICMP: &rule.ICMP{Type: 2}}),
 	}, nil)
-	gate := b.policy(rule.PolicyID{Kind: rule.KindGlobalNetworkPolicy, Name: "gate"}, []rule.Rule{
+	gate := b.Policy(rule.PolicyID{Kind: rule.KindGlobalNetworkPolicy, Name: "gate"}, []rule.Rule{
 		deny(rule.Match{Src: rule.Side{Sets: []rule.Set{more}}}),
 		{Action: rule.Pass, Match: rule.Match{Protocol: 6}},
 	}, []rule.Rule{{Action: rule.Pass}})
 	peer := func(name string, set rule.Set) rule.PolicyID {
-		return b.policy(np(name), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}})}, nil)
+		return b.Policy(np(name), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}})}, nil)
 	}
 	first, second, third := peer("peers1", hosts), peer("peers2", more), peer("peers3", mixed)
-	open := b.policy(profile("kns.default"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+	open := b.Policy(profile("kns.default"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
 
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp)}, []rule.PolicyID{open}, "10.65.0.1", "fd00::1")
-	twin := b.endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp)}, []rule.PolicyID{open}, "10.65.0.2")
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp)}, []rule.PolicyID{open}, "10.65.0.1", "fd00::1")
+	twin := b.Endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp)}, []rule.PolicyID{open}, "10.65.0.2")
 	twin.SpoofPrefixes = prefixes("10.66.0.0/16", "0.0.0.0/0", "fd02::/64")
-	b.endpoint("cali3", []desired.TierPolicies{tier("security", rule.Deny, gate), tier("late", rule.Pass, icmp)}, []rule.PolicyID{open}, "10.65.0.3")
-	b.endpoint("cali4", []desired.TierPolicies{tier("default", rule.Deny, first, second, third)}, nil, "10.65.0.6", "fd00::6")
-	b.endpoint("cali5", nil, nil, "10.65.0.5")
+	b.Endpoint("cali3", []desired.TierPolicies{tier("security", rule.Deny, gate), tier("late", rule.Pass, icmp)}, []rule.PolicyID{open}, "10.65.0.3")
+	b.Endpoint("cali4", []desired.TierPolicies{tier("default", rule.Deny, first, second, third)}, nil, "10.65.0.6", "fd00::6")
+	b.Endpoint("cali5", nil, nil, "10.65.0.5")
 
 	both := [2][]desired.TierPolicies{{tier("default", rule.Deny, gate)}, {tier("default", rule.Pass, nets)}}
-	b.delta.HostEndpoints = []*desired.HostEndpoint{{
+	b.Delta.HostEndpoints = []*desired.HostEndpoint{{
 		ID: desired.EndpointID{Name: "eth0"}, Interface: "eth0", Untracked: both, PreDNAT: both[0], Normal: both, Forward: both, Profiles: []rule.PolicyID{open},
 	}}
-	return b.state(t)
+	return b.State(t)
 }
 
 // translations is a state in which addresses of every sort are translated.
 func translations(t testing.TB) *desired.State {
 	t.Helper()
 	var b build
-	b.set(string(desired.NATSources), "10.65.0.0/16", "fd00:65::/64")
-	b.set(string(desired.NATInside), "10.65.0.0/16", "10.66.0.0/16", "fd00:65::/64", "192.0.2.1/32")
-	e := b.endpoint("cali1", nil, nil, "10.65.0.1", "fd00:65::1")
+	b.Set(string(desired.NATSources), "10.65.0.0/16", "fd00:65::/64")
+	b.Set(string(desired.NATInside), "10.65.0.0/16", "10.66.0.0/16", "fd00:65::/64", "192.0.2.1/32")
+	e := b.Endpoint("cali1", nil, nil, "10.65.0.1", "fd00:65::1")
 	addr, port := netip.MustParseAddr, netip.MustParseAddrPort
 	e.FloatingIPs = []desired.FloatingIP{{External: addr("192.0.2.10"), Internal: addr("10.65.0.1")}, {External: addr("2001:db8::10"), Internal: addr("fd00:65::1")}}
 	e.HostPorts = []desired.HostPort{
@@ -281,22 +180,22 @@ func translations(t testing.TB) *desired.State {
 	}
 	s := desired.DefaultSettings()
 	s.SourceNAT = desired.SourceNAT{Sources: desired.NATSources, Inside: desired.NATInside, Address: addr("192.0.2.9"), MinPort: 1024, MaxPort: 2047, Interface: "eth+"}
-	b.delta.Settings = s
-	return b.state(t)
+	b.Delta.Settings = s
+	return b.State(t)
 }
 
 // manyMembers is a state with one endpoint whose policy allows a set of n hosts.
 func manyMembers(t testing.TB, n int) *desired.State {
 	t.Helper()
 	var b build
-	set := b.set("many")
+	set := b.Set("many")
 	for i := range n {
 		a := netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)})
-		b.delta.IPSets[0].Added = append(b.delta.IPSets[0].Added, desired.Member{Prefix: desired.HostPrefix(a)})
+		b.Delta.IPSets[0].Added = append(b.Delta.IPSets[0].Added, desired.Member{Prefix: desired.HostPrefix(a)})
 	}
-	p := b.policy(np("many"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}})}, nil)
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.65.0.1")
-	return b.state(t)
+	p := b.Policy(np("many"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}})}, nil)
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.65.0.1")
+	return b.State(t)
 }
 
 // oneMember adds or removes one more member.

@@ -32,16 +32,16 @@ func versions(t testing.TB) (out [2]*desired.State) {
 		var b build
 		var ids []rule.PolicyID
 		for i := range 40 {
-			m := rule.Match{Protocol: 17, Src: rule.Side{Sets: []rule.Set{b.set(fmt.Sprint("s", i), fmt.Sprint("10.66.0.", i))}}}
+			m := rule.Match{Protocol: 17, Src: rule.Side{Sets: []rule.Set{b.Set(fmt.Sprint("s", i), fmt.Sprint("10.66.0.", i))}}}
 			m.Dst.Ports = ports(uint16(1000*(version+1) + i))
-			ids = append(ids, b.policy(np(fmt.Sprint("p", i)), []rule.Rule{allow(m)}, nil))
+			ids = append(ids, b.Policy(np(fmt.Sprint("p", i)), []rule.Rule{allow(m)}, nil))
 		}
-		ids = append(ids, b.policy(np("serve"), []rule.Rule{allow(rule.Match{Protocol: 17, Dst: rule.Side{Ports: ports(openPort)}})}, nil))
-		open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
-		b.endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1")
-		e := b.endpoint("cali2", nil, []rule.PolicyID{open}, "10.65.0.2")
+		ids = append(ids, b.Policy(np("serve"), []rule.Rule{allow(rule.Match{Protocol: 17, Dst: rule.Side{Ports: ports(openPort)}})}, nil))
+		open := b.Policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+		b.Endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1")
+		e := b.Endpoint("cali2", nil, []rule.PolicyID{open}, "10.65.0.2")
 		e.Tiers[rule.Ingress] = []desired.TierPolicies{tier("default", rule.Deny, ids...)}
-		out[version] = b.state(t)
+		out[version] = b.State(t)
 	}
 	return out
 }

@@ -98,9 +98,9 @@ func TestProbe(t *testing.T) {
 func TestPassingPolicyChanges(t *testing.T) {
 	state := func(port uint16) *desired.State {
 		var b build
-		gate := b.policy(np("gate"), []rule.Rule{{Action: rule.Pass, Match: rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}}}}, nil)
-		b.endpoint("cali1", []desired.TierPolicies{tier("security", rule.Deny, gate)}, nil, "10.0.0.1")
-		return b.state(t)
+		gate := b.Policy(np("gate"), []rule.Rule{{Action: rule.Pass, Match: rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}}}}, nil)
+		b.Endpoint("cali1", []desired.TierPolicies{tier("security", rule.Deny, gate)}, nil, "10.0.0.1")
+		return b.State(t)
 	}
 	d := newDriver(t, newNS(t))
 	old, now := state(80), state(81)
@@ -115,13 +115,13 @@ func TestPassingPolicyChanges(t *testing.T) {
 func TestCountersGoOn(t *testing.T) {
 	state := func(port uint16) *desired.State {
 		var b build
-		p := b.policy(np("p"), []rule.Rule{
+		p := b.Policy(np("p"), []rule.Rule{
 			allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(1)}}),
 			allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}}),
 			allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(3)}}),
 		}, nil)
-		b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.0.0.1")
-		return b.state(t)
+		b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.0.0.1")
+		return b.State(t)
 	}
 	d := openDriver(t, newNS(t), Options{Plain: true})
 	old, now := state(80), state(81)
@@ -152,10 +152,10 @@ func TestCountersOfLookups(t *testing.T) {
 			{ID: "two", Action: rule.Deny, Match: rule.Match{Protocol: 17, Dst: rule.Side{Ports: ports(1, 2)}}},
 			{ID: rule.ID(fmt.Sprint("to", port)), Action: rule.Allow, Match: rule.Match{Protocol: 17, Dst: rule.Side{Ports: ports(port)}}},
 		}
-		open := b.policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
-		b.endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1")
-		b.endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, b.policy(np("p"), rules, nil))}, nil, "10.65.0.2").Tiers[rule.Egress] = nil
-		return b.state(t)
+		open := b.Policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
+		b.Endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1")
+		b.Endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, b.Policy(np("p"), rules, nil))}, nil, "10.65.0.2").Tiers[rule.Egress] = nil
+		return b.State(t)
 	}
 	old, now := state(3), state(4)
 	apply(t, d, old, nil)

@@ -131,15 +131,15 @@ func manyPolicies(t testing.TB, n int, version uint16) *desired.State {
 		if i == 0 {
 			port += version
 		}
-		set := b.set(fmt.Sprintf("s%d", i), "10.0.0.1", "10.0.0.2")
+		set := b.Set(fmt.Sprintf("s%d", i), "10.0.0.1", "10.0.0.2")
 		var rules []rule.Rule
 		for range 4 {
 			rules = append(rules, allow(rule.Match{Protocol: 6, Src: rule.Side{Sets: []rule.Set{set}}, Dst: rule.Side{Ports: ports(port, 443)}}))
 		}
-		ids = append(ids, b.policy(np(fmt.Sprintf("p%d", i)), rules, nil))
+		ids = append(ids, b.Policy(np(fmt.Sprintf("p%d", i)), rules, nil))
 	}
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, ids...)}, nil, "10.65.0.1")
-	return b.state(t)
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, ids...)}, nil, "10.65.0.1")
+	return b.State(t)
 }
 
 // BenchmarkPolicy is a change of one of n policies, by Driver.Apply and by nft -f with the same chain.
@@ -205,17 +205,17 @@ func BenchmarkEndpoint(b *testing.B) {
 			var state build
 			var ids []rule.PolicyID
 			for i := range 10 {
-				set := state.set(fmt.Sprintf("s%d", i), "10.0.0.1")
+				set := state.Set(fmt.Sprintf("s%d", i), "10.0.0.1")
 				rules := []rule.Rule{allow(rule.Match{Protocol: 6, Src: rule.Side{Sets: []rule.Set{set}}, Dst: rule.Side{Ports: ports(80)}})}
-				ids = append(ids, state.policy(np(fmt.Sprintf("p%d", i)), rules, rules))
+				ids = append(ids, state.Policy(np(fmt.Sprintf("p%d", i)), rules, rules))
 			}
 			tiers := []desired.TierPolicies{tier("default", rule.Deny, ids...)}
 			for i := range n {
-				state.endpoint(fmt.Sprintf("cali%d", i), tiers, nil, fmt.Sprintf("10.1.%d.%d", i/250, i%250), fmt.Sprintf("fd00::%x", i))
+				state.Endpoint(fmt.Sprintf("cali%d", i), tiers, nil, fmt.Sprintf("10.1.%d.%d", i/250, i%250), fmt.Sprintf("fd00::%x", i))
 			}
-			view := state.state(b)
+			view := state.State(b)
 			var more build
-			extra := more.endpoint("calix", tiers, nil, "10.2.0.1", "fd00::2:1")
+			extra := more.Endpoint("calix", tiers, nil, "10.2.0.1", "fd00::2:1")
 			deltas := [2]*desired.Delta{{Endpoints: []*desired.Endpoint{extra}}, {EndpointsRemoved: []desired.EndpointID{extra.ID}}}
 			ns := newNS(b)
 			d := newDriver(b, ns)
@@ -259,15 +259,15 @@ func renamedPeers(b *testing.B, n, first int) *desired.State {
 	var ids []rule.PolicyID
 	var sets []rule.Set
 	for i := range n + 1 {
-		sets = append(sets, s.set(fmt.Sprintf("s%d", i), fmt.Sprintf("10.1.%d.%d", i/250, i%250), fmt.Sprintf("10.2.%d.%d", i/2000, i/8%250), fmt.Sprintf("fd00::%x", i+1)))
+		sets = append(sets, s.Set(fmt.Sprintf("s%d", i), fmt.Sprintf("10.1.%d.%d", i/250, i%250), fmt.Sprintf("10.2.%d.%d", i/2000, i/8%250), fmt.Sprintf("fd00::%x", i+1)))
 	}
 	for i := range n {
 		from := rule.Side{Sets: []rule.Set{sets[i]}}
 		if i == 0 {
 			from.Sets = []rule.Set{sets[first]}
 		}
-		ids = append(ids, s.policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{allow(rule.Match{Src: from})}, nil))
+		ids = append(ids, s.Policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{allow(rule.Match{Src: from})}, nil))
 	}
-	s.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, ids...)}, nil, "10.65.0.1")
-	return s.state(b)
+	s.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, ids...)}, nil, "10.65.0.1")
+	return s.State(b)
 }

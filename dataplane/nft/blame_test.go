@@ -18,13 +18,13 @@ func twoPolicies(t *testing.T, bad ...rule.Rule) *desired.State {
 	t.Helper()
 	var b build
 	for i := range 70 {
-		b.set(fmt.Sprint("s", i), "10.0.0.9")
+		b.Set(fmt.Sprint("s", i), "10.0.0.9")
 	}
-	b.policy(np("good"), []rule.Rule{allow(rule.Match{})}, nil)
-	b.policy(np("bad"), bad, nil)
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, np("bad"))}, nil, "10.0.0.1")
-	b.endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, np("good"))}, nil, "10.0.0.2")
-	return b.state(t)
+	b.Policy(np("good"), []rule.Rule{allow(rule.Match{})}, nil)
+	b.Policy(np("bad"), bad, nil)
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, np("bad"))}, nil, "10.0.0.1")
+	b.Endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, np("good"))}, nil, "10.0.0.2")
+	return b.State(t)
 }
 
 // tooLong is a rule that the kernel refuses: it takes at most 128 expressions a rule.
@@ -107,12 +107,12 @@ func TestRefusedTierClosesItsEndpointsOnly(t *testing.T) {
 
 func TestBadEndpoints(t *testing.T) {
 	var b build
-	open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, nil)
-	b.endpoint("cali1", nil, []rule.PolicyID{open}, "10.0.0.1")
-	b.endpoint("cali-much-too-long", nil, []rule.PolicyID{open}, "10.0.0.2")
-	double := b.endpoint("cali3", nil, []rule.PolicyID{open}, "10.0.0.3")
+	open := b.Policy(profile("open"), []rule.Rule{allow(rule.Match{})}, nil)
+	b.Endpoint("cali1", nil, []rule.PolicyID{open}, "10.0.0.1")
+	b.Endpoint("cali-much-too-long", nil, []rule.PolicyID{open}, "10.0.0.2")
+	double := b.Endpoint("cali3", nil, []rule.PolicyID{open}, "10.0.0.3")
 	double.Interface = "cali1"
-	view := b.state(t)
+	view := b.State(t)
 	r := apply(t, newDriver(t, newNS(t)), view, nil)
 	if len(r.Programmed) != 1 || len(r.Failed) != 2 {
 		t.Errorf("report %+v; want one of three programmed", r)
@@ -124,18 +124,18 @@ func TestRefusedPolicyClosesHostEndpoint(t *testing.T) {
 	state := func(rules ...rule.Rule) *desired.State {
 		var b build
 		for i := range 70 {
-			b.set(fmt.Sprint("s", i), "10.0.0.9")
+			b.Set(fmt.Sprint("s", i), "10.0.0.9")
 		}
-		bad := []desired.TierPolicies{tier("default", rule.Pass, b.policy(np("bad"), rules, nil))}
-		open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+		bad := []desired.TierPolicies{tier("default", rule.Pass, b.Policy(np("bad"), rules, nil))}
+		open := b.Policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
 		for _, iface := range []string{"eth0", "eth1"} {
-			e := b.host(iface)
+			e := b.Host(iface)
 			e.Profiles = []rule.PolicyID{open}
 			if iface == "eth0" {
 				e.PreDNAT = bad
 			}
 		}
-		return b.state(t)
+		return b.State(t)
 	}
 	ns := newNS(t)
 	d := newDriver(t, ns)

@@ -71,14 +71,14 @@ func portsInFront(t testing.TB, n int) *desired.State {
 	var ids []rule.PolicyID
 	for i := range n {
 		port := cmp.Or(map[int]uint16{n - 1: 5432}[i], uint16(10000+i))
-		ids = append(ids, b.policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{
+		ids = append(ids, b.Policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{
 			allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}}), allow(rule.Match{Protocol: 17, Dst: rule.Side{Ports: ports(port)}}),
 		}, nil))
 	}
-	open := b.policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
+	open := b.Policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
 	for i := range 2 {
-		e := b.endpoint(fmt.Sprintf("cali%d", i+1), []desired.TierPolicies{tier("default", rule.Deny, ids...)}, []rule.PolicyID{open}, fmt.Sprintf("10.65.0.%d", i+1))
+		e := b.Endpoint(fmt.Sprintf("cali%d", i+1), []desired.TierPolicies{tier("default", rule.Deny, ids...)}, []rule.PolicyID{open}, fmt.Sprintf("10.65.0.%d", i+1))
 		e.Tiers[rule.Egress] = nil
 	}
-	return b.state(t)
+	return b.State(t)
 }

@@ -4,21 +4,17 @@
 package nft
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
-	"github.com/weftnet/weft/dataplane"
-	"github.com/weftnet/weft/desired"
-	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/dataplane/drivertest"
 	"github.com/weftnet/weft/sys/netns"
 	"github.com/weftnet/weft/sys/proc"
 )
@@ -86,127 +82,14 @@ func listing(t testing.TB, ns *netns.NS) string {
 	return strings.Join(parts, "\n\n")
 }
 
-func apply(t testing.TB, d *Driver, view desired.View, delta *desired.Delta) dataplane.Report {
-	t.Helper()
-	r, err := d.Apply(t.Context(), view, delta)
-	if err != nil {
-		t.Fatalf("apply: %v", err)
-	}
-	return r
-}
+// build and what follows are drivertest's, under short names.
+type build = drivertest.Build
 
-// build is a desired state in the making.
-type build struct {
-	delta desired.Delta
-	seq   int
-}
-
-func (b *build) state(t testing.TB) *desired.State {
-	t.Helper()
-	s := desired.NewState()
-	if err := s.Apply(&b.delta); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Check(); err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-func (b *build) set(id string, members ...string) rule.Set {
-	c := desired.IPSetChange{ID: rule.SetID(id), Created: true}
-	for _, m := range members {
-		member := parseMember(m)
-		if member.Protocol != 0 {
-			c.Kind = rule.SetPort
-		}
-		if !slices.Contains(c.Added, member) {
-			c.Added = append(c.Added, member)
-		}
-	}
-	b.delta.IPSets = append(b.delta.IPSets, c)
-	return rule.Set{ID: c.ID, Kind: c.Kind}
-}
-
-// parseMember reads "10.0.0.1", "10.0.0.0/8" or "10.0.0.1 6 80".
-func parseMember(s string) desired.Member {
-	parts := strings.Fields(s)
-	m := desired.Member{Prefix: prefix(parts[0])}
-	if len(parts) == 3 {
-		if _, err := fmt.Sscan(parts[1]+" "+parts[2], &m.Protocol, &m.Port); err != nil {
-			panic(err)
-		}
-	}
-	return m
-}
-
-func prefix(s string) netip.Prefix {
-	if !strings.Contains(s, "/") {
-		a := netip.MustParseAddr(s)
-		return netip.PrefixFrom(a, a.BitLen())
-	}
-	return netip.MustParsePrefix(s)
-}
-
-func prefixes(s ...string) []netip.Prefix {
-	var out []netip.Prefix
-	for _, x := range s {
-		out = append(out, prefix(x))
-	}
-	return out
-}
-
-func np(name string) rule.PolicyID {
-	return rule.PolicyID{Kind: rule.KindNetworkPolicy, Namespace: "default", Name: name}
-}
-func profile(name string) rule.PolicyID { return rule.PolicyID{Kind: rule.KindProfile, Name: name} }
-
-// policy adds a policy; nil rules mean none in the direction.
-func (b *build) policy(id rule.PolicyID, ingress, egress []rule.Rule) rule.PolicyID {
-	p := &desired.Policy{ID: id, Rules: [2][]rule.Rule{ingress, egress}}
-	for dir := range p.Rules {
-		for i := range p.Rules[dir] {
-			b.seq++
-			r := &p.Rules[dir][i]
-			r.Index = i
-			r.ID = cmp.Or(r.ID, rule.ID(fmt.Sprintf("%016x", b.seq)))
-		}
-	}
-	b.delta.Policies = append(b.delta.Policies, p)
-	return id
-}
-
-func (b *build) endpoint(iface string, tiers []desired.TierPolicies, profiles []rule.PolicyID, addrs ...string) *desired.Endpoint {
-	e := &desired.Endpoint{ID: endpointID(iface), Interface: iface, Tiers: [2][]desired.TierPolicies{tiers, tiers}, Profiles: profiles}
-	for _, a := range addrs {
-		e.Addrs = append(e.Addrs, netip.MustParseAddr(a))
-	}
-	b.delta.Endpoints = append(b.delta.Endpoints, e)
-	return e
-}
-
-// host adds a host endpoint without policy.
-func (b *build) host(iface string) *desired.HostEndpoint {
-	e := &desired.HostEndpoint{ID: desired.EndpointID{Name: "host-" + strings.ReplaceAll(iface, "*", "any")}, Interface: iface}
-	b.delta.HostEndpoints = append(b.delta.HostEndpoints, e)
-	return e
-}
-
-func endpointID(iface string) desired.EndpointID {
-	return desired.EndpointID{Namespace: "default", Name: "node-k8s-" + iface + "-eth0"}
-}
-
-func tier(name string, action rule.Action, policies ...rule.PolicyID) desired.TierPolicies {
-	return desired.TierPolicies{Tier: name, DefaultAction: action, Policies: policies}
-}
-
-func allow(m rule.Match) rule.Rule { return rule.Rule{Action: rule.Allow, Match: m} }
-func deny(m rule.Match) rule.Rule  { return rule.Rule{Action: rule.Deny, Match: m} }
-
-func ports(p ...uint16) []rule.PortRange {
-	var out []rule.PortRange
-	for _, x := range p {
-		out = append(out, rule.PortRange{Min: x, Max: x})
-	}
-	return out
-}
+var (
+	apply            = drivertest.Apply
+	allow, deny      = drivertest.AllowRule, drivertest.DenyRule
+	np, profile      = drivertest.NetworkPolicy, drivertest.Profile
+	tier, endpointID = drivertest.Tier, drivertest.EndpointID
+	prefix, prefixes = drivertest.Prefix, drivertest.Prefixes
+	ports            = drivertest.Ports
+)

@@ -13,7 +13,6 @@ import (
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
-	"github.com/weftnet/weft/sys/packet"
 )
 
 // guarded is a router of drivertest with host endpoints on all its links. Ports of TCP tell what each sort of policy does: 1x untracked, 2x
@@ -31,15 +30,15 @@ func guarded(t *testing.T, settings *desired.Settings, only ...string) *desired.
 			}
 		}
 		lists[rule.Egress] = append(lists[rule.Egress], allow(rule.Match{Protocol: 6, Src: rule.Side{Ports: ports(first + 1)}})) // answers
-		return []desired.TierPolicies{tier(name, rule.Deny, b.policy(np(name), lists[0], lists[1]))}
+		return []desired.TierPolicies{tier(name, rule.Deny, b.Policy(np(name), lists[0], lists[1]))}
 	}
 	raw, early, normal, forward := sort("raw", 10, rule.Pass), sort("early", 20, rule.Pass), sort("normal", 30, rule.Deny), sort("forward", 40, rule.Allow)
-	open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+	open := b.Policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
 	for _, iface := range []string{"up0", "dmz0", desired.AnyInterface} {
 		if !slices.Contains(only, iface) {
 			continue
 		}
-		e := b.host(iface)
+		e := b.Host(iface)
 		e.Untracked, e.PreDNAT = [2][]desired.TierPolicies{raw, raw}, early
 		e.Normal, e.Forward = [2][]desired.TierPolicies{normal, normal}, [2][]desired.TierPolicies{forward, forward}
 		if iface == "dmz0" {
@@ -47,10 +46,10 @@ func guarded(t *testing.T, settings *desired.Settings, only ...string) *desired.
 		}
 	}
 	for _, i := range []string{"1", "2"} {
-		b.endpoint("cali"+i, nil, []rule.PolicyID{open}, "10.65.0."+i, "fd00:65::"+i)
+		b.Endpoint("cali"+i, nil, []rule.PolicyID{open}, "10.65.0."+i, "fd00:65::"+i)
 	}
-	b.delta.Settings = settings
-	return b.state(t)
+	b.Delta.Settings = settings
+	return b.State(t)
 }
 
 // TestHostEndpoints sends packets on all ways through a router, and compares what becomes of them with the judge.
@@ -77,33 +76,28 @@ func judged(t *testing.T, view *desired.State) {
 	node := eval.Node{View: view, WorkloadPrefix: "cali", Route: func(a netip.Addr) string {
 		return map[netip.Addr]string{to[0]: "", to[1]: "cali2"}[a] + map[bool]string{true: "up0"}[!slices.Contains(to[:2], a)]
 	}}
-	check(t, packet.OnOneCPU(func() error {
-		source := uint16(1000)
-		for _, in := range []string{"up0", "dmz0", "cali1"} {
-			for _, dst := range to {
-				if in == "dmz0" && dst == to[0] {
-					continue // the answer goes another way
+	source := uint16(1000)
+	for _, in := range []string{"up0", "dmz0", "cali1"} {
+		for _, dst := range to {
+			if in == "dmz0" && dst == to[0] {
+				continue // the answer goes another way
+			}
+			for _, port := range []uint16{11, 12, 21, 22, 23, 31, 32, 33, 41, 42, 43} {
+				source++
+				p := eval.Packet{Src: links[in], Dst: dst, Protocol: 6, SrcPort: source, DstPort: port}
+				passage := node.Pass(in, p)
+				want := ""
+				if passage.Verdict == rule.Allow {
+					if want = passage.Out; want == "" {
+						want = "host"
+					}
 				}
-				for _, port := range []uint16{11, 12, 21, 22, 23, 31, 32, 33, 41, 42, 43} {
-					source++
-					p := eval.Packet{Src: links[in], Dst: dst, Protocol: 6, SrcPort: source, DstPort: port}
-					passage := node.Pass(in, p)
-					want := ""
-					if passage.Verdict == rule.Allow {
-						if want = passage.Out; want == "" {
-							want = "host"
-						}
-					}
-					got, err := n.Send(in, p)
-					if err != nil {
-						return err
-					}
-					if got != want {
-						t.Errorf("%+v from %s came out at %q; want %q\n%v", p, in, got, want, &passage)
-					}
+				got, err := n.Send(in, p)
+				check(t, err)
+				if got != want {
+					t.Errorf("%+v from %s came out at %q; want %q\n%v", p, in, got, want, &passage)
 				}
 			}
 		}
-		return nil
-	}))
+	}
 }

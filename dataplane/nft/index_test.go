@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/weftnet/weft/dataplane/drivertest"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 )
@@ -20,11 +21,11 @@ func crowd(t testing.TB, n int) *desired.State {
 	var b build
 	var ids []rule.PolicyID
 	for i := range n {
-		set := b.set(fmt.Sprintf("s%d", i), fmt.Sprintf("10.1.0.%d", i+1))
-		ids = append(ids, b.policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}})}, nil))
+		set := b.Set(fmt.Sprintf("s%d", i), fmt.Sprintf("10.1.0.%d", i+1))
+		ids = append(ids, b.Policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}})}, nil))
 	}
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, ids...)}, nil, "10.65.0.1")
-	return b.state(t)
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, ids...)}, nil, "10.65.0.1")
+	return b.State(t)
 }
 
 // keyedIn is the number of policies that the IPv4 index of a crowd keeps apart by peer, -1 without an index.
@@ -81,7 +82,7 @@ func TestIndexBudget(t *testing.T) {
 	change("a prefix", desired.IPSetChange{ID: "s3", Added: net}, n-2)
 	change("few again", desired.IPSetChange{ID: "s2", Removed: many}, n-1)
 	change("no prefix", desired.IPSetChange{ID: "s3", Removed: net}, n)
-	change("empty", desired.IPSetChange{ID: "s1", Removed: append(many[:1:1], parseMember("10.1.0.2"))}, n)
+	change("empty", desired.IPSetChange{ID: "s1", Removed: append(many[:1:1], drivertest.ParseMember("10.1.0.2"))}, n)
 }
 
 // TestManyCombinations: peers in random combinations of sets keep the chains within bounds, and each is led to all policies that concern it,

@@ -174,17 +174,17 @@ func inFront(t testing.TB, n int) *desired.State {
 		if i == n-1 {
 			members = append(members, "10.65.0.1")
 		}
-		from := rule.Side{Sets: []rule.Set{b.set(fmt.Sprintf("s%d", i), members...)}}
+		from := rule.Side{Sets: []rule.Set{b.Set(fmt.Sprintf("s%d", i), members...)}}
 		to := rule.Side{Ports: ports(5432)}
-		ids = append(ids, b.policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{
+		ids = append(ids, b.Policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{
 			allow(rule.Match{Protocol: 6, Src: from, Dst: to}),
 			allow(rule.Match{Protocol: 17, Src: from, Dst: to}),
 		}, nil))
 	}
-	open := b.policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
+	open := b.Policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
 	for i := range 2 {
-		e := b.endpoint(fmt.Sprintf("cali%d", i+1), []desired.TierPolicies{tier("default", rule.Deny, ids...)}, []rule.PolicyID{open}, fmt.Sprintf("10.65.0.%d", i+1))
+		e := b.Endpoint(fmt.Sprintf("cali%d", i+1), []desired.TierPolicies{tier("default", rule.Deny, ids...)}, []rule.PolicyID{open}, fmt.Sprintf("10.65.0.%d", i+1))
 		e.Tiers[rule.Egress] = nil
 	}
-	return b.state(t)
+	return b.State(t)
 }

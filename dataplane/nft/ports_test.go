@@ -16,8 +16,8 @@ import (
 func byPort(t testing.TB) *desired.State {
 	t.Helper()
 	var b build
-	everybody := b.set("everybody", "10.0.0.1", "10.0.0.2", "192.0.2.0/24", "fd00::1")
-	named := b.set("named", "10.65.0.1 6 8080")
+	everybody := b.Set("everybody", "10.0.0.1", "10.0.0.2", "192.0.2.0/24", "fd00::1")
+	named := b.Set("named", "10.65.0.1 6 8080")
 	to := func(protocol uint8, side rule.Side, ports ...rule.PortRange) rule.Match {
 		return rule.Match{Protocol: protocol, Src: side, Dst: rule.Side{Ports: ports}}
 	}
@@ -35,18 +35,18 @@ func byPort(t testing.TB) *desired.State {
 	}
 	var ids []rule.PolicyID
 	for i, rules := range policies {
-		ids = append(ids, b.policy(np(fmt.Sprintf("p%d", i)), rules, nil))
+		ids = append(ids, b.Policy(np(fmt.Sprintf("p%d", i)), rules, nil))
 	}
-	open := b.policy(np("named"), []rule.Rule{allow(rule.Match{Protocol: 6, Dst: rule.Side{PortSets: []rule.Set{named}}})}, nil)
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, append(ids, open)...)}, nil, "10.65.0.1", "fd00::1")
-	return b.state(t)
+	open := b.Policy(np("named"), []rule.Rule{allow(rule.Match{Protocol: 6, Dst: rule.Side{PortSets: []rule.Set{named}}})}, nil)
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, append(ids, open)...)}, nil, "10.65.0.1", "fd00::1")
+	return b.State(t)
 }
 
 // alike is n policies that let the same peers in, each to a port of its own; the version changes the port of the first.
 func alike(t testing.TB, n int, version uint16) *desired.State {
 	t.Helper()
 	var b build
-	set := b.set("all", "10.65.0.0/16", "10.66.0.1")
+	set := b.Set("all", "10.65.0.0/16", "10.66.0.1")
 	var ids []rule.PolicyID
 	for i := range n {
 		port := uint16(1000 + i)
@@ -55,12 +55,12 @@ func alike(t testing.TB, n int, version uint16) *desired.State {
 		}
 		r := allow(rule.Match{Protocol: 17, Src: rule.Side{Sets: []rule.Set{set}}, Dst: rule.Side{Ports: ports(port)}})
 		r.ID = rule.ID(fmt.Sprintf("to%d", port))
-		ids = append(ids, b.policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{r}, nil))
+		ids = append(ids, b.Policy(np(fmt.Sprintf("p%d", i)), []rule.Rule{r}, nil))
 	}
-	open := b.policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
-	b.endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1")
-	b.endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, ids...)}, nil, "10.65.0.2").Tiers[rule.Egress] = nil
-	return b.state(t)
+	open := b.Policy(profile("open"), nil, []rule.Rule{allow(rule.Match{})})
+	b.Endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1")
+	b.Endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, ids...)}, nil, "10.65.0.2").Tiers[rule.Egress] = nil
+	return b.State(t)
 }
 
 // TestPortsBoundRules: however many policies there are, a packet meets as few rules.

@@ -16,11 +16,11 @@ import (
 func sample(t testing.TB) *desired.State {
 	t.Helper()
 	var b build
-	hosts := b.set("hosts", "10.65.0.1", "10.65.0.2", "fd00::1")
-	mixed := b.set("mixed", "10.65.0.9", "192.0.2.0/24", "192.0.2.128/25", "203.0.113.0/25", "fd01::/64")
-	web := b.set("web", "10.65.0.1 6 8080", "fd00::1 6 8080", "10.65.0.2 17 53")
+	hosts := b.Set("hosts", "10.65.0.1", "10.65.0.2", "fd00::1")
+	mixed := b.Set("mixed", "10.65.0.9", "192.0.2.0/24", "192.0.2.128/25", "203.0.113.0/25", "fd01::/64")
+	web := b.Set("web", "10.65.0.1 6 8080", "fd00::1 6 8080", "10.65.0.2 17 53")
 
-	sources := b.policy(np("sources"), []rule.Rule{
+	sources := b.Policy(np("sources"), []rule.Rule{
 		allow(rule.Match{Protocol: 6, Src: rule.Side{Sets: []rule.Set{hosts}}, Dst: rule.Side{Ports: ports(5432)}}),
 		allow(rule.Match{Protocol: 6, Src: rule.Side{Sets: []rule.Set{hosts, mixed}}}),
 		deny(rule.Match{Src: rule.Side{NotSets: []rule.Set{mixed}}, Protocol: 17}),
@@ -28,7 +28,7 @@ func sample(t testing.TB) *desired.State {
 	}, []rule.Rule{
 		allow(rule.Match{Dst: rule.Side{Sets: []rule.Set{mixed}, NotPorts: ports(22)}, Protocol: 6}),
 	})
-	nets := b.policy(np("nets"), []rule.Rule{
+	nets := b.Policy(np("nets"), []rule.Rule{
 		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.0.0.0/8")}}),
 		allow(rule.Match{Src: rule.Side{Nets: prefixes("172.16.0.0/12")}}),
 		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.1.0.0/16", "192.168.0.0/16", "2001:db8::/32")}}),
@@ -36,7 +36,7 @@ func sample(t testing.TB) *desired.State {
 		deny(rule.Match{Src: rule.Side{NotNets: prefixes("0.0.0.0/0", "2001:db8::/61")}}),
 		deny(rule.Match{Dst: rule.Side{NotNets: prefixes("224.0.0.0/3", "10.0.0.0/9", "fd00::/8")}}),
 	}, nil)
-	portRules := b.policy(np("ports"), []rule.Rule{
+	portRules := b.Policy(np("ports"), []rule.Rule{
 		allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(80, 443)}}),
 		allow(rule.Match{Protocol: 17, Dst: rule.Side{Ports: []rule.PortRange{{Min: 1000, Max: 2000}}}}),
 		allow(rule.Match{Protocol: 132, Dst: rule.Side{Ports: []rule.PortRange{{Min: 1, Max: 9}, {Min: 20, Max: 20}, {Min: 60000, Max: 65535}}}}),
@@ -47,89 +47,89 @@ func sample(t testing.TB) *desired.State {
 		allow(rule.Match{NotProtocol: 17, IPVersion: 6}),
 		deny(rule.Match{NotProtocol: 6, IPVersion: 4}),
 	})
-	icmp := b.policy(np("icmp"), []rule.Rule{
+	icmp := b.Policy(np("icmp"), []rule.Rule{
 		allow(rule.Match{Protocol: 1, IPVersion: 4, ICMP: &rule.ICMP{Type: 8}}),
 		allow(rule.Match{Protocol: 58, IPVersion: 6, ICMP: &rule.ICMP{Type: 128, HasCode: true}}),
 		deny(rule.Match{Protocol: 1, NotICMP: &rule.ICMP{Type: 3, HasCode: true, Code: 4}}),
 		deny(rule.Match{Protocol: 58, NotICMP: &rule.ICMP{Type: 2}}),
 	}, nil)
-	gate := b.policy(rule.PolicyID{Kind: rule.KindGlobalNetworkPolicy, Name: "security.gate"}, []rule.Rule{
+	gate := b.Policy(rule.PolicyID{Kind: rule.KindGlobalNetworkPolicy, Name: "security.gate"}, []rule.Rule{
 		deny(rule.Match{Src: rule.Side{Sets: []rule.Set{mixed}}}),
 		{Action: rule.Pass, Match: rule.Match{Protocol: 6}},
 	}, []rule.Rule{{Action: rule.Pass}})
-	empty := b.policy(np("empty"), nil, nil)
-	odd := b.policy(rule.PolicyID{Kind: rule.KindKubeNetworkPolicy, Namespace: "default", Name: "odd name"}, []rule.Rule{allow(rule.Match{})}, nil)
-	open := b.policy(profile("kns.default"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+	empty := b.Policy(np("empty"), nil, nil)
+	odd := b.Policy(rule.PolicyID{Kind: rule.KindKubeNetworkPolicy, Namespace: "default", Name: "odd name"}, []rule.Rule{allow(rule.Match{})}, nil)
+	open := b.Policy(profile("kns.default"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
 
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp, empty, odd)}, []rule.PolicyID{open}, "10.65.0.1", "fd00::1")
-	twin := b.endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp, empty, odd)}, []rule.PolicyID{open}, "10.65.0.2")
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp, empty, odd)}, []rule.PolicyID{open}, "10.65.0.1", "fd00::1")
+	twin := b.Endpoint("cali2", []desired.TierPolicies{tier("default", rule.Deny, sources, nets, portRules, icmp, empty, odd)}, []rule.PolicyID{open}, "10.65.0.2")
 	twin.SpoofPrefixes = prefixes("10.66.0.0/16", "10.66.1.0/24", "10.67.0.1", "fd02::/64")
-	b.endpoint("cali3", []desired.TierPolicies{tier("security", rule.Deny, gate), tier("late", rule.Pass, icmp), tier("default", rule.Pass, nets)}, []rule.PolicyID{open}, "10.65.0.3")
-	b.endpoint("cali4", nil, []rule.PolicyID{open}, "fd00::4")
-	b.endpoint("cali5", nil, nil, "10.65.0.5")
-	more := b.set("more", "10.65.0.2", "10.65.0.7")
-	first := b.policy(np("peers1"), []rule.Rule{
+	b.Endpoint("cali3", []desired.TierPolicies{tier("security", rule.Deny, gate), tier("late", rule.Pass, icmp), tier("default", rule.Pass, nets)}, []rule.PolicyID{open}, "10.65.0.3")
+	b.Endpoint("cali4", nil, []rule.PolicyID{open}, "fd00::4")
+	b.Endpoint("cali5", nil, nil, "10.65.0.5")
+	more := b.Set("more", "10.65.0.2", "10.65.0.7")
+	first := b.Policy(np("peers1"), []rule.Rule{
 		deny(rule.Match{Protocol: 17, Src: rule.Side{Sets: []rule.Set{hosts}}}),
 		allow(rule.Match{Src: rule.Side{Sets: []rule.Set{hosts}}}),
 	}, nil)
-	second := b.policy(np("peers2"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{more}}})}, nil)
-	third := b.policy(np("peers3"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{mixed}}})}, nil)
-	merged := []desired.TierPolicies{tier("default", rule.Pass, b.policy(np("values1"), []rule.Rule{
+	second := b.Policy(np("peers2"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{more}}})}, nil)
+	third := b.Policy(np("peers3"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{mixed}}})}, nil)
+	merged := []desired.TierPolicies{tier("default", rule.Pass, b.Policy(np("values1"), []rule.Rule{
 		allow(rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(80, 443)}}),
 		deny(rule.Match{Protocol: 6, Dst: rule.Side{Ports: []rule.PortRange{{Min: 79, Max: 81}}}}),
-	}, []rule.Rule{allow(rule.Match{Protocol: 1}), allow(rule.Match{Protocol: 6}), deny(rule.Match{Protocol: 17})}), b.policy(np("values2"), []rule.Rule{
+	}, []rule.Rule{allow(rule.Match{Protocol: 1}), allow(rule.Match{Protocol: 6}), deny(rule.Match{Protocol: 17})}), b.Policy(np("values2"), []rule.Rule{
 		allow(rule.Match{Dst: rule.Side{Ports: ports(53)}}),
 	}, []rule.Rule{
 		allow(rule.Match{Src: rule.Side{Nets: prefixes("10.0.0.1", "fd00::1")}, Protocol: 6}),
 		deny(rule.Match{Src: rule.Side{Nets: prefixes("10.0.0.2", "10.0.0.1", "fd00::2")}, Protocol: 6}),
 		deny(rule.Match{Src: rule.Side{Nets: prefixes("10.0.0.3")}, Protocol: 17}),
 	}))}
-	b.endpoint("cali7", merged, []rule.PolicyID{open}, "10.65.0.17", "fd00::7")
-	b.endpoint("cali6", []desired.TierPolicies{tier("default", rule.Deny, first, second, third)}, nil, "10.65.0.6", "fd00::6")
-	return b.state(t)
+	b.Endpoint("cali7", merged, []rule.PolicyID{open}, "10.65.0.17", "fd00::7")
+	b.Endpoint("cali6", []desired.TierPolicies{tier("default", rule.Deny, first, second, third)}, nil, "10.65.0.6", "fd00::6")
+	return b.State(t)
 }
 
 // hosts is a state with host endpoints that have policy of every sort.
 func hosts(t testing.TB) *desired.State {
 	t.Helper()
 	var b build
-	set := b.set("admins", "192.0.2.1", "2001:db8::1")
+	set := b.Set("admins", "192.0.2.1", "2001:db8::1")
 	tcp := func(port uint16, action rule.Action) rule.Rule {
 		return rule.Rule{Action: action, Match: rule.Match{Protocol: 6, Dst: rule.Side{Ports: ports(port)}}}
 	}
 	both := func(name string, rules ...rule.Rule) []desired.TierPolicies {
 		other := slices.Clone(rules)
-		return []desired.TierPolicies{tier(name, rule.Deny, b.policy(np(name), rules, other))}
+		return []desired.TierPolicies{tier(name, rule.Deny, b.Policy(np(name), rules, other))}
 	}
 	raw := both("raw", tcp(1, rule.Allow), tcp(2, rule.Deny), tcp(3, rule.Pass))
 	early := both("early", tcp(11, rule.Allow), tcp(12, rule.Deny))
 	normal := both("normal", tcp(21, rule.Allow), allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}}))
 	forward := both("forward", tcp(31, rule.Allow), tcp(32, rule.Deny))
-	open := b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
+	open := b.Policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})
 
-	eth0 := b.host("eth0")
+	eth0 := b.Host("eth0")
 	eth0.Untracked, eth0.PreDNAT = [2][]desired.TierPolicies{raw, raw}, early
 	eth0.Normal, eth0.Forward = [2][]desired.TierPolicies{normal, normal}, [2][]desired.TierPolicies{forward, forward}
-	b.host("eth1").Profiles = []rule.PolicyID{open}
-	any := b.host(desired.AnyInterface)
+	b.Host("eth1").Profiles = []rule.PolicyID{open}
+	any := b.Host(desired.AnyInterface)
 	any.PreDNAT, any.Normal, any.Forward = early, [2][]desired.TierPolicies{normal, nil}, [2][]desired.TierPolicies{nil, forward}
 	any.Profiles = []rule.PolicyID{open}
-	b.endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1", "fd00:65::1")
+	b.Endpoint("cali1", nil, []rule.PolicyID{open}, "10.65.0.1", "fd00:65::1")
 	s := desired.DefaultSettings()
 	s.EndpointToHost = desired.HostReturn
 	s.Failsafe[rule.Ingress] = append(s.Failsafe[rule.Ingress], desired.Failsafe{Protocol: 6, Port: 2222, Net: prefix("192.0.2.0/24")})
 	s.Failsafe[rule.Egress] = append(s.Failsafe[rule.Egress], desired.Failsafe{Protocol: 132, Port: 2905, Net: prefix("2001:db8::/32")})
-	b.delta.Settings = s
-	return b.state(t)
+	b.Delta.Settings = s
+	return b.State(t)
 }
 
 // translations is a state in which addresses of every sort are translated.
 func translations(t testing.TB) *desired.State {
 	t.Helper()
 	var b build
-	b.set(string(desired.NATSources), "10.65.0.0/16", "fd00:65::/64")
-	b.set(string(desired.NATInside), "10.65.0.0/16", "10.66.0.0/16", "fd00:65::/64", "192.0.2.1")
-	e := b.endpoint("cali1", nil, nil, "10.65.0.1", "fd00:65::1")
+	b.Set(string(desired.NATSources), "10.65.0.0/16", "fd00:65::/64")
+	b.Set(string(desired.NATInside), "10.65.0.0/16", "10.66.0.0/16", "fd00:65::/64", "192.0.2.1")
+	e := b.Endpoint("cali1", nil, nil, "10.65.0.1", "fd00:65::1")
 	e.FloatingIPs = []desired.FloatingIP{{External: addr("192.0.2.10"), Internal: addr("10.65.0.1")}, {External: addr("2001:db8::10"), Internal: addr("fd00:65::1")}}
 	for _, to := range []string{"10.65.0.1:80", "[fd00:65::1]:80"} {
 		e.HostPorts = append(e.HostPorts, desired.HostPort{Protocol: 6, Port: 8080, To: netip.MustParseAddrPort(to)})
@@ -140,8 +140,8 @@ func translations(t testing.TB) *desired.State {
 	)
 	s := desired.DefaultSettings()
 	s.SourceNAT = desired.SourceNAT{Sources: desired.NATSources, Inside: desired.NATInside}
-	b.delta.Settings = s
-	return b.state(t)
+	b.Delta.Settings = s
+	return b.State(t)
 }
 
 func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
@@ -150,14 +150,14 @@ func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
 func members(t testing.TB, n int) *desired.State {
 	t.Helper()
 	var b build
-	set := b.set("many")
-	c := &b.delta.IPSets[0]
+	set := b.Set("many")
+	c := &b.Delta.IPSets[0]
 	for i := range n {
 		c.Added = append(c.Added, host(i))
 	}
-	p := b.policy(np("many"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}})}, nil)
-	b.endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.65.0.1")
-	return b.state(t)
+	p := b.Policy(np("many"), []rule.Rule{allow(rule.Match{Src: rule.Side{Sets: []rule.Set{set}}})}, nil)
+	b.Endpoint("cali1", []desired.TierPolicies{tier("default", rule.Deny, p)}, nil, "10.65.0.1")
+	return b.State(t)
 }
 
 func host(i int) desired.Member {

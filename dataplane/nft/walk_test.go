@@ -37,7 +37,7 @@ func (w *walker) state(t testing.TB) *desired.State {
 	w.part(1)
 	var policies []rule.PolicyID
 	for i := range 1 + w.pick(5) {
-		policies = append(policies, w.b.policy(np(fmt.Sprintf("p%d", i)), w.rules(nets, named), w.rules(nets, named)))
+		policies = append(policies, w.b.Policy(np(fmt.Sprintf("p%d", i)), w.rules(nets, named), w.rules(nets, named)))
 	}
 	for i := range w.pick(4) { // with named peers in each rule
 		in, out := w.rules(nets, named), w.rules(nets, named)
@@ -47,15 +47,15 @@ func (w *walker) state(t testing.TB) *desired.State {
 		for j := range out {
 			out[j].Match.Dst.Sets = []rule.Set{nets[w.pick(len(nets))]}
 		}
-		policies = append(policies, w.b.policy(np(fmt.Sprintf("peers%d", i)), in, out))
+		policies = append(policies, w.b.Policy(np(fmt.Sprintf("peers%d", i)), in, out))
 	}
 	for i := range w.pick(5) { // about ports
-		policies = append(policies, w.b.policy(np(fmt.Sprintf("ports%d", i)), w.portRules(nets), w.portRules(nets)))
+		policies = append(policies, w.b.Policy(np(fmt.Sprintf("ports%d", i)), w.portRules(nets), w.portRules(nets)))
 	}
-	profiles := []rule.PolicyID{w.b.policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})}
+	profiles := []rule.PolicyID{w.b.Policy(profile("open"), []rule.Rule{allow(rule.Match{})}, []rule.Rule{allow(rule.Match{})})}
 	w.part(2)
 	for i := range w.pick(5) {
-		e := w.b.endpoint(fmt.Sprintf("cali%d", i), w.tiers(policies), profiles[:w.pick(2)], fmt.Sprintf("10.0.0.%d", i+w.pick(2)))
+		e := w.b.Endpoint(fmt.Sprintf("cali%d", i), w.tiers(policies), profiles[:w.pick(2)], fmt.Sprintf("10.0.0.%d", i+w.pick(2)))
 		if w.pick(3) == 0 {
 			e.Addrs = append(e.Addrs, netip.MustParseAddr(fmt.Sprintf("fd00::%d", i+1)))
 		}
@@ -73,13 +73,13 @@ func (w *walker) state(t testing.TB) *desired.State {
 		}
 	}
 	w.part(3)
-	w.b.delta.Settings = &desired.Settings{EndpointToHost: desired.HostAction(w.pick(3)), Reject: w.pick(2) == 0, AllowInvalid: w.pick(2) == 0}
-	return w.b.state(t)
+	w.b.Delta.Settings = &desired.Settings{EndpointToHost: desired.HostAction(w.pick(3)), Reject: w.pick(2) == 0, AllowInvalid: w.pick(2) == 0}
+	return w.b.State(t)
 }
 
 // host is a host endpoint; half of them have no policy of some sort.
 func (w *walker) host(iface string, policies, profiles []rule.PolicyID) {
-	e := w.b.host(iface)
+	e := w.b.Host(iface)
 	for _, list := range []*[]desired.TierPolicies{
 		&e.Untracked[0], &e.Untracked[1], &e.PreDNAT, &e.Normal[0], &e.Normal[1], &e.Forward[0], &e.Forward[1],
 	} {
@@ -99,13 +99,13 @@ func (w *walker) sets() (nets, named []rule.Set) {
 		for range w.pick(8) {
 			members = append(members, w.member())
 		}
-		nets = append(nets, w.b.set(fmt.Sprintf("net%d", i), members...))
+		nets = append(nets, w.b.Set(fmt.Sprintf("net%d", i), members...))
 	}
 	members := []string{"10.0.0.9 6 80"}
 	for range w.pick(4) {
 		members = append(members, fmt.Sprintf("10.0.0.%d 6 %d", w.pick(3), 80+w.pick(2)))
 	}
-	named = append(named, w.b.set("named", members...))
+	named = append(named, w.b.Set("named", members...))
 	return nets, named
 }
 

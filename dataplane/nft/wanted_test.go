@@ -21,17 +21,17 @@ func TestStagedSets(t *testing.T) {
 	}
 	state := func(set string, members []string, policies ...rule.PolicyID) *desired.State {
 		var b build
-		from := b.set(set, members...)
+		from := b.Set(set, members...)
 		for _, id := range policies {
-			b.policy(id, []rule.Rule{{ID: rule.ID(id.Name), Action: rule.Allow, Match: rule.Match{Src: rule.Side{Sets: []rule.Set{from}}}}}, nil)
+			b.Policy(id, []rule.Rule{{ID: rule.ID(id.Name), Action: rule.Allow, Match: rule.Match{Src: rule.Side{Sets: []rule.Set{from}}}}}, nil)
 		}
-		b.endpoint("cali1", nil, nil, "10.65.0.1")
+		b.Endpoint("cali1", nil, nil, "10.65.0.1")
 		for _, id := range policies {
 			if !id.Kind.Staged() {
-				b.delta.Endpoints[0].Tiers[rule.Ingress] = []desired.TierPolicies{tier("default", rule.Deny, id)}
+				b.Delta.Endpoints[0].Tiers[rule.Ingress] = []desired.TierPolicies{tier("default", rule.Deny, id)}
 			}
 		}
-		return b.state(t)
+		return b.State(t)
 	}
 	one, two := []string{"10.0.0.1"}, []string{"10.0.0.1", "10.0.0.2", "10.9.0.0/16"}
 	d := newDriver(t, newNS(t))
@@ -76,10 +76,10 @@ func TestTunnelPeersGo(t *testing.T) {
 		var b build
 		settings := *desired.DefaultSettings()
 		if guarded {
-			settings.Tunnels.VXLANPort, settings.Tunnels.VXLANPeers = 4789, b.set(string(desired.TunnelPeers), "192.0.2.1").ID
+			settings.Tunnels.VXLANPort, settings.Tunnels.VXLANPeers = 4789, b.Set(string(desired.TunnelPeers), "192.0.2.1").ID
 		}
-		b.delta.Settings = &settings
-		return b.state(t)
+		b.Delta.Settings = &settings
+		return b.State(t)
 	}
 	d := newDriver(t, newNS(t))
 	guarded, open := state(true), state(false)
