@@ -10,7 +10,6 @@ import (
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
-	"github.com/weftnet/weft/sys/packet"
 )
 
 // actionCases say how rules, policies, tiers and profiles follow each other (calico-behaviour §3.2). A word is a policy by the actions of its
@@ -45,34 +44,31 @@ type tierCase struct {
 // actions runs the cases for both directions of a workload.
 func actions(t *testing.T, open Open) {
 	b := newJudged(t, open)
-	must(t, packet.OnOneCPU(func() error {
-		var old *desired.State
-		source := uint16(3000)
-		for _, c := range actionCases {
-			for _, dir := range []rule.Direction{rule.Ingress, rule.Egress} {
-				now := actionState(t, c.tiers, c.profiles, dir)
-				if err := b.program(t, old, now); err != nil {
-					return fmt.Errorf("%s: %w", c.name, err)
+	var old *desired.State
+	source := uint16(3000)
+	for _, c := range actionCases {
+		for _, dir := range []rule.Direction{rule.Ingress, rule.Egress} {
+			now := actionState(t, c.tiers, c.profiles, dir)
+			if err := b.program(t, old, now); err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			old = now
+			for _, v6 := range []bool{false, true} {
+				source++
+				s, out := sent{from: uplink, src: "world", dst: "pod1", port: 80}, pod1
+				if dir == rule.Egress {
+					s, out = sent{from: pod1, src: "pod1", dst: "world", port: 80}, uplink
 				}
-				old = now
-				for _, v6 := range []bool{false, true} {
-					source++
-					s, out := sent{from: uplink, src: "world", dst: "pod1", port: 80}, pod1
-					if dir == rule.Egress {
-						s, out = sent{from: pod1, src: "pod1", dst: "world", port: 80}, uplink
-					}
-					want := expectation{out: outIf(c.allowed, out), hits: map[rule.ID]bool{}}
-					for _, id := range c.hits {
-						want.hits[id+rule.ID("-"+dir.String())] = true
-					}
-					if err := b.try(probe{s.from, s.packet(v6, source)}, want); err != nil {
-						t.Errorf("%s, %v, v6=%v: %v", c.name, dir, v6, err)
-					}
+				want := expectation{out: outIf(c.allowed, out), hits: map[rule.ID]bool{}}
+				for _, id := range c.hits {
+					want.hits[id+rule.ID("-"+dir.String())] = true
+				}
+				if err := b.try(probe{s.from, s.packet(v6, source)}, want); err != nil {
+					t.Errorf("%s, %v, v6=%v: %v", c.name, dir, v6, err)
 				}
 			}
 		}
-		return nil
-	}))
+	}
 }
 
 // actionState has one workload with the tiers and profiles in one direction.
@@ -146,11 +142,8 @@ func rejects(t *testing.T, open Open) {
 					source++
 					p := s.packet(v6, source)
 					p.Protocol = protocol
-					var out string
-					must(t, packet.OnOneCPU(func() (err error) {
-						out, err = b.Send(s.from, p)
-						return err
-					}))
+					out, err := b.Send(s.from, p)
+					must(t, err)
 					if out != "" || b.answered != reject {
 						t.Errorf("reject %v: %+v from %s came out at %q, and was answered: %v", reject, p, s.from, out, b.answered)
 					}

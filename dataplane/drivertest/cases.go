@@ -12,7 +12,6 @@ import (
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
-	"github.com/weftnet/weft/sys/packet"
 )
 
 // world is a state where all workloads have both addresses and one profile, that allows all or nothing.
@@ -92,17 +91,19 @@ func changes(t *testing.T, open Open) {
 	stop, done := make(chan struct{}), make(chan error, 1)
 	var sent int
 	go func() {
-		done <- packet.OnOneCPU(func() (err error) {
-			for sent = 0; err == nil; sent++ {
-				select {
-				case <-stop:
-					return nil
-				default:
-					err = b.pair(sent)
-				}
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
 			}
-			return err
-		})
+			if err := b.pair(sent); err != nil {
+				done <- err
+				return
+			}
+			sent++
+		}
 	}()
 	for range 60 {
 		now := b.fixed(t, g)
@@ -169,19 +170,16 @@ func guards(t *testing.T, open Open) {
 	b := newBench(t, open, true)
 	b.apply(t, world(t, rule.Allow, 1, 2))
 	outside4, outside6 := outside(false), outside(true)
-	must(t, packet.OnOneCPU(func() error {
-		b.expect(t, "own source", Workload(1), udp(WorkloadAddr(1, false), outside4, 1), uplink)
-		b.expect(t, "own source", Workload(1), udp(WorkloadAddr(1, true), outside6, 1), uplink)
-		b.expect(t, "another's source", Workload(1), udp(WorkloadAddr(2, false), outside4, 2), "")
-		b.expect(t, "another's source", Workload(1), udp(WorkloadAddr(2, true), outside6, 2), "")
-		b.expect(t, "the host's source", Workload(1), udp(hostAddrs[0], outside4, 2), "")
-		b.expect(t, "unknown workload", Workload(3), udp(WorkloadAddr(3, false), outside4, 3), "")
-		b.expect(t, "to an unknown workload", uplink, udp(outside4, WorkloadAddr(3, false), 3), "")
-		b.expect(t, "to an unknown workload", Workload(1), udp(WorkloadAddr(1, true), WorkloadAddr(3, true), 3), "")
-		b.expect(t, "to a known workload", uplink, udp(outside6, WorkloadAddr(2, true), 3), Workload(2))
-		b.expect(t, "between others", dmz, udp(outside4, netip.MustParseAddr("198.51.100.9"), 4), uplink)
-		return nil
-	}))
+	b.expect(t, "own source", Workload(1), udp(WorkloadAddr(1, false), outside4, 1), uplink)
+	b.expect(t, "own source", Workload(1), udp(WorkloadAddr(1, true), outside6, 1), uplink)
+	b.expect(t, "another's source", Workload(1), udp(WorkloadAddr(2, false), outside4, 2), "")
+	b.expect(t, "another's source", Workload(1), udp(WorkloadAddr(2, true), outside6, 2), "")
+	b.expect(t, "the host's source", Workload(1), udp(hostAddrs[0], outside4, 2), "")
+	b.expect(t, "unknown workload", Workload(3), udp(WorkloadAddr(3, false), outside4, 3), "")
+	b.expect(t, "to an unknown workload", uplink, udp(outside4, WorkloadAddr(3, false), 3), "")
+	b.expect(t, "to an unknown workload", Workload(1), udp(WorkloadAddr(1, true), WorkloadAddr(3, true), 3), "")
+	b.expect(t, "to a known workload", uplink, udp(outside6, WorkloadAddr(2, true), 3), Workload(2))
+	b.expect(t, "between others", dmz, udp(outside4, netip.MustParseAddr("198.51.100.9"), 4), uplink)
 	must(t, b.driver.Remove(t.Context()))
 	b.expect(t, "after Remove", Workload(3), udp(WorkloadAddr(3, false), outside4, 5), uplink)
 }

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/policy/eval"
-	"github.com/weftnet/weft/sys/packet"
 )
 
 // The MTU of a narrow route, and the segment size that a workload's own interface suggests.
@@ -27,31 +26,25 @@ func clamp(t *testing.T, open Open) {
 	clamped.ClampMSS = true
 	off := tunnelState(t, guarded, nil)
 	on := tunnelState(t, clamped, nil)
-	must(t, packet.OnOneCPU(func() error {
-		if err := b.program(t, nil, off); err != nil {
-			return err
+	must(t, b.program(t, nil, off))
+	for _, v6 := range []bool{false, true} {
+		b.wantMSS(t, "world", v6, usualMSS, usualMSS)
+	}
+	must(t, b.program(t, off, on))
+	again, err := b.driver.Apply(t.Context(), on, nil)
+	if err != nil || len(again.Settings) > 0 || again.Repaired > 0 {
+		t.Errorf("refused %v, repaired %d, %v; want it in force and read back as written", again.Settings, again.Repaired, err)
+	}
+	for _, v6 := range []bool{false, true} {
+		fits := uint16(narrowMTU - 40)
+		if v6 {
+			fits -= 20
 		}
-		for _, v6 := range []bool{false, true} {
-			b.wantMSS(t, "world", v6, usualMSS, usualMSS)
-		}
-		if err := b.program(t, off, on); err != nil {
-			return err
-		}
-		again, err := b.driver.Apply(t.Context(), on, nil)
-		if err != nil || len(again.Settings) > 0 || again.Repaired > 0 {
-			t.Errorf("refused %v, repaired %d, %v; want it in force and read back as written", again.Settings, again.Repaired, err)
-		}
-		for _, v6 := range []bool{false, true} {
-			fits := uint16(narrowMTU - 40)
-			if v6 {
-				fits -= 20
-			}
-			b.wantMSS(t, "world", v6, usualMSS, fits)
-			b.wantMSS(t, "world", v6, 536, 536)
-			b.wantMSS(t, "dmz", v6, 1420, 1420)
-		}
-		return b.program(t, on, off)
-	}))
+		b.wantMSS(t, "world", v6, usualMSS, fits)
+		b.wantMSS(t, "world", v6, 536, 536)
+		b.wantMSS(t, "dmz", v6, 1420, 1420)
+	}
+	must(t, b.program(t, on, off))
 	b.wantMSS(t, "world", false, usualMSS, usualMSS)
 }
 

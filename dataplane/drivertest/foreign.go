@@ -11,7 +11,6 @@ import (
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/own"
-	"github.com/weftnet/weft/sys/packet"
 	"github.com/weftnet/weft/sys/proc"
 )
 
@@ -43,10 +42,7 @@ func damage(t *testing.T, open Open) {
 	comesOut := func(when, want string) {
 		t.Helper()
 		p.SrcPort++
-		must(t, packet.OnOneCPU(func() error {
-			b.expect(t, when, pod1, p, want)
-			return nil
-		}))
+		b.expect(t, when, pod1, p, want)
 	}
 	comesOut("before the damage", "")
 	b.wreck(t)

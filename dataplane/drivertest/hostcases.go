@@ -11,7 +11,6 @@ import (
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/conntrack"
-	"github.com/weftnet/weft/sys/packet"
 )
 
 // The policies of the cases below: each is a tier of its own, which denies what the policy leaves undecided.
@@ -193,31 +192,26 @@ var hostCases = []struct {
 // judge says, too.
 func hostEndpoints(t *testing.T, open Open) {
 	b := newJudged(t, open)
-	must(t, packet.OnOneCPU(func() error {
-		source := uint16(1024)
-		var old *desired.State
-		for _, c := range hostCases {
-			now := hostState(t, c.settings, c.hosts...)
-			if err := b.program(t, old, now); err != nil {
-				return err
-			}
-			for _, s := range c.packets {
-				for _, v6 := range []bool{false, true} {
-					source++
-					p := probe{s.from, s.packet(v6, source)}
-					want := expect(now, p)
-					if want.out != s.want {
-						t.Errorf("%s: %v: the judge says %q; want %q\n%s", c.name, p, want.out, s.want, want.why)
-					}
-					if err := b.try(p, want); err != nil {
-						t.Errorf("%s: %v: %v", c.name, p, err)
-					}
+	source := uint16(1024)
+	var old *desired.State
+	for _, c := range hostCases {
+		now := hostState(t, c.settings, c.hosts...)
+		must(t, b.program(t, old, now))
+		for _, s := range c.packets {
+			for _, v6 := range []bool{false, true} {
+				source++
+				p := probe{s.from, s.packet(v6, source)}
+				want := expect(now, p)
+				if want.out != s.want {
+					t.Errorf("%s: %v: the judge says %q; want %q\n%s", c.name, p, want.out, s.want, want.why)
+				}
+				if err := b.try(p, want); err != nil {
+					t.Errorf("%s: %v: %v", c.name, p, err)
 				}
 			}
-			old = now
 		}
-		return nil
-	}))
+		old = now
+	}
 }
 
 // hostState is a state with host endpoints and two workloads that are open.
@@ -256,41 +250,35 @@ func hostConnections(t *testing.T, open Open) {
 	} {
 		must(t, b.program(t, nil, hostState(t, desired.Settings{}, at(uplink, c.host))))
 		for _, v6 := range []bool{false, true} {
-			must(t, packet.OnOneCPU(func() error {
-				source++
-				there := c.request.packet(v6, source)
-				back := eval.Packet{Src: there.Dst, Dst: there.Src, Protocol: protoTCP, SrcPort: there.DstPort, DstPort: there.SrcPort}
-				got, err := b.exchange(c.request.from, there, tcp(there, tcpSyn, 1000, 0))
-				if err != nil {
-					return err
+			source++
+			there := c.request.packet(v6, source)
+			back := eval.Packet{Src: there.Dst, Dst: there.Src, Protocol: protoTCP, SrcPort: there.DstPort, DstPort: there.SrcPort}
+			got, err := b.exchange(c.request.from, there, tcp(there, tcpSyn, 1000, 0))
+			must(t, err)
+			if got != c.request.want {
+				t.Errorf("%s: the request %+v came out at %q; want %q", c.name, there, got, c.request.want)
+			}
+			flows := 0
+			must(t, table.List(conntrack.Filter{From: there.Src}, func(f conntrack.Flow) {
+				if f.Orig.SrcPort == there.SrcPort {
+					flows++
 				}
-				if got != c.request.want {
-					t.Errorf("%s: the request %+v came out at %q; want %q", c.name, there, got, c.request.want)
-				}
-				flows := 0
-				must(t, table.List(conntrack.Filter{From: there.Src}, func(f conntrack.Flow) {
-					if f.Orig.SrcPort == there.SrcPort {
-						flows++
-					}
-				}))
-				if (flows > 0) != c.tracked {
-					t.Errorf("%s: %d connections of %v; want it tracked: %v", c.name, flows, there.Src, c.tracked)
-				}
-				from, want := c.request.want, c.request.from
-				if from == toHost {
-					from = fromHost
-				}
-				if want == fromHost {
-					want = toHost
-				}
-				if got, err = b.exchange(from, back, tcp(back, tcpSyn|tcpAck, 2000, 1001)); err != nil {
-					return err
-				}
-				if got != outIf(c.answered, want) {
-					t.Errorf("%s: the answer %+v came out at %q; want %q", c.name, back, got, outIf(c.answered, want))
-				}
-				return nil
 			}))
+			if (flows > 0) != c.tracked {
+				t.Errorf("%s: %d connections of %v; want it tracked: %v", c.name, flows, there.Src, c.tracked)
+			}
+			from, want := c.request.want, c.request.from
+			if from == toHost {
+				from = fromHost
+			}
+			if want == fromHost {
+				want = toHost
+			}
+			got, err = b.exchange(from, back, tcp(back, tcpSyn|tcpAck, 2000, 1001))
+			must(t, err)
+			if got != outIf(c.answered, want) {
+				t.Errorf("%s: the answer %+v came out at %q; want %q", c.name, back, got, outIf(c.answered, want))
+			}
 		}
 	}
 }
@@ -309,11 +297,8 @@ func hostDiscovery(t *testing.T, open Open) {
 				in := eval.Packet{Src: addressOf("world", true), Dst: addressOf("host", true), Protocol: protoICMPv6, ICMPType: typ}
 				out := in
 				out.Src, out.Dst = in.Dst, in.Src
-				must(t, packet.OnOneCPU(func() error {
-					b.expect(t, "in", uplink, in, outIf(c.passes, toHost))
-					b.expect(t, "out", fromHost, out, outIf(c.passes, uplink))
-					return nil
-				}))
+				b.expect(t, "in", uplink, in, outIf(c.passes, toHost))
+				b.expect(t, "out", fromHost, out, outIf(c.passes, uplink))
 			}
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
-	"github.com/weftnet/weft/sys/packet"
 )
 
 // kind is a packet of the matrix in both families: from a workload's link, by its own address or another that it may use.
@@ -194,28 +193,25 @@ var matrix = []row{
 // matches sends the packets of the matrix: through a policy that allows what a row matches, at the egress of a workload.
 func matches(t *testing.T, open Open) {
 	b := newJudged(t, open)
-	must(t, packet.OnOneCPU(func() error {
-		var old *desired.State
-		for i, r := range matrix {
-			now := r.state(t, i)
-			if err := b.program(t, old, now); err != nil {
-				return fmt.Errorf("%s: %w", r.name, err)
-			}
-			for _, v6 := range []bool{false, true} {
-				if r.families == 4 && v6 || r.families == 6 && !v6 {
-					continue
-				}
-				for _, k := range r.yes {
-					b.row(t, r.name, now, k.probe(v6), true)
-				}
-				for _, k := range r.no {
-					b.row(t, r.name, now, k.probe(v6), false)
-				}
-			}
-			old = now
+	var old *desired.State
+	for i, r := range matrix {
+		now := r.state(t, i)
+		if err := b.program(t, old, now); err != nil {
+			t.Fatalf("%s: %v", r.name, err)
 		}
-		return nil
-	}))
+		for _, v6 := range []bool{false, true} {
+			if r.families == 4 && v6 || r.families == 6 && !v6 {
+				continue
+			}
+			for _, k := range r.yes {
+				b.row(t, r.name, now, k.probe(v6), true)
+			}
+			for _, k := range r.no {
+				b.row(t, r.name, now, k.probe(v6), false)
+			}
+		}
+		old = now
+	}
 }
 
 func (b *bench) row(t *testing.T, name string, now *desired.State, p probe, yes bool) {

@@ -122,16 +122,21 @@ func NewNet(t testing.TB) *Net {
 	return n
 }
 
-// warmUp waits until all links carry frames; before that the kernel throws them away.
+// warmUp waits until all links carry frames; before that the kernel throws them away. And until the router has its addresses: the kernel takes those of
+// IPv6 into use in the background, where it waits for whoever else changes links.
 func (n *Net) warmUp(t testing.TB) {
 	t.Helper()
-	for name := range n.ends {
-		switch name {
-		case markIn, markOut, uplink:
+	nobody := [2]netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("2001:db8::1")}
+	for i, addr := range hostAddrs {
+		n.until(t, uplink, eval.Packet{Src: nobody[i], Dst: addr, Protocol: protoOther}, toHost)
+	}
+	for _, name := range n.names() {
+		n.until(t, name, eval.Packet{Src: netip.MustParseAddr("fe80::1"), Dst: linkLocal, Protocol: protoOther}, toHost)
+		if name == uplink {
 			continue
 		}
-		away := eval.Packet{Src: netip.MustParseAddr("198.18.0.1"), Dst: netip.MustParseAddr("198.18.0.2"), Protocol: protoUDP, SrcPort: 7, DstPort: 7}
-		back := eval.Packet{Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8:1::1"), Protocol: protoUDP, SrcPort: 7, DstPort: 7}
+		away := eval.Packet{Src: nobody[0], Dst: netip.MustParseAddr("198.18.0.2"), Protocol: protoUDP, SrcPort: 7, DstPort: 7}
+		back := eval.Packet{Src: nobody[1], Dst: netip.MustParseAddr("2001:db8:1::1"), Protocol: protoUDP, SrcPort: 7, DstPort: 7}
 		for i := 1; i <= Workloads; i++ {
 			if name == Workload(i) {
 				back.Dst = WorkloadAddr(i, true)
@@ -280,13 +285,21 @@ func (n *Net) Send(from string, p eval.Packet) (string, error) {
 
 // exchange sends the first of some segments, which may come out in any of the forms.
 func (n *Net) exchange(from string, p eval.Packet, forms ...[]byte) (string, error) {
-	if err := n.enter(from, p, forms[0]); err != nil {
-		return "", err
-	}
-	if err := n.passMark(); err != nil {
+	if err := n.deliver(from, p, forms[0]); err != nil {
 		return "", err
 	}
 	return n.collect(from, p, forms)
+}
+
+// deliver sends a segment and waits until it has been handled. Mark and segment go from one CPU: the kernel has a queue of arrived frames for each, and
+// a mark in another queue would tell nothing of the segment.
+func (n *Net) deliver(from string, p eval.Packet, segment []byte) error {
+	return packet.OnOneCPU(func() error {
+		if err := n.enter(from, p, segment); err != nil {
+			return err
+		}
+		return n.passMark()
+	})
 }
 
 // passMark sends a mark past the router: when that has come, all packets before it have been handled.

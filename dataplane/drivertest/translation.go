@@ -26,10 +26,7 @@ func (a arrival) String() string { return fmt.Sprintf("%q from %v to %v", a.out,
 func (n *Net) Pass(from string, p eval.Packet) (arrival, error) {
 	n.token += 0x10001
 	token := n.token
-	if err := n.enter(from, p, segment(p, token)); err != nil {
-		return arrival{}, err
-	}
-	if err := n.passMark(); err != nil {
+	if err := n.deliver(from, p, segment(p, token)); err != nil {
 		return arrival{}, err
 	}
 	var got arrival

@@ -11,7 +11,6 @@ import (
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/conntrack"
-	"github.com/weftnet/weft/sys/packet"
 )
 
 // vxlanPort is no port of other cases, and wireGuardPort neither; that of IPv6 is one more.
@@ -105,41 +104,36 @@ var tunnelCases = []struct {
 // tunnels runs the cases one after the other, as changes of one router.
 func tunnels(t *testing.T, open Open) {
 	b := newJudged(t, open)
-	must(t, packet.OnOneCPU(func() error {
-		source := uint16(1024)
-		var old *desired.State
-		for _, c := range tunnelCases {
-			now := tunnelState(t, c.settings, c.members, c.hosts...)
-			if err := b.program(t, old, now); err != nil {
-				return err
-			}
-			for _, s := range c.packets {
-				for _, v6 := range []bool{false, true} {
-					if v6 && s.protocol == protoIPIP {
-						continue // IPv4 alone
-					}
-					source++
-					port := s.port
-					if v6 && port == wireGuardPort {
-						port++
-					}
-					p := probe{s.from, eval.Packet{Src: addressOf(s.src, v6), Dst: addressOf(s.dst, v6), Protocol: s.protocol, DstPort: port}}
-					if s.port != 0 {
-						p.packet.SrcPort = source
-					}
-					want := expect(now, p)
-					if want.out != s.want {
-						t.Errorf("%s: %v: the judge says %q; want %q\n%s", c.name, p, want.out, s.want, want.why)
-					}
-					if err := b.try(p, want); err != nil {
-						t.Errorf("%s: %v: %v", c.name, p, err)
-					}
+	source := uint16(1024)
+	var old *desired.State
+	for _, c := range tunnelCases {
+		now := tunnelState(t, c.settings, c.members, c.hosts...)
+		must(t, b.program(t, old, now))
+		for _, s := range c.packets {
+			for _, v6 := range []bool{false, true} {
+				if v6 && s.protocol == protoIPIP {
+					continue // IPv4 alone
+				}
+				source++
+				port := s.port
+				if v6 && port == wireGuardPort {
+					port++
+				}
+				p := probe{s.from, eval.Packet{Src: addressOf(s.src, v6), Dst: addressOf(s.dst, v6), Protocol: s.protocol, DstPort: port}}
+				if s.port != 0 {
+					p.packet.SrcPort = source
+				}
+				want := expect(now, p)
+				if want.out != s.want {
+					t.Errorf("%s: %v: the judge says %q; want %q\n%s", c.name, p, want.out, s.want, want.why)
+				}
+				if err := b.try(p, want); err != nil {
+					t.Errorf("%s: %v: %v", c.name, p, err)
 				}
 			}
-			old = now
 		}
-		return nil
-	}))
+		old = now
+	}
 }
 
 // tunnelsUntracked: connections leave VXLAN between known hosts alone, in both directions, and no other UDP.
@@ -164,7 +158,7 @@ func tunnelsUntracked(t *testing.T, open Open) {
 		} {
 			source++
 			p := probe{c.from, eval.Packet{Src: addressOf(c.src, v6), Dst: addressOf(c.dst, v6), Protocol: protoUDP, SrcPort: source, DstPort: c.port}}
-			must(t, packet.OnOneCPU(func() error { return b.try(p, expectation{out: c.want}) }))
+			must(t, b.try(p, expectation{out: c.want}))
 			flows := 0
 			must(t, table.List(conntrack.Filter{From: p.packet.Src}, func(f conntrack.Flow) {
 				if f.Orig.SrcPort == source {
