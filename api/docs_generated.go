@@ -679,7 +679,7 @@ var docs = map[string]string{
 	"WorkloadEndpoint":                                "WorkloadEndpoint is one network interface of a workload: a pod, a container or a VM. Its name is made of node, orchestrator, workload and endpoint, joined by \"-\", with each \"-\" inside a part doubled.",
 	"WorkloadEndpoint.Spec":                           "spec describes the interface.",
 	"WorkloadEndpointPort":                            "WorkloadEndpointPort is a port with a name, or one that a port of the host leads to, or both.",
-	"WorkloadEndpointPort.HostIP":                     "hostIP is the address of the host whose hostPort leads here; absent means all, 0.0.0.0 or :: all of the family, loopback addresses excepted.",
+	"WorkloadEndpointPort.HostIP":                     "hostIP is the address of the host whose hostPort leads here; absent means all, 0.0.0.0 or :: all of the family, loopback addresses excepted. 127.0.0.1 is for processes of the host alone; ::1 leads nowhere.",
 	"WorkloadEndpointPort.HostPort":                   "hostPort is a port of the workload's host that leads here.",
 	"WorkloadEndpointPort.Name":                       "name for rules. Required unless hostPort is set.",
 	"WorkloadEndpointPort.Port":                       "port number inside the workload.",

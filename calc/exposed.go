@@ -138,7 +138,7 @@ func (s *locals) expose(out *desired.Endpoint, ep *localEndpoint) {
 		}
 	}
 	for _, p := range ep.HostPorts {
-		if s.exposed.ports.of(claimOf(p))[0] == ep && !p.Host.IsLoopback() {
+		if s.exposed.ports.of(claimOf(p))[0] == ep && p.Host != netip.IPv6Loopback() {
 			out.HostPorts = append(out.HostPorts, p)
 		}
 	}
@@ -157,8 +157,9 @@ func (s *locals) unexposed(ep *localEndpoint, key api.Key, out problems) {
 	}
 	for _, p := range ep.HostPorts {
 		switch winner := s.exposed.ports.of(claimOf(p))[0]; {
-		case p.Host.IsLoopback():
-			out.add(key, "spec.ports", "host port "+p.String()+" does not lead here: packets from a loopback address cannot leave the host; write another hostIP, or none")
+		case p.Host == netip.IPv6Loopback():
+			out.add(key, "spec.ports", "host port "+p.String()+" does not lead here: the kernel lets no packet from ::1 leave the host; write 127.0.0.1, "+
+				"another address of the host, or none")
 		case winner != ep:
 			out.add(key, "spec.ports", "endpoint "+winner.ID.String()+", which goes before it, has host port "+p.String()+
 				" too and gets its packets; take it from one of them")

@@ -78,8 +78,8 @@ func keyed(set map[desired.Member]struct{}) map[desired.Member]desired.Member {
 	return out
 }
 
-// TestExposed: of two that claim a floating IP or a host port the newer has it, with the route, and the other is told; loopback addresses lead nowhere, and
-// floating IPs wait for the setting.
+// TestExposed: of two that claim a floating IP or a host port the newer has it, with the route, and the other is told; the loopback address of IPv6 leads nowhere,
+// and floating IPs wait for the setting.
 func TestExposed(t *testing.T) {
 	port := uint16(8080)
 	claim := func(name, addr, hostIP string) *v3.WorkloadEndpoint {
@@ -89,7 +89,7 @@ func TestExposed(t *testing.T) {
 		e.Spec.IPNATs = []v3.IPNAT{{InternalIP: addr, ExternalIP: "192.0.2.10"}}
 		return e
 	}
-	one, two, local := claim("a/one", "10.65.0.1", ""), claim("a/two", "10.65.0.2", "0.0.0.0"), claim("a/local", "10.65.0.3", "127.0.0.1")
+	one, two, local := claim("a/one", "10.65.0.1", ""), claim("a/two", "10.65.0.2", "0.0.0.0"), claim("a/local", "fd00:65::3", "::1")
 	local.Spec.IPNATs = nil
 	enabled := "Enabled"
 	g := calc.New(ct.Me)
@@ -136,13 +136,19 @@ func TestExposed(t *testing.T) {
 	check("two alone", "", "[192.0.2.10 to 10.65.0.2] "+portTwo, "calitwo")
 	g.Apply(deletions(two))
 	put(5, local)
-	check("loopback", "", "", "", "spec.ports: host port TCP 127.0.0.1:8080 to 10.65.0.3:80 does not lead here")
+	check("loopback", "", "", "", "spec.ports: host port TCP [::1]:8080 to [fd00:65::3]:80 does not lead here: the kernel lets no packet from ::1 leave the host")
 	if e, _ := g.View().Endpoint(desired.EndpointID{Namespace: "a", Name: local.Name}); len(e.HostPorts) > 0 {
-		t.Errorf("a loopback address leads to a workload: %v", e.HostPorts)
+		t.Errorf("::1 leads to a workload: %v", e.HostPorts)
+	}
+	local.Spec.IPNetworks, local.Spec.Ports[0].HostIP = []string{"10.65.0.3/32"}, "127.0.0.1"
+	put(6, local)
+	expect(t, g, nil)
+	if e, _ := g.View().Endpoint(desired.EndpointID{Namespace: "a", Name: local.Name}); fmt.Sprint(e.HostPorts) != "[TCP 127.0.0.1:8080 to 10.65.0.3:80]" {
+		t.Errorf("127.0.0.1 leads to %v", e.HostPorts)
 	}
 	g.Apply(deletions(local))
 	one.Spec.IPNATs, two.Spec.IPNATs = nil, nil
-	put(6, one)
-	put(7, two)
+	put(7, one)
+	put(8, two)
 	check("ports alone", "[] []", "[] "+portTwo, "", "spec.ports: endpoint a/n1-k8s-two-eth0, which goes before it")
 }

@@ -53,7 +53,7 @@ func (f FloatingIP) String() string { return f.External.String() + " to " + f.In
 // HostPort is a port of this host that leads to a port of a workload.
 type HostPort struct {
 	Protocol uint8      // IP protocol number: TCP, UDP or SCTP
-	Host     netip.Addr // of the family of To; zero: any of this host's but loopback
+	Host     netip.Addr // of the family of To; one of 127.0.0.0/8 is for processes of this host alone; zero: any of this host's but loopback
 	Port     uint16     // of the host
 	To       netip.AddrPort
 }

@@ -69,8 +69,8 @@ func (a *attachment) reaches(hostIP string) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("hostIP: %w", err)
-	case addr.IsLoopback():
-		return fmt.Errorf("hostIP %s is a loopback address, from which packets cannot leave the host; write another address of the host, or none", addr)
+	case addr == netip.IPv6Loopback():
+		return fmt.Errorf("hostIP %s: the kernel lets no packet from there leave the host; write 127.0.0.1, another address of the host, or none", addr)
 	case addr.Is4() && !a.has(netip.Addr.Is4, a.conf.wants4()), addr.Is6() && !a.has(netip.Addr.Is6, a.conf.wants6()):
 		return fmt.Errorf("hostIP %s: the workload gets no address of that family", addr)
 	}

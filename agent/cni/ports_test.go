@@ -113,7 +113,7 @@ func TestBadPortMappings(t *testing.T) {
 		{[]mapping{hostPort(80, 65536)}, []string{"containerPort 65536"}},
 		{[]mapping{hostPort(80, 80, "protocol", "icmp")}, []string{`"icmp"`, "tcp, udp or sctp"}},
 		{[]mapping{hostPort(80, 80, "hostIP", "here")}, []string{"hostIP", "here"}},
-		{[]mapping{hostPort(80, 80, "hostIP", "127.0.0.1")}, []string{"loopback"}},
+		{[]mapping{hostPort(80, 80, "hostIP", "::1")}, []string{"hostIP ::1: the kernel lets no packet from there leave the host; write 127.0.0.1"}},
 		{[]mapping{hostPort(80, 80, "hostIP", "2001:db8::1")}, []string{"no address of that family"}},
 		{[]mapping{hostPort(80, 80), hostPort(80, 81, "hostIP", "192.0.2.1")}, []string{"portMappings[1]", "listed before"}},
 	} {

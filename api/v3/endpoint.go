@@ -71,6 +71,7 @@ type WorkloadEndpointPort struct {
 	// HostPort is a port of the workload's host that leads here.
 	HostPort *uint16 `json:"hostPort,omitempty"`
 	// HostIP is the address of the host whose hostPort leads here; absent means all, 0.0.0.0 or :: all of the family, loopback addresses excepted.
+	// 127.0.0.1 is for processes of the host alone; ::1 leads nowhere.
 	HostIP string `json:"hostIP,omitempty" format:"ip"`
 }
 

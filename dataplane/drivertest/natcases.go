@@ -22,12 +22,16 @@ type passage struct {
 	out            string
 	as, to         string
 	toPort         uint16 // 0: the port it was sent to
+	only4          bool   // IPv6 has no such thing
 }
 
 // natted tries a passage in both families, and that an answer comes back under the addresses that were asked.
 func (b *bench) natted(t *testing.T, name string, s passage, ports *desired.SourceNAT) {
 	t.Helper()
 	for _, v6 := range []bool{false, true} {
+		if v6 && s.only4 {
+			continue
+		}
 		b.sources++
 		p := eval.Packet{Src: addressOf(s.src, v6), Dst: addressOf(s.dst, v6), Protocol: s.protocol, SrcPort: b.sources, DstPort: s.port}
 		got, err := b.Pass(s.from, p)
@@ -189,6 +193,7 @@ func (b *bench) nothingToRepair(t *testing.T, name string, s *desired.State) {
 const (
 	mapped   = 8080
 	specific = 8081
+	local    = 8082
 )
 
 func to(i int, v6 bool) netip.AddrPort { return netip.AddrPortFrom(WorkloadAddr(i, v6), 80) }
@@ -270,6 +275,17 @@ var exposeCases = []struct {
 	}, []passage{
 		atHost(protoUDP, mapped, pod2), atHost(protoUDP, specific, pod2),
 		{from: uplink, src: "world", dst: "dmz", protocol: protoUDP, port: specific, out: dmz}, // no address of the host
+	}},
+	{"of a loopback address, for processes of the host alone", func(one, _ *desired.Endpoint) {
+		loopback := netip.MustParseAddr("127.0.0.1")
+		one.HostPorts = []desired.HostPort{{Protocol: protoUDP, Host: loopback, Port: local, To: to(1, false)}, {Protocol: protoTCP, Host: loopback, Port: local, To: to(1, false)}}
+	}, []passage{
+		{from: fromHost, src: "loopback", dst: "loopback", protocol: protoUDP, port: local, out: pod1, as: "host", to: "pod1", toPort: 80, only4: true},
+		{from: fromHost, src: "loopback", dst: "loopback", protocol: protoTCP, port: local, out: pod1, as: "host", to: "pod1", toPort: 80, only4: true},
+		{from: fromHost, src: "loopback", dst: "loopback", protocol: protoUDP, port: mapped, out: toHost},
+		{from: uplink, src: "world", dst: "loopback", protocol: protoUDP, port: local, only4: true},
+		{from: pod2, src: "pod2", dst: "loopback", protocol: protoUDP, port: local, out: toHost, only4: true}, // as far as its policy lets it
+		atHost(protoUDP, local, toHost),
 	}},
 	{"they change places", func(one, two *desired.Endpoint) {
 		one.HostPorts, two.HostPorts = oneAddress(1, "host", mapped), hostPorts(2, protoUDP)

@@ -246,6 +246,9 @@ func (n *Net) links(t testing.TB) {
 		fmt.Fprintf(&router, "route add %s via %s dev %s onlink\n", dmzNets[i], via, dmz)
 	}
 	batch(t, n.Router, router.String())
+	for i := 1; i <= Workloads; i++ { // as sys/veth does
+		must(t, n.Router.Do(func() error { return sysctl.Set("net/ipv4/conf/"+Workload(i)+"/route_localnet", "1") }))
+	}
 	batch(t, n.bridge, bridge.String())
 	batch(t, n.wire, wire.String())
 }

@@ -39,25 +39,35 @@ type tunnelled struct {
 	protocol       uint8
 	port           uint16
 	want           string
+	icmp           [2][2]uint8 // type and code, by family
 }
 
 // Packets of the kinds that carry others.
 func inVXLAN(from, src, dst, want string) tunnelled {
-	return tunnelled{from, src, dst, protoUDP, vxlanPort, want}
+	return tunnelled{from: from, src: src, dst: dst, protocol: protoUDP, port: vxlanPort, want: want}
 }
 
 // Without ports, each pair of hosts is one connection, in both directions: no case follows on another's.
 func inIPIP(from, src, dst, want string) tunnelled {
-	return tunnelled{from, src, dst, protoIPIP, 0, want}
+	return tunnelled{from: from, src: src, dst: dst, protocol: protoIPIP, want: want}
 }
 
 // inWireGuard is a packet of WireGuard; over IPv6 the port is one more.
 func inWireGuard(from, src, dst, want string) tunnelled {
-	return tunnelled{from, src, dst, protoUDP, wireGuardPort, want}
+	return tunnelled{from: from, src: src, dst: dst, protocol: protoUDP, port: wireGuardPort, want: want}
 }
 
 func inUDP(from, src, dst, want string) tunnelled {
-	return tunnelled{from, src, dst, protoUDP, vxlanPort + 1, want}
+	return tunnelled{from: from, src: src, dst: dst, protocol: protoUDP, port: vxlanPort + 1, want: want}
+}
+
+// tooBig says that a packet is too big for its path, unreachable that its receiver cannot be reached.
+func tooBig(from, src, dst, want string) tunnelled {
+	return tunnelled{from: from, src: src, dst: dst, protocol: protoICMP, want: want, icmp: [2][2]uint8{{3, 4}, {2, 0}}}
+}
+
+func unreachable(from, src, dst, want string) tunnelled {
+	return tunnelled{from: from, src: src, dst: dst, protocol: protoICMP, want: want, icmp: [2][2]uint8{{3, 1}, {1, 3}}}
 }
 
 // tunnelCases: who may send tunnelled packets to the host, and that workloads send none. The hosts of world are known, those of dmz are not.
@@ -90,7 +100,11 @@ var tunnelCases = []struct {
 			inVXLAN(uplink, "world", "host", toHost), inUDP(uplink, "world", "host", ""), inVXLAN(dmz, "dmz", "host", ""),
 			inVXLAN(fromHost, "host", "world", uplink), inVXLAN(fromHost, "host", "dmz", ""), inUDP(fromHost, "host", "world", ""),
 			inIPIP(uplink, "world", "host", toHost),
+			tooBig(uplink, "world", "host", toHost), tooBig(dmz, "dmz", "host", toHost), unreachable(uplink, "world", "host", ""),
 		}},
+	{"without tunnels no report of sizes has to pass", unguarded, nil, []*desired.HostEndpoint{at(desired.AnyInterface, desired.HostEndpoint{Normal: bothWays(denyAll)})}, []tunnelled{
+		tooBig(uplink, "world", "host", ""),
+	}},
 	{"policy of host endpoints leaves WireGuard of known hosts alone", encrypting, []string{"192.0.2.77/32", "2001:db8::77/128"},
 		[]*desired.HostEndpoint{at(desired.AnyInterface, desired.HostEndpoint{Normal: bothWays(denyAll)})}, []tunnelled{
 			inWireGuard(uplink, "world", "host", toHost), inWireGuard(dmz, "dmz", "host", ""), inUDP(uplink, "world", "host", ""),
@@ -115,17 +129,13 @@ func tunnels(t *testing.T, open Open) {
 					continue // IPv4 alone
 				}
 				source++
-				port := s.port
-				if v6 && port == wireGuardPort {
-					port++
-				}
-				p := probe{s.from, eval.Packet{Src: addressOf(s.src, v6), Dst: addressOf(s.dst, v6), Protocol: s.protocol, DstPort: port}}
-				if s.port != 0 {
-					p.packet.SrcPort = source
-				}
+				p := s.probe(v6, source)
 				want := expect(now, p)
 				if want.out != s.want {
 					t.Errorf("%s: %v: the judge says %q; want %q\n%s", c.name, p, want.out, s.want, want.why)
+				}
+				if s.protocol == protoICMP {
+					want.hits = nil // it belongs to no connection: what drops it is no policy
 				}
 				if err := b.try(p, want); err != nil {
 					t.Errorf("%s: %v: %v", c.name, p, err)
@@ -134,6 +144,24 @@ func tunnels(t *testing.T, open Open) {
 		}
 		old = now
 	}
+}
+
+// probe is the packet in a family.
+func (s tunnelled) probe(v6 bool, source uint16) probe {
+	p := eval.Packet{Src: addressOf(s.src, v6), Dst: addressOf(s.dst, v6), Protocol: s.protocol, DstPort: s.port}
+	if s.port != 0 {
+		p.SrcPort = source
+	}
+	if v6 && s.port == wireGuardPort {
+		p.DstPort++
+	}
+	if s.protocol == protoICMP {
+		p.ICMPType, p.ICMPCode = s.icmp[0][0], s.icmp[0][1]
+		if v6 {
+			p.Protocol, p.ICMPType, p.ICMPCode = protoICMPv6, s.icmp[1][0], s.icmp[1][1]
+		}
+	}
+	return probe{s.from, p}
 }
 
 // tunnelsUntracked: connections leave VXLAN between known hosts alone, in both directions, and no other UDP.

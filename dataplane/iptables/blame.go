@@ -54,10 +54,16 @@ func (d *Driver) blame(ctx context.Context, err error, view desired.View, p *pla
 func (d *Driver) blameNAT(err error, view desired.View) bool {
 	var tool *xtables.RefusedError
 	outgoing := !errors.As(err, &tool) || !tool.Known || strings.Contains(tool.Line, quoted(natOutgoingComment))
-	if outgoing && d.fail(view, settingUnit(dataplane.NATOutgoing), err) {
+	if outgoing && d.fail(view, settingUnit(dataplane.NATOutgoing), natError(err, "set natOutgoing of the pools to false and have a router translate")) {
 		return true
 	}
-	return d.fail(view, natUnit, fmt.Errorf("want the table nat of iptables with the targets DNAT and MASQUERADE: %w", err))
+	return d.fail(view, natUnit, natError(err, "take hostPort and ipNATs from the workload and reach it by its own address"))
+}
+
+// natError says what translation takes, and what to do without.
+func natError(err error, alternative string) error {
+	return fmt.Errorf("want the table nat of iptables with the targets DNAT, SNAT and MASQUERADE (modules nf_nat, xt_nat, xt_MASQUERADE; CONFIG_NF_NAT): "+
+		"load them, or %s: %w", alternative, err)
 }
 
 // policiesByRule says which policy a rule belongs to.

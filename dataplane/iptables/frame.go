@@ -211,7 +211,7 @@ func (b *builder) backward() {
 
 // received begins the way of packets to the host itself.
 func (b *builder) received() []string {
-	rules := append(b.fromPeers(), b.known(in(workloads))...)
+	rules := slices.Concat(b.fromPeers(), b.sizeReports(), b.known(in(workloads)))
 	if b.fam.v6 {
 		for _, typ := range discoveryTypes {
 			rules = append(rules, in(workloads).and(protocol(false, protoICMPv6), icmpType(b.fam, typ)).rule("", accept))

@@ -17,6 +17,7 @@ import (
 const (
 	chainFloating    = own.ChainPrefix + "floating"
 	chainHostPorts   = own.ChainPrefix + "host-ports"
+	chainLocalPorts  = own.ChainPrefix + "local-ports"
 	chainNATOutgoing = own.ChainPrefix + "nat-outgoing"
 )
 
@@ -34,15 +35,18 @@ func (b *builder) nat(endpoints []*desired.Endpoint) {
 	outgoing := b.natOutgoing()
 	if leads { // a kernel that cannot do this closes the endpoints behind, see closed
 		b.hook("PREROUTING", b.toWorkloads())
-		b.hook("OUTPUT", b.toWorkloads())
+		b.hook("OUTPUT", slices.Concat(b.loopbackPorts(), b.toWorkloads()))
 	}
 	if !leads && !outgoing {
 		return
 	}
 	var rules []string
-	if leads { // what a workload has sent to itself has to come back by way of the host
+	if leads { // what a workload has sent to itself has to come back by way of the host, as what a process has sent to a loopback address
 		toItself := out(workloads).and(module("-m set --match-set " + b.fam.sourceSet().Name + " src,dst"))
 		rules = append(rules, toItself.rule("workload to itself", masquerade+randomly))
+		if !b.fam.v6 {
+			rules = append(rules, out(workloads).and(loopback("-s")).rule("from a loopback address", masquerade+randomly))
+		}
 	}
 	if outgoing {
 		from := b.outgoing().and(b.member(desired.NATSources, "src"))
@@ -51,8 +55,26 @@ func (b *builder) nat(endpoints []*desired.Endpoint) {
 	b.hook("POSTROUTING", rules)
 }
 
-// toWorkloads finds the workload that a floating address or a port of the host leads to. What runs on the host keeps the loopback addresses: packets to
-// them cannot leave it.
+// loopbackPorts is for processes of the host alone: nothing else may reach what listens at a loopback address. IPv6 has no such ports, as the kernel
+// lets no packet from its loopback address leave the host.
+func (b *builder) loopbackPorts() []string {
+	if b.fam.v6 {
+		return nil
+	}
+	return []string{branch{loopback("-d")}.rule("", jump(chainLocalPorts))}
+}
+
+// loopback tests that a side of a packet, -s or -d, is a loopback address of IPv4.
+func loopback(side string) criterion {
+	rank := rankSource
+	if side == "-d" {
+		rank = rankDestination
+	}
+	return criterion{rank: rank, text: side + " " + ipv4.loopback}
+}
+
+// toWorkloads finds the workload that a floating address or a port of the host leads to. What runs on the host keeps the loopback addresses but for
+// loopbackPorts.
 func (b *builder) toWorkloads() []string {
 	notLoopback := criterion{rank: rankDestination, text: "! -d " + b.fam.loopback}
 	return []string{
@@ -63,7 +85,7 @@ func (b *builder) toWorkloads() []string {
 
 // leads renders what leads to the endpoints of the family, the ports of one address before those of all, and reports whether something does.
 func (b *builder) leads(endpoints []*desired.Endpoint) bool {
-	var floating, one, all []string
+	var floating, local, one, all []string
 	for _, e := range endpoints {
 		for _, f := range e.FloatingIPs {
 			if familyOf(f.External) == b.fam {
@@ -77,16 +99,22 @@ func (b *builder) leads(endpoints []*desired.Endpoint) bool {
 			port := []rule.PortRange{{Min: p.Port, Max: p.Port}}
 			test := branch{protocol(false, p.Protocol), (&end{port: "dport"}).portTest(false, port, p.Protocol)}
 			target := "-j DNAT --to-destination " + p.To.String()
-			if p.Host.IsValid() {
+			switch {
+			case p.Host.IsLoopback():
+				local = append(local, test.and(destination(p.Host)).rule("", target))
+			case p.Host.IsValid():
 				one = append(one, test.and(destination(p.Host)).rule("", target))
-			} else {
+			default:
 				all = append(all, test.rule("", target))
 			}
 		}
 	}
 	rules := slices.Concat(one, all)
-	if len(floating)+len(rules) == 0 {
+	if len(floating)+len(local)+len(rules) == 0 {
 		return false
+	}
+	if !b.fam.v6 {
+		b.pin(chainLocalPorts, local)
 	}
 	b.pin(chainFloating, floating)
 	b.pin(chainHostPorts, rules)

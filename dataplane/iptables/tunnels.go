@@ -57,6 +57,18 @@ func (b *builder) fromPeers() []string {
 	return append(rules, b.encrypted("src")...)
 }
 
+// sizeReports lets the node know which tunnelled packets are too big for their path. As connection tracking leaves those alone, it takes what is said of
+// them for invalid.
+func (b *builder) sizeReports() []string {
+	switch {
+	case len(b.tunnelKinds()) == 0 || b.hosts.none():
+		return nil
+	case b.fam.v6:
+		return []string{notIn(workloads).and(protocol(false, protoICMPv6), icmpType(b.fam, 2)).rule("", accept)}
+	}
+	return []string{notIn(workloads).and(protocol(false, protoICMP), module("-m icmp --icmp-type 3/4")).rule("", accept)}
+}
+
 // toPeers lets the node send tunnelled packets to known hosts.
 func (b *builder) toPeers() []string {
 	var rules []string

@@ -28,7 +28,7 @@ func (d *Driver) blame(err error, l *ledger, view desired.View) bool {
 	found := false
 	for _, x := range refused.Refusals {
 		if u, ok := x.Tag.(unit); ok && u.kind == settingUnit {
-			found = d.settings.Refuse(view, u.setting, fmt.Errorf("%s: %w", x.Op, x.Err)) || found
+			found = d.settings.Refuse(view, u.setting, fmt.Errorf("%s: %w%s", x.Op, x.Err, u.advice())) || found
 		}
 	}
 	if found {

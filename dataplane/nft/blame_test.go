@@ -11,6 +11,7 @@ import (
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/nft"
 )
 
 // twoPolicies is a state with cali1 under policy "bad" and cali2 under policy "good".
@@ -221,5 +222,32 @@ func TestRefusedSettingLeavesTheRestInForce(t *testing.T) {
 				t.Errorf("denied packets: %s; want them answered", list)
 			}
 		})
+	}
+}
+
+// TestKernelThatCannotTranslate: what depends on translation is closed, or left out of the settings, with the modules that are missing and what else there
+// is; the rest is in force, and all of it once the kernel can.
+func TestKernelThatCannotTranslate(t *testing.T) {
+	t.Cleanup(func() { dstNAT, srcNAT = nft.PriorityDstNAT, nft.PrioritySrcNAT })
+	view, without := translations(t), translations(t)
+	settings := *view.Settings()
+	settings.SourceNAT = desired.SourceNAT{}
+	check(t, without.Apply(&desired.Delta{Settings: &settings}))
+	d := newDriver(t, newNS(t))
+	dstNAT, srcNAT = nft.PriorityRaw, nft.PriorityRaw // before connection tracking, where no kernel can
+	for name, view := range map[string]*desired.State{"with natOutgoing": view, "without": without} {
+		r := apply(t, d, view, nil)
+		if why := fmt.Sprint(r.Failed[endpointID("cali1")]); len(r.Failed) != 1 || !strings.Contains(why, "floating IPs and host ports: ") ||
+			!strings.Contains(why, "modules nft_chain_nat, nft_nat, ") || !strings.Contains(why, "reach it by its own address") {
+			t.Errorf("%s: failed %v", name, r.Failed)
+		}
+		if why := r.Settings[dataplane.NATOutgoing]; (why != nil) != (view.Settings().SourceNAT.Sources != "") ||
+			why != nil && (!strings.Contains(why.Error(), "modules nft_chain_nat, nft_nat, ") || !strings.Contains(why.Error(), "set natOutgoing of the pools to false")) {
+			t.Errorf("%s: settings %v", name, r.Settings)
+		}
+	}
+	dstNAT, srcNAT = nft.PriorityDstNAT, nft.PrioritySrcNAT
+	if r := apply(t, d, view, nil); len(r.Failed)+len(r.Settings) > 0 {
+		t.Errorf("a kernel that can: %+v", r)
 	}
 }

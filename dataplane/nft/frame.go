@@ -208,7 +208,7 @@ func (f frame) input() frameChain {
 	others := []ruleSpec{ruleOf(notFromWorkload, accept)}
 	rules := slices.Concat(f.fromPeers(goTo(chainTunnels)), others, f.known())
 	if f.hosts {
-		rules = slices.Concat(f.fromPeers(goTo(chainTunnels)), f.known(), others)
+		rules = slices.Concat(f.fromPeers(goTo(chainTunnels)), f.sizeReports(), f.known(), others)
 	}
 	return frameChain{base(chainInput, nft.HookInput, nft.PriorityFilter), slices.Concat(rules, f.midway(), []ruleSpec{
 		ruleOf(isICMPv6, discovery, accept),

@@ -135,7 +135,7 @@ func (f frame) hostIn() frameChain {
 		rules = append(rules, ruleOf(fromWorkload, accept))
 	}
 	rules = slices.Concat(rules, f.fromPeers(accept), // input has dropped those of unknown hosts
-		f.encrypted(func(fam *family) *field { return fam.saddr }), f.acceptedBefore())
+		f.encrypted(func(fam *family) *field { return fam.saddr }), f.sizeReports(), f.acceptedBefore())
 	return frameChain{base(chainHostIn, nft.HookInput, nft.PriorityFilter+1), append(rules, f.meet(placeIn, iifname, "in")...)}
 }
 

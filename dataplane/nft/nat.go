@@ -105,8 +105,8 @@ func (f frame) natChains() []frameChain {
 	var chains []frameChain
 	if f.translated {
 		chains = append(chains,
-			frameChain{natBase(chainDNATIn, nft.HookPrerouting, nft.PriorityDstNAT), f.toWorkloads()},
-			frameChain{natBase(chainDNATOut, nft.HookOutput, nft.PriorityDstNAT), f.toWorkloads()},
+			frameChain{natBase(chainDNATIn, nft.HookPrerouting, dstNAT), f.toWorkloads()},
+			frameChain{natBase(chainDNATOut, nft.HookOutput, dstNAT), append([]ruleSpec{loopbackPorts()}, f.toWorkloads()...)},
 			frameChain{nft.Chain{Name: chainHostPorts}, f.hostPorts()},
 		)
 	}
@@ -114,10 +114,13 @@ func (f frame) natChains() []frameChain {
 		chains = append(chains, frameChain{nft.Chain{Name: chainNATOutgoing}, f.outgoing()})
 	}
 	if f.translated || f.natOutgoing() {
-		chains = append(chains, frameChain{natBase(chainSNAT, nft.HookPostrouting, nft.PrioritySrcNAT), f.sources()})
+		chains = append(chains, frameChain{natBase(chainSNAT, nft.HookPostrouting, srcNAT), f.sources()})
 	}
 	return chains
 }
+
+// dstNAT and srcNAT are when destinations and sources are translated. Variables for tests of a kernel that cannot.
+var dstNAT, srcNAT int32 = nft.PriorityDstNAT, nft.PrioritySrcNAT
 
 func natBase(name string, hook uint32, priority int32) nft.Chain {
 	return nft.Chain{Name: name, Hook: &nft.Hook{Num: hook, Priority: priority, NAT: true}}
@@ -132,7 +135,13 @@ func (f frame) toWorkloads() []ruleSpec {
 	return append(rules, ruleOf(toHostAddr{}, jump(chainHostPorts)))
 }
 
-// hostPorts looks at the ports of one address before those of all. What runs on the host keeps the loopback addresses: packets to them cannot leave it.
+// loopbackPorts is for processes of the host alone: nothing else may reach what listens at a loopback address. IPv6 has no such ports, as the kernel
+// lets no packet from its loopback address leave the host.
+func loopbackPorts() ruleSpec {
+	return ruleOf(isIPv4, within{f: ipv4.daddr, prefix: ipv4.loopback}, dnat{fam: ipv4, fields: []*field{ipv4.daddr, l4proto, dport}, set: hostPortMap(ipv4)})
+}
+
+// hostPorts looks at the ports of one address before those of all. What runs on the host keeps the loopback addresses but for loopbackPorts.
 func (f frame) hostPorts() []ruleSpec {
 	var rules []ruleSpec
 	for _, fam := range families {
@@ -146,7 +155,7 @@ func (f frame) hostPorts() []ruleSpec {
 }
 
 // sources translates the sources of packets. What a workload has sent to itself, by an address that leads to it, has to come back by way of the
-// host, or it would answer itself under another address than it was asked by.
+// host, or it would answer itself under another address than it was asked by; and what a process of the host has sent to a loopback address.
 func (f frame) sources() []ruleSpec {
 	var rules []ruleSpec
 	if f.translated {
@@ -154,6 +163,7 @@ func (f frame) sources() []ruleSpec {
 			toItself := in{fields: []*field{oifname, fam.saddr}, set: sourceSet(fam).Name}
 			rules = append(rules, ruleSpec{[]stmt{fam.is(), toItself, masquerade{}}, "workload to itself"})
 		}
+		rules = append(rules, ruleSpec{[]stmt{toWorkload, isIPv4, within{f: ipv4.saddr, prefix: ipv4.loopback}, masquerade{}}, "from a loopback address"})
 	}
 	if f.natOutgoing() {
 		for _, fam := range families {

@@ -24,25 +24,25 @@ var probeChain = nft.Chain{Name: "chain"}
 
 // features are tried in this order; each may build on those before.
 var features = []feature{
-	{"tables of family inet", "CONFIG_NF_TABLES and CONFIG_NF_TABLES_INET", func(b *nft.Batch) { b.AddTable() }},
-	{"base chains", "CONFIG_NF_TABLES_INET", func(b *nft.Batch) {
+	{"tables of family inet", "module nf_tables (CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET)", func(b *nft.Batch) { b.AddTable() }},
+	{"base chains", "module nf_tables (CONFIG_NF_TABLES_INET)", func(b *nft.Batch) {
 		b.AddChain(base("prerouting", nft.HookPrerouting, nft.PriorityRaw))
 		b.AddChain(base("forward", nft.HookForward, nft.PriorityFilter))
 		b.AddChain(probeChain)
 	}},
-	{"hash sets", "CONFIG_NF_TABLES", func(b *nft.Batch) { b.AddSet(hostSetOf("probe", ipv4)) }},
-	{"interval sets", "CONFIG_NF_TABLES", func(b *nft.Batch) { b.AddSet(netSetOf("probe", ipv6)) }},
+	{"hash sets", "module nf_tables (CONFIG_NF_TABLES)", func(b *nft.Batch) { b.AddSet(hostSetOf("probe", ipv4)) }},
+	{"interval sets", "module nf_tables (CONFIG_NF_TABLES)", func(b *nft.Batch) { b.AddSet(netSetOf("probe", ipv6)) }},
 	{"ranges of concatenated keys", "Linux 5.6 or later", func(b *nft.Batch) { b.AddSet(sourceNetSet(ipv4)) }},
-	{"verdict maps", "CONFIG_NF_TABLES", func(b *nft.Batch) {
+	{"verdict maps", "module nf_tables (CONFIG_NF_TABLES)", func(b *nft.Batch) {
 		s := ingressMap(ipv4)
 		b.AddSet(s)
 		b.AddVerdicts(s, nft.VerdictKey{Key: ifname("probe"), Verdict: nft.Verdict(jump(probeChain.Name))})
 	}},
-	{"connection tracking", "CONFIG_NFT_CT and CONFIG_NF_CONNTRACK", probeRule(state(ctEstablished))},
-	{"counters", "CONFIG_NF_TABLES", probeRule(counter{})},
-	{"rejecting", "CONFIG_NFT_REJECT and CONFIG_NFT_REJECT_INET", probeRule(rejectOther{})},
-	{"logging", "CONFIG_NFT_LOG", probeRule(logged{logPrefix})},
-	{"interface names", "CONFIG_NF_TABLES", probeRule(named{iifname, true, "probe"})},
+	{"connection tracking", "modules nft_ct, nf_conntrack (CONFIG_NFT_CT, CONFIG_NF_CONNTRACK)", probeRule(state(ctEstablished))},
+	{"counters", "module nf_tables (CONFIG_NF_TABLES)", probeRule(counter{})},
+	{"rejecting", "modules nft_reject, nft_reject_inet (CONFIG_NFT_REJECT, CONFIG_NFT_REJECT_INET)", probeRule(rejectOther{})},
+	{"logging", "module nft_log (CONFIG_NFT_LOG)", probeRule(logged{logPrefix})},
+	{"interface names", "module nf_tables (CONFIG_NF_TABLES)", probeRule(named{iifname, true, "probe"})},
 }
 
 func probeRule(s stmt) func(*nft.Batch) {
@@ -60,7 +60,7 @@ func (d *Driver) Probe(ctx context.Context) (dataplane.Caps, error) {
 			b.Tag(f)
 			f.use(b)
 		}
-		b.Tag(feature{name: "deletion of tables", advice: "CONFIG_NF_TABLES"})
+		b.Tag(feature{name: "deletion of tables", advice: "module nf_tables (CONFIG_NF_TABLES)"})
 		b.DelTable()
 		return d.conn.Commit(b)
 	})

@@ -51,6 +51,19 @@ func (f frame) fromPeers(verdict then) []ruleSpec {
 	return append(f.tunnelled(ipv4, verdict), f.tunnelled(ipv6, verdict)...)
 }
 
+// sizeReports lets the node know which tunnelled packets are too big for their path. As connection tracking leaves those alone, it takes what is said of
+// them for invalid.
+func (f frame) sizeReports() []ruleSpec {
+	var rules []ruleSpec
+	if t := f.settings.Tunnels; t.VXLANPeers != "" || t.IPIPPeers != "" {
+		rules = append(rules, ruleOf(notFromWorkload, is{f: l4proto, value: []byte{protoICMP}}, is{f: icmpTC, value: []byte{3, 4}}, accept))
+	}
+	if f.settings.Tunnels.VXLANPeers != "" {
+		rules = append(rules, ruleOf(notFromWorkload, is{f: l4proto, value: []byte{protoICMPv6}}, is{f: icmpTC, value: []byte{2, 0}}, accept))
+	}
+	return rules
+}
+
 // tunnels renders chainTunnels.
 func (f frame) tunnels() []ruleSpec {
 	var rules []ruleSpec

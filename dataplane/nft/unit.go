@@ -38,10 +38,20 @@ const (
 // ofNAT are the rules that translate destinations.
 var ofNAT = unit{kind: natUnit}
 
+// natNeeds is what of a kernel translation takes.
+const natNeeds = "needs translation of addresses (modules nft_chain_nat, nft_nat, nft_masq, nft_fib_inet; CONFIG_NFT_NAT, CONFIG_NFT_MASQ, CONFIG_NFT_FIB_INET): load them"
+
 // advice is what to do where the kernel refuses the unit.
 func (u unit) advice() string {
-	if u == ofNAT {
-		return "; needs CONFIG_NFT_NAT, CONFIG_NFT_MASQ and CONFIG_NFT_FIB_INET"
+	switch u {
+	case ofNAT:
+		return "; " + natNeeds + ", or take hostPort and ipNATs from the workload and reach it by its own address"
+	case ofSetting(dataplane.NATOutgoing):
+		return "; " + natNeeds + ", or set natOutgoing of the pools to false and have a router translate"
+	case ofSetting(dataplane.MSSClamp):
+		return "; needs changes to TCP options (Linux 4.14 or later; CONFIG_NF_TABLES): until then TCP depends on ICMP to learn what tunnels have room for"
+	case ofSetting(dataplane.DenyAction):
+		return "; needs rejecting (modules nft_reject, nft_reject_inet; CONFIG_NFT_REJECT_INET): load them, or set nftablesFilterDenyAction to Drop"
 	}
 	return ""
 }

@@ -158,6 +158,8 @@ func (w *walk) arrives() {
 		w.guard(w.in, rule.Ingress, rule.Deny, "a tunnelled packet of an unknown host")
 	case decided && !w.workload(w.in):
 		w.guard(w.in, rule.Ingress, rule.Allow, "a tunnelled packet of a known host")
+	case w.sizeReport() && !w.workload(w.in):
+		w.guard(w.in, rule.Ingress, rule.Allow, "says that packets are too big for their path, as tunnels need to know")
 	case w.workload(w.in):
 		w.workloadToHost()
 	case !w.final:

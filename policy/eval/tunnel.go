@@ -57,6 +57,17 @@ func (w *walk) fromPeer() (decided, known bool) {
 	return w.peers() != "" && (known || w.tunnelled() != wireguard), known
 }
 
+// sizeReport tells whether the packet says that one was too big for its path, where this node has a tunnel that connection tracking leaves alone: what is
+// said of its packets belongs to no connection.
+func (w *walk) sizeReport() bool {
+	const protoICMP, protoICMPv6 = 1, 58
+	p, rules := w.passage.Packet, w.View.Settings().Tunnels
+	if p.Dst.Is6() {
+		return rules.VXLANPeers != "" && p.Protocol == protoICMPv6 && p.ICMPType == 2 && p.ICMPCode == 0
+	}
+	return (rules.VXLANPeers != "" || rules.IPIPPeers != "") && p.Protocol == protoICMP && p.ICMPType == 3 && p.ICMPCode == 4
+}
+
 // known tells whether the other side of a tunnelled packet is a known host.
 func (w *walk) known(other netip.Addr) bool {
 	set, ok := w.View.IPSet(w.peers())
