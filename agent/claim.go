@@ -26,7 +26,7 @@ func (a *Agent) claimName(ctx context.Context) error {
 		claim, err := a.join(ctx, instance)
 		switch {
 		case err == nil:
-			close(a.claimed)
+			a.joined(ctx, claim.addrs)
 			claim.running = true
 			a.keepName(ctx, claim)
 			return nil
@@ -83,10 +83,15 @@ func (a *Agent) join(ctx context.Context, instance string) (claim, error) {
 	if _, err := c.enter(ctx, a.config.Store); err != nil {
 		return claim{}, err
 	}
+	return c, nil
+}
+
+// joined makes known what join has settled. It waits for the loop as long as that takes: the time of an attempt to join is no concern of it.
+func (a *Agent) joined(ctx context.Context, found addresses) {
 	a.loop.ask(ctx, func() { a.address, a.loop.storeErr = found, nil })
 	a.sizes.change()
 	a.log.Info("node address chosen", "ipv4", text(found.v4.Value), "why", found.v4.Reason, "ipv6", text(found.v6.Value), "why6", found.v6.Reason)
-	return c, nil
+	close(a.claimed)
 }
 
 // keepName looks at the Node whenever it, or the host, changed. A Node that was deleted, or lost what the agent wrote into it, is claimed again. One that

@@ -6,6 +6,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -112,16 +113,26 @@ func (s *sizer) settle(ctx context.Context) error {
 		}
 	}
 	workload := mtu.Workload(config, links, own)
+	s.decide(workload)
+	resized := s.resize(workload.Value)
 	paths := pathsOf(facts, tunnels)
 	if err := s.size(config, links, paths); err != nil {
-		return err
+		return errors.Join(resized, err)
 	}
-	complete := s.take(workload, paths, facts)
-	err = s.resize(workload.Value)
-	if !complete { // what an earlier run has measured holds until all is measured again
-		return err
+	if !s.take(paths, facts) { // what an earlier run has measured holds until all is measured again
+		return resized
 	}
-	return errors.Join(err, s.program(ctx, narrow(paths)))
+	return errors.Join(resized, s.program(ctx, narrow(paths)))
+}
+
+// decide lets workloads start with a size, whatever becomes of the ways to other nodes.
+func (s *sizer) decide(workload mtu.Decision) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.workload.Value == 0 {
+		close(s.decided)
+	}
+	s.workload = workload
 }
 
 // configOf says what the sizes are worked out by, and which tunnels there are.
@@ -206,14 +217,10 @@ func (s *sizer) size(config mtu.Config, links []mtu.Link, paths []path) error {
 	return nil
 }
 
-// take notes the results, and tells whether every path has been looked at.
-func (s *sizer) take(workload mtu.Decision, paths []path, facts sizeFacts) (complete bool) {
+// take notes the ways to other nodes, and tells whether every one has been measured.
+func (s *sizer) take(paths []path, facts sizeFacts) (complete bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.workload.Value == 0 {
-		close(s.decided)
-	}
-	s.workload = workload
 	s.paths, s.own, s.known = paths, facts.own, map[netip.Addr]bool{}
 	complete = true
 	for _, p := range paths {
@@ -259,11 +266,16 @@ func (s *sizer) MTU(ctx context.Context) (int, error) {
 	select {
 	case <-s.decided:
 	case <-ctx.Done():
-		return 0, errors.New("the MTU of workloads is not known yet")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.workload.Value, nil
+	switch {
+	case s.workload.Value != 0:
+		return s.workload.Value, nil
+	case s.problem != nil:
+		return 0, fmt.Errorf("the MTU of workloads is not known yet: %w", s.problem)
+	}
+	return 0, errors.New("the MTU of workloads is not known yet: this node waits for its address, or for the first complete read of the datastore")
 }
 
 // decision tells people about workloads.

@@ -5,10 +5,12 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,6 +29,7 @@ type fakePaths struct {
 	links []mtu.Link
 	room  map[netip.Addr]int
 	asked map[netip.Addr]int
+	lost  error // of Towards
 }
 
 func newFakePaths() *fakePaths {
@@ -40,8 +43,8 @@ func (f *fakePaths) Links() ([]mtu.Link, error) {
 	return slices.Clone(f.links), nil
 }
 
-func (*fakePaths) Towards(addrs []netip.Addr) ([]string, error) {
-	return slices.Repeat([]string{"eth0"}, len(addrs)), nil
+func (f *fakePaths) Towards(addrs []netip.Addr) ([]string, error) {
+	return slices.Repeat([]string{"eth0"}, len(addrs)), f.lost
 }
 
 func (*fakePaths) Answer(netip.Addr, func(netip.Addr) bool) (func() error, error) {
@@ -128,4 +131,37 @@ func TestSizes(t *testing.T) {
 			t.Errorf("a good path was measured %d times in %v, want about 10", more, 10*measureEvery)
 		}
 	})
+}
+
+// TestWorkloadsStartWithoutPaths: the size of workloads is known, and in force, when the ways to other nodes cannot be looked up.
+func TestWorkloadsStartWithoutPaths(t *testing.T) {
+	paths := newFakePaths()
+	paths.lost = errors.New("no reply")
+	s := newSizer(paths, slog.New(slog.DiscardHandler))
+	own := [2]netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	s.facts = func(context.Context) (sizeFacts, bool) {
+		return sizeFacts{own: own, Underlay: calc.Underlay{Nodes: map[string][2]netip.Addr{"n2": {netip.MustParseAddr("192.0.2.2")}}}}, true
+	}
+	var inForce int
+	s.resize = func(size int) error { inForce = size; return nil }
+	if err := s.settle(t.Context()); !errors.Is(err, paths.lost) {
+		t.Errorf("error %v, want %v", err, paths.lost)
+	}
+	if size, err := s.MTU(t.Context()); size != 1500 || err != nil || inForce != 1500 {
+		t.Errorf("workloads %d, in force %d, %v; want 1500", size, inForce, err)
+	}
+}
+
+// TestUnknownMTUSaysWhy: who waits for the size in vain is told what it waits for.
+func TestUnknownMTUSaysWhy(t *testing.T) {
+	s := newSizer(newFakePaths(), slog.New(slog.DiscardHandler))
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := s.MTU(ctx); err == nil || !strings.Contains(err.Error(), "waits for its address") {
+		t.Errorf("without an address: %v", err)
+	}
+	s.problem = errors.New("list links: permission denied")
+	if _, err := s.MTU(ctx); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("without links: %v", err)
+	}
 }
