@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/own"
+	"github.com/weftnet/weft/sys/veth"
 )
 
 // hostLinks are the interfaces of the host itself, with their addresses: host endpoints are found by them.
@@ -71,20 +73,29 @@ func (k *kernelLinks) List() ([]calc.Link, error) {
 	return out, nil
 }
 
-// Wait implements hostLinks. Events of workloads' links do not count.
+// Wait implements hostLinks.
 func (k *kernelLinks) Wait() error {
 	for {
 		events, err := k.monitor.Next()
 		if err != nil {
 			return err
 		}
-		for _, e := range events {
-			link := e.Kind == netlink.EventLink && !strings.HasPrefix(e.Link.Name, own.InterfacePrefix)
-			if link || e.Kind == netlink.EventAddr || e.Kind == netlink.EventLost {
-				return nil
-			}
+		if slices.ContainsFunc(events, ofHost) {
+			return nil
 		}
 	}
+}
+
+// ofHost tells whether an event may be about the host itself. That workloads come and go is not: neither their links, nor the address that the
+// kernel gives the host's end of each.
+func ofHost(e netlink.Event) bool {
+	switch e.Kind {
+	case netlink.EventLink:
+		return !strings.HasPrefix(e.Link.Name, own.InterfacePrefix)
+	case netlink.EventAddr:
+		return e.Addr.Addr() != veth.Gateway6
+	}
+	return e.Kind == netlink.EventLost
 }
 
 // Close implements hostLinks. A second call does nothing.
