@@ -11,7 +11,8 @@
 // packet of either side brings them back, by an answer turned round and judged by the wrong policies.
 //
 // What a change may concern is read off the Delta: connections of changed endpoints, of endpoints with a changed policy, and with addresses
-// that came to an IP set or left it. All this happens beside the programming of policy, in bounded portions, a moment after the change. Those
+// that came to an IP set or left it. Connections that were led to a workload by a port of the host or a floating IP, which leads elsewhere now, are
+// forgotten: their next packets are led anew. All this happens beside the programming of policy, in bounded portions, a moment after the change. Those
 // that are known to carry the mark are judged at once, without a look into the kernel's table: what is allowed again goes on promptly.
 package connections
 
@@ -85,10 +86,14 @@ func (r *Reviewer) Note(delta *desired.Delta) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range delta.EndpointsRemoved {
-		r.due.left(r.locals.remove(id))
+		before, freed := r.locals.remove(id)
+		r.due.left(before, freed)
+		r.due.moved(r.locals.lead(before, nil))
 	}
 	for _, e := range delta.Endpoints {
-		r.due.left(r.locals.put(e))
+		before, freed := r.locals.put(e)
+		r.due.left(before, freed)
+		r.due.moved(r.locals.lead(before, e))
 	}
 	r.due.changed(delta)
 	r.signal()

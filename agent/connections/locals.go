@@ -17,11 +17,12 @@ type locals struct {
 	byAddr map[netip.Addr][]desired.EndpointID
 	// spoofers have SpoofPrefixes; sorted.
 	spoofers []desired.EndpointID
+	leads    map[lead]netip.AddrPort
 }
 
 func newLocals() locals {
 	return locals{
-		byID: map[desired.EndpointID]*desired.Endpoint{}, byAddr: map[netip.Addr][]desired.EndpointID{},
+		byID: map[desired.EndpointID]*desired.Endpoint{}, byAddr: map[netip.Addr][]desired.EndpointID{}, leads: map[lead]netip.AddrPort{},
 	}
 }
 

@@ -68,12 +68,16 @@ func (r *Reviewer) decide(ctx context.Context, suspects []suspect) (ended int, e
 	return r.carryOut(followMasters(verdicts))
 }
 
-// find lists the connections to be judged, and those of addresses that nobody has any more.
+// find lists the connections to be judged, and those to be forgotten: of addresses that nobody has any more, and those led astray.
 func (r *Reviewer) find(due *scope, hosts bool) (suspects []suspect, orphans []conntrack.Flow, err error) {
 	seen := map[uint32]struct{}{}
+	var led []conntrack.Flow
 	take := func(f conntrack.Flow) {
 		from, to := src(&f), dst(&f)
 		_, known := seen[f.ID]
+		if !known && due.led(&f) {
+			led = append(led, f)
+		}
 		switch {
 		case known || from.IsLinkLocalUnicast() || to.IsLinkLocalUnicast(): // link-local addresses are many links' at once
 		case r.isOrphan(due, from) || r.isOrphan(due, to):
@@ -93,7 +97,8 @@ func (r *Reviewer) find(due *scope, hosts bool) (suspects []suspect, orphans []c
 			return nil, nil, err
 		}
 	}
-	return suspects, orphans, nil
+	astray, err := r.astray(due, led)
+	return suspects, append(orphans, astray...), err
 }
 
 // isOrphan tells whether an address was given up and nobody has it since.

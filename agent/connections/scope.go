@@ -15,20 +15,22 @@ import (
 // scope is which connections have to be looked at.
 type scope struct {
 	all      bool
-	ends     map[netip.Addr]struct{}    // connections with one of these at either end
-	nets     map[netip.Prefix]struct{}  // or with an address in one of these
-	policies map[rule.PolicyID]struct{} // or of endpoints that use one of these
-	gone     map[netip.Addr]struct{}    // connections of addresses that no workload has any more
+	ends     map[netip.Addr]struct{}              // connections with one of these at either end
+	nets     map[netip.Prefix]struct{}            // or with an address in one of these
+	policies map[rule.PolicyID]struct{}           // or of endpoints that use one of these
+	gone     map[netip.Addr]struct{}              // connections of addresses that no workload has any more
+	leads    map[lead]map[netip.AddrPort]struct{} // what leads elsewhere now, with where it led
 }
 
 func newScope() scope {
 	return scope{
 		ends: map[netip.Addr]struct{}{}, nets: map[netip.Prefix]struct{}{}, policies: map[rule.PolicyID]struct{}{}, gone: map[netip.Addr]struct{}{},
+		leads: map[lead]map[netip.AddrPort]struct{}{},
 	}
 }
 
 func (s *scope) empty() bool {
-	return !s.all && len(s.ends)+len(s.nets)+len(s.policies)+len(s.gone) == 0
+	return !s.all && len(s.ends)+len(s.nets)+len(s.policies)+len(s.gone)+len(s.leads) == 0
 }
 
 // changed adds what a delta may concern. Members of a new set are no change: whoever refers to it is new or changed too.
@@ -117,6 +119,11 @@ func (s *scope) merge(other *scope) {
 	maps.Copy(s.nets, other.nets)
 	maps.Copy(s.policies, other.policies)
 	maps.Copy(s.gone, other.gone)
+	for k, before := range other.leads {
+		for to := range before {
+			s.moved(map[lead]netip.AddrPort{k: to})
+		}
+	}
 }
 
 // has tells whether a connection between two addresses is to be judged.
@@ -140,7 +147,7 @@ func (s *scope) filters(count int) []conntrack.Filter {
 		return nil
 	}
 	everything := []conntrack.Filter{{}}
-	if s.all || len(s.nets) > 0 || (len(s.ends)+len(s.gone)-1)*walk > count {
+	if s.all || len(s.nets)+len(s.leads) > 0 || (len(s.ends)+len(s.gone)-1)*walk > count {
 		return everything
 	}
 	var filters []conntrack.Filter
