@@ -44,10 +44,16 @@ func DecodeLenient(data []byte) (Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
+	return k.Decode(data)
+}
+
+// Decode reads a stored object of the kind as [DecodeLenient] does, also one that does not say its kind, as the items of a list.
+func (k *Kind) Decode(data []byte) (Object, error) {
 	obj := k.New()
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, obj); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", k.Kind, err)
 	}
+	obj.GetObjectKind().SetGroupVersionKind(k.groupVersionKind())
 	return obj, nil
 }
 

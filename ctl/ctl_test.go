@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/store"
-	"github.com/weftnet/weft/store/etcdstore"
 	"github.com/weftnet/weft/store/memstore"
 )
 
@@ -49,7 +48,7 @@ func (u *user) run(stdin string, args ...string) (out, errOut string, code int) 
 	u.t.Helper()
 	var stdout, stderr strings.Builder
 	env := &Env{In: strings.NewReader(stdin), Out: &stdout, Err: &stderr, Getenv: func(string) string { return "" },
-		OpenStore: func(etcdstore.Config) (store.Store, error) { return keepOpen{u.store, u.listed}, nil }}
+		OpenStore: func(Datastore) (store.Store, error) { return keepOpen{u.store, u.listed}, nil }}
 	root := New(env)
 	root.SetArgs(args)
 	code = Execute(context.Background(), root, env)

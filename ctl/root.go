@@ -19,7 +19,6 @@ import (
 
 	"github.com/weftnet/weft/ctl/printer"
 	"github.com/weftnet/weft/store"
-	"github.com/weftnet/weft/store/etcdstore"
 )
 
 // Env is what commands take from their surroundings.
@@ -28,13 +27,13 @@ type Env struct {
 	Out, Err io.Writer
 	Getenv   func(string) string
 	// OpenStore connects to the datastore.
-	OpenStore func(etcdstore.Config) (store.Store, error)
+	OpenStore func(Datastore) (store.Store, error)
 }
 
 // OSEnv is the surroundings of a real process.
 func OSEnv() *Env {
 	return &Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
-		OpenStore: func(c etcdstore.Config) (store.Store, error) { return etcdstore.New(c) }}
+		OpenStore: Datastore.open}
 }
 
 // Exit codes. 0 is success.

@@ -10,6 +10,6 @@ const controllersName = "controllers"
 // StartControllers starts the controllers of the cluster, outside all its network namespaces. A lab has them from its start with Spec.Controllers.
 func (l *Lab) StartControllers(ctx context.Context) error {
 	l.say("starting the controllers")
-	_, err := l.start(ctx, daemon{name: controllersName, path: l.weft(), args: []string{controllersName, "--etcd-endpoints", l.StoreEndpoint()}})
+	_, err := l.start(ctx, daemon{name: controllersName, path: l.weft(), args: append([]string{controllersName}, l.storeFlags()...)})
 	return err
 }

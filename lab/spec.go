@@ -47,6 +47,9 @@ type Spec struct {
 	Pools []string `json:"pools"`
 	// RemoteEtcd is the URL of an etcd server to use, "http://10.0.0.1:2379". Default: an etcd of the lab's own.
 	RemoteEtcd string `json:"remoteEtcd,omitempty"`
+	// Kubeconfig is a kubeconfig file whose API server, of this or another machine, is the datastore. The nodes must reach it by the address in the file; Wired can
+	// see to that. The lab does not run it: StartStore and StopStore do nothing.
+	Kubeconfig string `json:"kubeconfig,omitempty"`
 	// MeshOff starts without the full mesh of BGP sessions between nodes.
 	MeshOff bool `json:"meshOff,omitempty"`
 	// ToR runs a BGP router (BIRD 2) at the top of the rack; see StartToR. Labs with two subnets always have it.
@@ -59,6 +62,8 @@ type Spec struct {
 	Owned bool `json:"owned,omitempty"`
 	// Bin is the directory that holds the programs weft and weft-cni. Default: that of the running program.
 	Bin string `json:"bin"`
+	// Wired is called when the network is there and no agent runs yet; nil does nothing.
+	Wired func(*Lab) error `json:"-"`
 	// Progress gets a line for each step of long work; nil discards them.
 	Progress func(line string) `json:"-"`
 }
@@ -74,6 +79,9 @@ func (s Spec) complete() (Spec, error) {
 	if s.Progress == nil {
 		s.Progress = func(string) {}
 	}
+	if s.Wired == nil {
+		s.Wired = func(*Lab) error { return nil }
+	}
 	if err := checkName(s.Name); err != nil {
 		return Spec{}, err
 	}
@@ -86,6 +94,9 @@ func (s Spec) complete() (Spec, error) {
 		return Spec{}, fmt.Errorf("lab %s: subnets: %d subnets need at least as many nodes, not %d", s.Name, s.Subnets, s.Nodes)
 	case s.Families != Dual && s.Families != IPv4 && s.Families != IPv6:
 		return Spec{}, fmt.Errorf("lab %s: families: %q is none of dual, ipv4, ipv6", s.Name, s.Families)
+	}
+	if s.RemoteEtcd != "" && s.Kubeconfig != "" {
+		return Spec{}, fmt.Errorf("lab %s: remote etcd and kubeconfig: there is one datastore; leave one of them out", s.Name)
 	}
 	if s.RemoteEtcd != "" {
 		if u, err := url.Parse(s.RemoteEtcd); err != nil || u.Host == "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/store/etcdstore"
+	"github.com/weftnet/weft/store/kubestore"
 )
 
 const storeName = "store"
@@ -22,11 +23,30 @@ func (l *Lab) storeSocket() string { return filepath.Join(l.Dir(), storeName, "e
 // StoreEndpoint is the etcd endpoint of the lab's datastore, for --etcd-endpoints of any weft command.
 func (l *Lab) StoreEndpoint() string { return "unix://" + l.storeSocket() }
 
+// storeFlags lead a weft command to the lab's datastore.
+func (l *Lab) storeFlags() []string {
+	if l.spec.Kubeconfig != "" {
+		return []string{"--kubeconfig", l.spec.Kubeconfig}
+	}
+	return []string{"--etcd-endpoints", l.StoreEndpoint()}
+}
+
+// openStore makes a client of the lab's datastore.
+func (l *Lab) openStore() (store.Store, error) {
+	if l.spec.Kubeconfig != "" {
+		return kubestore.New(kubestore.Config{Kubeconfig: l.spec.Kubeconfig})
+	}
+	return etcdstore.New(etcdstore.Config{Endpoints: []string{l.StoreEndpoint()}})
+}
+
 // weft is the path of the weft program that the lab runs.
 func (l *Lab) weft() string { return filepath.Join(l.spec.Bin, "weft") }
 
 // StartStore starts the lab's etcd, or the forwarder to the remote one, and waits until it answers. It is how StopStore is undone.
 func (l *Lab) StartStore(ctx context.Context) error {
+	if l.spec.Kubeconfig != "" {
+		return nil
+	}
 	dir, err := l.dir(storeName)
 	if err != nil {
 		return err
@@ -52,7 +72,7 @@ func (l *Lab) storeAnswers(ctx context.Context) error {
 	if err := dialUnix(ctx, l.storeSocket()); err != nil {
 		return err
 	}
-	s, err := etcdstore.New(etcdstore.Config{Endpoints: []string{l.StoreEndpoint()}})
+	s, err := l.openStore()
 	if err != nil {
 		return err
 	}
@@ -66,7 +86,12 @@ func (l *Lab) storeAnswers(ctx context.Context) error {
 }
 
 // StopStore takes the datastore away with SIGKILL, as a crash would; its data stays.
-func (l *Lab) StopStore(context.Context) error { return l.kill(storeName) }
+func (l *Lab) StopStore(context.Context) error {
+	if l.spec.Kubeconfig != "" {
+		return nil
+	}
+	return l.kill(storeName)
+}
 
 // kill ends a recorded daemon with SIGKILL.
 func (l *Lab) kill(name string) error {
@@ -85,7 +110,7 @@ func (l *Lab) Store() (store.Store, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.store == nil {
-		s, err := etcdstore.New(etcdstore.Config{Endpoints: []string{l.StoreEndpoint()}})
+		s, err := l.openStore()
 		if err != nil {
 			return nil, fmt.Errorf("lab %s: %w", l.spec.Name, err)
 		}

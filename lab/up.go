@@ -104,6 +104,9 @@ func (l *Lab) bringUp(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if err := l.spec.Wired(l); err != nil {
+		return err
+	}
 	if err := l.startAgents(ctx); err != nil {
 		return err
 	}

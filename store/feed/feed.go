@@ -72,6 +72,18 @@ func (f *Feed) End(revision int64) {
 	f.synced()
 }
 
+// Keep deletes, as of revision, what is known of a resource and is not in kept: the end of a snapshot of one resource alone, for sources that
+// have a stream for each. Its objects were offered with Apply.
+func (f *Feed) Keep(resource api.Resource, kept map[api.Key]bool, revision int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key, e := range f.known {
+		if key.Resource == resource && !kept[key] && !e.gone {
+			f.remove(key, revision)
+		}
+	}
+}
+
 // Apply offers changes: puts, unreadable values (Err set) and deletions, in the order of their revisions. What is older than
 // what is known of a key is ignored. Everything up to revision has then been offered; 0 in a snapshot, where only End can say that.
 func (f *Feed) Apply(events []store.Event, revision int64) {

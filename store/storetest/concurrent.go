@@ -126,6 +126,9 @@ func testListIsOneRevision(t *testing.T, f *fixture) {
 
 // testWatchIsOneRevision does the same with objects of two resources in one watch, which is in sync as of one revision of both.
 func testWatchIsOneRevision(t *testing.T, f *fixture) {
+	if f.Apart {
+		t.Skip("this backend has a stream for each resource, without order among them")
+	}
 	first := api.KeyOf(f.create(t, note(policy("prod", "a"), "0")))
 	second := api.KeyOf(f.create(t, note(pool("a"), "0")))
 	stop := f.alternate(t, first, second)

@@ -56,18 +56,14 @@ func testCreateAndGet(t *testing.T, f *fixture) {
 
 func testEveryKind(t *testing.T, f *fixture) {
 	for kind := range api.Kinds() {
-		obj := kind.New()
-		obj.SetName("x.y-1")
-		obj.SetLabels(map[string]string{"app": "backend"})
-		if kind.Namespaced {
-			obj.SetNamespace("prod")
-		}
+		obj := sample(kind)
+		before := f.list(t, kind.Resource, "")
 		out := f.create(t, obj)
 		if got := f.get(t, api.KeyOf(obj)); !same(got, out) {
 			t.Errorf("%s: Get returns\n%s, Create returned\n%s", kind.Resource, text(got), text(out))
 		}
-		if list := f.list(t, kind.Resource, ""); len(list.Items) != 1 || len(list.Invalid) != 0 {
-			t.Errorf("%s: listed %d objects and %d invalid ones, want 1 and 0", kind.Resource, len(list.Items), len(list.Invalid))
+		if list := f.list(t, kind.Resource, ""); len(list.Items) != len(before.Items)+1 || len(list.Invalid) != 0 {
+			t.Errorf("%s: listed %d objects and %d invalid ones, want %d and 0", kind.Resource, len(list.Items), len(list.Invalid), len(before.Items)+1)
 		}
 	}
 }

@@ -24,6 +24,11 @@ type Backend struct {
 	Cut func(t *testing.T, client store.Store) (mend func())
 	// Compact makes the datastore forget superseded revisions; nil if it keeps none.
 	Compact func(t *testing.T)
+	// Garbage returns values that are no valid object, by their keys; nil: those of a datastore that takes everything.
+	Garbage func() map[api.Key][]byte
+	// Apart says that each resource has a stream of its own, without order among them, and that events come one by one, as in Kubernetes. Then a
+	// batch is not as of one revision of all resources.
+	Apart bool
 }
 
 // patience bounds every wait of the suite. It is never waited out when all is well.

@@ -20,7 +20,6 @@ import (
 	"github.com/weftnet/weft/ctl/why"
 	"github.com/weftnet/weft/lab/probe"
 	"github.com/weftnet/weft/store"
-	"github.com/weftnet/weft/store/etcdstore"
 )
 
 // command runs weft in this process against the lab's datastore.
@@ -28,7 +27,7 @@ func (c *cluster) command(args ...string) (out, errOut string, code int) {
 	c.t.Helper()
 	var stdout, stderr strings.Builder
 	env := &ctl.Env{In: strings.NewReader(""), Out: &stdout, Err: &stderr, Getenv: func(string) string { return "" },
-		OpenStore: func(etcdstore.Config) (store.Store, error) {
+		OpenStore: func(ctl.Datastore) (store.Store, error) {
 			s, err := c.Store()
 			return keepOpen{s}, err
 		}}

@@ -1,0 +1,98 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kubestore keeps objects in the Kubernetes API: New connects as a kubeconfig or the pod's service account says.
+//
+// The kinds of projectcalico.org are custom resources (api/schema), but for Node, whose fields are annotations of Kubernetes' own Node; kinds
+// of Kubernetes are themselves. Revisions are resourceVersions. Each resource has a watch of its own and Kubernetes keeps no order among them,
+// so a batch is as of one revision for each resource, and its Revision is the lowest of them (docs/adr/0019). Only this package imports client-go.
+//
+// The API server compares and swaps. A write whose answer was lost is not made again: its caller is told that the outcome is unknown.
+package kubestore
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/weftnet/weft/internal/version"
+	"github.com/weftnet/weft/store"
+)
+
+// Store implements store.Store. Kubernetes has no transactions, so it is no store.Transactor.
+type Store struct {
+	config *rest.Config
+	base   *url.URL
+	client *http.Client
+	pace   pace
+
+	ctx     context.Context // ends when the store is closed
+	end     context.CancelFunc
+	mu      sync.Mutex // orders starting a watch and closing the store
+	watches sync.WaitGroup
+}
+
+var _ store.Store = (*Store)(nil)
+
+// pace is the timing of a store; tests hurry it.
+type pace struct {
+	call      time.Duration // bounds a call whose context has no deadline
+	retry     time.Duration // pause before a second try; doubles up to retryMost
+	retryMost time.Duration
+	silence   time.Duration // a watch that heard nothing for so long, bookmarks included, asks anew; the server sends one a minute
+	absent    time.Duration // how often it is looked whether an optional resource has come
+}
+
+var usualPace = pace{call: 10 * time.Second, retry: 50 * time.Millisecond, retryMost: 5 * time.Second, silence: 3 * time.Minute, absent: 3 * time.Minute}
+
+// New checks the configuration and returns a store. It does not wait for a server: one that is down shows as ErrUnavailable of the
+// calls, and in the watches, until it is back.
+func New(config Config) (*Store, error) { return newStore(config, usualPace) }
+
+func newStore(config Config, p pace) (*Store, error) {
+	c, err := config.load()
+	if err != nil {
+		return nil, err
+	}
+	c.UserAgent = "weft/" + version.String()
+	c.QPS = -1 // the server limits by priority and fairness
+	client, err := rest.HTTPClientFor(c)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes client for %s: %w", c.Host, err)
+	}
+	base, _, err := rest.DefaultServerUrlFor(c)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes API server %q: %w", c.Host, err)
+	}
+	base.Path = strings.TrimRight(base.Path, "/")
+	s := &Store{config: c, base: base, client: client, pace: p}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Close ends the watches and closes the connections. Calls that are under way return ErrClosed.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	s.end()
+	s.mu.Unlock()
+	s.watches.Wait()
+	s.client.CloseIdleConnections()
+	return nil
+}
+
+// startWatch counts a new watch; false if the store is closed.
+func (s *Store) startWatch() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return false
+	}
+	s.watches.Add(1)
+	return true
+}
