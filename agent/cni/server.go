@@ -111,19 +111,19 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 
 func (s *Server) answer(ctx context.Context, conn net.Conn) {
 	defer func() { _ = conn.Close() }()
-	var req cniapi.Request
-	resp := &cniapi.Response{}
 	_ = conn.SetReadDeadline(time.Now().Add(readTimeout))
-	if err := json.NewDecoder(io.LimitReader(conn, cniapi.MaxMessage)).Decode(&req); err != nil {
-		resp.Error = cniapi.Errorf(cniapi.CodeDecode, "request: %v", err)
-	} else {
-		start := time.Now()
-		ctx, cancel := whileConnected(ctx, conn)
-		resp = s.handle(ctx, &req)
-		cancel()
-		s.note(&req, resp, time.Since(start))
+	req, err := cniapi.ReadRequest(conn)
+	if err != nil {
+		s.log.Warn("CNI request not understood", "error", err)
+		_ = (&cniapi.Response{Error: cniapi.Errorf(cniapi.CodeDecode, "request: %v", err)}).Write(conn, "")
+		return
 	}
-	if err := json.NewEncoder(conn).Encode(resp); err != nil {
+	start := time.Now()
+	ctx, cancel := whileConnected(ctx, conn)
+	resp := s.handle(ctx, req)
+	cancel()
+	s.note(req, resp, time.Since(start))
+	if err := resp.Write(conn, req.CNIVersion); err != nil {
 		s.log.Warn("CNI answer not delivered", "command", req.Command, "container", req.ContainerID, "error", err)
 	}
 }

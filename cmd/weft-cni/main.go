@@ -15,22 +15,12 @@ import (
 	"github.com/weftnet/weft/internal/cniapi"
 )
 
-// newest is the version of answers to a request that says none.
-const newest = "1.1.0"
-
 // patience is how long the agent may take. Runtimes give up after two minutes or more.
 const patience = 90 * time.Second
 
 func main() {
-	result, err := run(os.Getenv, os.Stdin)
-	if err != nil {
-		if err.CNIVersion == "" {
-			err.CNIVersion = newest
-		}
-		_ = json.NewEncoder(os.Stdout).Encode(err)
-		os.Exit(1)
-	}
-	if _, err := os.Stdout.Write(result); err != nil {
+	output, ok := run(os.Getenv, os.Stdin)
+	if _, err := os.Stdout.Write(output); err != nil || !ok {
 		os.Exit(1)
 	}
 }
@@ -42,40 +32,39 @@ type config struct {
 	Socket     string `json:"socket"`
 }
 
-func run(getenv func(string) string, stdin io.Reader) ([]byte, *cniapi.Error) {
+// run returns what is to be printed; ok says that it is a result and no error.
+func run(getenv func(string) string, stdin io.Reader) (output []byte, ok bool) {
+	var c config
+	refuse := func(code uint, format string, args ...any) ([]byte, bool) {
+		return cniapi.Errorf(code, format, args...).Output(c.CNIVersion), false
+	}
 	input, err := io.ReadAll(io.LimitReader(stdin, cniapi.MaxMessage))
 	if err != nil {
-		return nil, cniapi.Errorf(cniapi.CodeIO, "standard input: %v", err)
+		return refuse(cniapi.CodeIO, "standard input: %v", err)
 	}
 	command := getenv("CNI_COMMAND")
-	var c config
 	decodeErr := json.Unmarshal(input, &c)
 	if command == "VERSION" {
-		return versionResult(c.CNIVersion), nil
+		return cniapi.VersionOutput(c.CNIVersion), true
 	}
 	if decodeErr != nil {
-		return nil, cniapi.Errorf(cniapi.CodeDecode, "network configuration on standard input is no JSON object: %v", decodeErr)
-	}
-	fail := func(code uint, format string, args ...any) ([]byte, *cniapi.Error) {
-		e := cniapi.Errorf(code, format, args...)
-		e.CNIVersion = c.CNIVersion
-		return nil, e
+		return refuse(cniapi.CodeDecode, "network configuration on standard input is no JSON object: %v", decodeErr)
 	}
 	switch command {
 	case "ADD", "DEL", "CHECK", "GC", "STATUS":
 	case "":
-		return fail(cniapi.CodeEnvironment, "CNI_COMMAND is not set; weft-cni is run by a container runtime (see the CNI specification)")
+		return refuse(cniapi.CodeEnvironment, "CNI_COMMAND is not set; weft-cni is run by a container runtime (see the CNI specification)")
 	default:
-		return fail(cniapi.CodeEnvironment, "CNI_COMMAND %q is none of ADD, DEL, CHECK, GC, STATUS, VERSION", command)
+		return refuse(cniapi.CodeEnvironment, "CNI_COMMAND %q is none of ADD, DEL, CHECK, GC, STATUS, VERSION", command)
 	}
 	if c.Name == "" {
-		return fail(cniapi.CodeConfig, "network configuration: name is missing")
+		return refuse(cniapi.CodeConfig, "network configuration: name is missing")
 	}
 	if c.Socket == "" {
 		c.Socket = cniapi.DefaultSocket
 	}
-	resp, err := cniapi.Call(c.Socket, &cniapi.Request{
-		Command: command, ContainerID: getenv("CNI_CONTAINERID"), Netns: getenv("CNI_NETNS"), IfName: getenv("CNI_IFNAME"),
+	output, ok, err = cniapi.Call(c.Socket, &cniapi.Request{
+		Command: command, CNIVersion: c.CNIVersion, ContainerID: getenv("CNI_CONTAINERID"), Netns: getenv("CNI_NETNS"), IfName: getenv("CNI_IFNAME"),
 		Args: getenv("CNI_ARGS"), Config: input,
 	}, time.Now().Add(patience))
 	if err != nil {
@@ -83,26 +72,7 @@ func run(getenv func(string) string, stdin io.Reader) ([]byte, *cniapi.Error) {
 		if command == "STATUS" {
 			code = cniapi.CodeNotReady
 		}
-		return fail(code, "no answer from the weft agent at %s: %v; check that `weft agent` runs on this node", c.Socket, err)
+		return refuse(code, "no answer from the weft agent at %s: %v; check that `weft agent` runs on this node", c.Socket, err)
 	}
-	if resp.Error != nil {
-		resp.Error.CNIVersion = c.CNIVersion
-		return nil, resp.Error
-	}
-	return resp.Result, nil
-}
-
-// versionResult answers VERSION. The agent is not needed for it.
-func versionResult(asked string) []byte {
-	if asked == "" {
-		asked = newest
-	}
-	result, err := json.Marshal(struct {
-		CNIVersion string   `json:"cniVersion"`
-		Supported  []string `json:"supportedVersions"`
-	}{asked, cniapi.Versions})
-	if err != nil { // strings always encode
-		return nil
-	}
-	return append(result, '\n')
+	return output, ok
 }
