@@ -21,6 +21,7 @@ const (
 	chainPrerouting = "prerouting"
 	chainForward    = "forward"
 	chainInput      = "input"
+	chainOthers     = "others"
 	chainInvalid    = "invalid"
 	chainToHost     = "to-host"
 	chainDeny       = "deny"
@@ -146,7 +147,10 @@ func (f frame) chains() []frameChain {
 		chains = append(chains, f.hostChains()...)
 	}
 	if len(f.settings.Tunnels.Sets()) > 0 {
-		chains = append(chains, frameChain{nft.Chain{Name: chainTunnels}, f.tunnels()}, f.tunnelsOut())
+		chains = append(chains, f.tunnelChains()...)
+	}
+	if others := f.others(); len(others) > 0 {
+		chains = append(chains, frameChain{nft.Chain{Name: chainOthers}, others})
 	}
 	if f.settings.ClampMSS {
 		chains = append(chains, frameChain{nft.Chain{Name: chainClamp}, []ruleSpec{ruleOf(clampMSS{})}})
@@ -164,12 +168,9 @@ func (f frame) prerouting() frameChain {
 	if f.marks() {
 		rules = append(rules, ruleOf(clearMark(own.AcceptMark)))
 	}
-	if len(f.settings.Tunnels.Sets()) > 0 {
-		rules = append(rules, f.untrackedTunnels(func(fam *family) *field { return fam.saddr }, notFromWorkload)...)
-	}
 	others := accept
-	if f.untracked {
-		others = goTo(chainRawIn)
+	if len(f.others()) > 0 {
+		others = goTo(chainOthers)
 	}
 	autoconfigured := inConst(ipv6.saddr, false, prefixSet(ipv6, linkLocalSources))
 	return frameChain{base(chainPrerouting, nft.HookPrerouting, nft.PriorityRaw), append(rules,
@@ -181,6 +182,18 @@ func (f frame) prerouting() frameChain {
 		ruleOf(isICMPv6, discovery, isIPv6, autoconfigured, accept),
 		ruleSpec{[]stmt{counter{}, drop}, "source address is not the workload's"},
 	)}
+}
+
+// others renders what packets that come from no workload meet before connection tracking; workloads' own do not pay for it.
+func (f frame) others() []ruleSpec {
+	var rules []ruleSpec
+	if len(f.settings.Tunnels.Sets()) > 0 {
+		rules = f.tunnelled(jump(chainTunnelsIn))
+	}
+	if f.untracked {
+		rules = append(rules, ruleOf(goTo(chainRawIn)))
+	}
+	return rules
 }
 
 // known ends the way of packets that connection tracking knows.
@@ -206,9 +219,9 @@ func (f frame) midway() []ruleSpec {
 
 func (f frame) input() frameChain {
 	others := []ruleSpec{ruleOf(notFromWorkload, accept)}
-	rules := slices.Concat(f.fromPeers(goTo(chainTunnels)), others, f.known())
+	rules := slices.Concat(f.tunnelled(goTo(chainTunnels)), others, f.known())
 	if f.hosts {
-		rules = slices.Concat(f.fromPeers(goTo(chainTunnels)), f.sizeReports(), f.known(), others)
+		rules = slices.Concat(f.tunnelled(goTo(chainTunnels)), f.sizeReports(), f.known(), others)
 	}
 	return frameChain{base(chainInput, nft.HookInput, nft.PriorityFilter), slices.Concat(rules, f.midway(), []ruleSpec{
 		ruleOf(isICMPv6, discovery, accept),

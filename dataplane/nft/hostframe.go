@@ -134,8 +134,8 @@ func (f frame) hostIn() frameChain {
 	if f.settings.EndpointToHost != desired.HostReturn {
 		rules = append(rules, ruleOf(fromWorkload, accept))
 	}
-	rules = slices.Concat(rules, f.fromPeers(accept), // input has dropped those of unknown hosts
-		f.encrypted(func(fam *family) *field { return fam.saddr }), f.sizeReports(), f.acceptedBefore())
+	rules = slices.Concat(rules, f.tunnelled(accept), // input has dropped those of unknown hosts
+		f.encrypted(source), f.sizeReports(), f.acceptedBefore())
 	return frameChain{base(chainHostIn, nft.HookInput, nft.PriorityFilter+1), append(rules, f.meet(placeIn, iifname, "in")...)}
 }
 
@@ -151,7 +151,7 @@ func (f frame) acceptedBefore() []ruleSpec {
 // output judges what comes from processes of the host. They may always talk to workloads. Where an address was translated the output interface
 // is not known yet: that is judged in postrouting.
 func (f frame) output() frameChain {
-	rules := slices.Concat([]ruleSpec{ruleOf(toWorkload, accept)}, f.known(), f.toPeers(), f.acceptedBefore(),
+	rules := slices.Concat([]ruleSpec{ruleOf(toWorkload, accept)}, f.known(), f.tunnelled(jump(chainToPeers)), f.encrypted(destination), f.acceptedBefore(),
 		[]ruleSpec{ruleOf(translated{}, setMark(own.NATMark), accept)}, f.meet(placeOut, oifname, "out"))
 	return frameChain{base(chainOutput, nft.HookOutput, nft.PriorityFilter), rules}
 }

@@ -176,3 +176,16 @@ func oneMember(add bool) *desired.Delta {
 	}
 	return &desired.Delta{IPSets: []desired.IPSetChange{c}}
 }
+
+// tunnelled is a node with every kind of tunnel and a workload.
+func tunnelled(t testing.TB) *desired.State {
+	t.Helper()
+	var b build
+	settings := *desired.DefaultSettings()
+	peers := b.Set(string(desired.TunnelPeers), "192.0.2.1", "2001:db8::1").ID
+	settings.Tunnels = desired.TunnelRules{VXLANPort: 4789, VXLANPeers: peers, IPIPPeers: peers, WireGuardPeers: peers, WireGuardPorts: [2]uint16{51820, 51821}}
+	settings.ClampMSS = true
+	b.Delta.Settings = &settings
+	b.Endpoint("cali1", nil, nil, "10.65.0.1")
+	return b.State(t)
+}

@@ -29,6 +29,7 @@ var renderings = map[string]rendering{
 	"ports.nft":   {state: byPort},
 	"plain.nft":   {state: sample, options: Options{Plain: true}},
 	"nat.nft":     {state: translations},
+	"tunnels.nft": {state: tunnelled},
 	"natport.nft": {state: translations, settings: &desired.Settings{SourceNAT: desired.SourceNAT{
 		Sources: desired.NATSources, Inside: desired.NATInside, Address: netip.MustParseAddr("192.0.2.9"), MinPort: 1024, MaxPort: 2047, Interface: "eth+",
 	}}},

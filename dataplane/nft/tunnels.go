@@ -4,8 +4,6 @@
 package nft
 
 import (
-	"slices"
-
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/nft"
 )
@@ -13,8 +11,14 @@ import (
 // chainTunnels lets tunnelled packets of known hosts in, and no others.
 const chainTunnels = "tunnels"
 
-// chainTunnelsOut sees those of this node's own.
-const chainTunnelsOut = "tunnels-out"
+// chainTunnelsIn leaves tunnelled packets of known hosts out of connection tracking.
+const chainTunnelsIn = "tunnels-in"
+
+// chainTunnelsOut is where those of this node's own begin; chainTunnelsTo leaves those for known hosts out of connection tracking.
+const chainTunnelsOut, chainTunnelsTo = "tunnels-out", "tunnels-to"
+
+// chainToPeers lets tunnelled packets for known hosts go, whatever host endpoint policy says.
+const chainToPeers = "to-peers"
 
 // chainClamp fits TCP connections to their path.
 const chainClamp = "clamp-mss"
@@ -33,22 +37,16 @@ func (f frame) isVXLAN() []stmt {
 	return []stmt{is{f: l4proto, value: []byte{protoUDP}}, is{f: dport, value: be16(f.settings.Tunnels.VXLANPort)}}
 }
 
-// tunnelled does something with the packets of a family that are of this node's kinds of tunnel.
-func (f frame) tunnelled(fam *family, do ...stmt) []ruleSpec {
-	do = append([]stmt{is{f: nfproto, value: []byte{fam.nfproto}}}, do...)
+// tunnelled does something with the packets of this node's kinds of tunnel, of either family.
+func (f frame) tunnelled(do then) []ruleSpec {
 	var rules []ruleSpec
 	if f.settings.Tunnels.VXLANPeers != "" {
-		rules = append(rules, ruleOf(append(f.isVXLAN(), do...)...))
+		rules = append(rules, ruleOf(append(f.isVXLAN(), do)...))
 	}
-	if f.settings.Tunnels.IPIPPeers != "" && fam == ipv4 {
-		rules = append(rules, ruleOf(append([]stmt{isIPIP}, do...)...))
+	if f.settings.Tunnels.IPIPPeers != "" {
+		rules = append(rules, ruleOf(isIPv4, isIPIP, do))
 	}
 	return rules
-}
-
-// fromPeers leads tunnelled packets to a verdict.
-func (f frame) fromPeers(verdict then) []ruleSpec {
-	return append(f.tunnelled(ipv4, verdict), f.tunnelled(ipv6, verdict)...)
 }
 
 // sizeReports lets the node know which tunnelled packets are too big for their path. As connection tracking leaves those alone, it takes what is said of
@@ -64,26 +62,33 @@ func (f frame) sizeReports() []ruleSpec {
 	return rules
 }
 
-// tunnels renders chainTunnels.
-func (f frame) tunnels() []ruleSpec {
+// ofPeers does something with packets from or to known hosts.
+func (f frame) ofPeers(addr func(*family) *field, do stmt) []ruleSpec {
 	var rules []ruleSpec
 	for _, fam := range families {
-		for _, known := range f.members(desired.TunnelPeers, fam, fam.saddr) {
-			rules = append(rules, ruleOf(is{f: nfproto, value: []byte{fam.nfproto}}, known, accept))
+		for _, known := range f.members(desired.TunnelPeers, fam, addr(fam)) {
+			rules = append(rules, ruleOf(is{f: nfproto, value: []byte{fam.nfproto}}, known, do))
 		}
 	}
-	return append(rules, ruleSpec{[]stmt{counter{}, drop}, "tunnelled packet of an unknown host"})
+	return rules
 }
 
-// toPeers lets the node send tunnelled packets to known hosts.
-func (f frame) toPeers() []ruleSpec {
-	var rules []ruleSpec
-	for _, fam := range families {
-		for _, known := range f.members(desired.TunnelPeers, fam, fam.daddr) {
-			rules = append(rules, f.tunnelled(fam, known, accept)...)
-		}
+func source(fam *family) *field      { return fam.saddr }
+func destination(fam *family) *field { return fam.daddr }
+
+// tunnelChains are the chains for tunnelled packets. What those between known hosts carry is tracked where it comes out: tracking them as well would
+// double its cost.
+func (f frame) tunnelChains() []frameChain {
+	chains := []frameChain{
+		{nft.Chain{Name: chainTunnels}, append(f.ofPeers(source, accept), ruleSpec{[]stmt{counter{}, drop}, "tunnelled packet of an unknown host"})},
+		{nft.Chain{Name: chainTunnelsIn}, f.ofPeers(source, notrack{})},
+		{nft.Chain{Name: chainTunnelsTo}, f.ofPeers(destination, notrack{})},
+		{base(chainTunnelsOut, nft.HookOutput, nft.PriorityRaw), f.tunnelled(goTo(chainTunnelsTo))},
 	}
-	return append(rules, f.encrypted(func(fam *family) *field { return fam.daddr })...)
+	if f.hosts {
+		chains = append(chains, frameChain{nft.Chain{Name: chainToPeers}, f.ofPeers(destination, accept)})
+	}
+	return chains
 }
 
 // encrypted lets WireGuard packets pass from or to known hosts.
@@ -100,23 +105,6 @@ func (f frame) encrypted(addr func(*family) *field) []ruleSpec {
 		}
 	}
 	return rules
-}
-
-// untrackedTunnels leaves tunnelled packets between known hosts out of connection tracking: what they carry is tracked where it comes out, and tracking them
-// as well would double its cost.
-func (f frame) untrackedTunnels(other func(*family) *field, when ...stmt) []ruleSpec {
-	var rules []ruleSpec
-	for _, fam := range families {
-		for _, known := range f.members(desired.TunnelPeers, fam, other(fam)) {
-			rules = append(rules, f.tunnelled(fam, append(slices.Clone(when), known, notrack{})...)...)
-		}
-	}
-	return rules
-}
-
-// tunnelsOut is where tunnelled packets of this node begin.
-func (f frame) tunnelsOut() frameChain {
-	return frameChain{base(chainTunnelsOut, nft.HookOutput, nft.PriorityRaw), f.untrackedTunnels(func(fam *family) *field { return fam.daddr })}
 }
 
 // noTunnels drops tunnelled packets of workloads.
