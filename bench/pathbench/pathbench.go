@@ -84,7 +84,7 @@ func Run(ctx context.Context, c Config) (_ []measure.Row, err error) {
 	defer func() { err = errors.Join(err, sw.close()) }()
 	for range c.Rounds {
 		for _, p := range pairs {
-			if err := p.round(ctx, sides{sw.on, sw.off}, c.Each); err != nil {
+			if err := p.inTurn(ctx, c.Each, turn{p.policy, sw.off}, turn{p.bare, sw.on}); err != nil {
 				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
 		}
@@ -102,21 +102,23 @@ func rows(pairs []*pair) []measure.Row {
 	return rows
 }
 
-// sides changes from the one side of a comparison to the other: policy on, and off.
-type sides struct{ on, off func(context.Context) error }
+// turn is one side of a comparison: where its measurements go, and what changes to the next side.
+type turn struct {
+	into []measure.Samples // by kind
+	then func(context.Context) error
+}
 
-// round takes every measurement once with policy and, right after, once without.
-func (p *pair) round(ctx context.Context, sw sides, each time.Duration) error {
-	if err := p.measure(ctx, p.policy, each); err != nil {
-		return fmt.Errorf("with policy: %w", err)
+// inTurn takes every measurement once on each side, right after one another.
+func (p *pair) inTurn(ctx context.Context, each time.Duration, turns ...turn) error {
+	for _, t := range turns {
+		if err := p.measure(ctx, t.into, each); err != nil {
+			return err
+		}
+		if err := t.then(ctx); err != nil {
+			return err
+		}
 	}
-	if err := sw.off(ctx); err != nil {
-		return err
-	}
-	if err := p.measure(ctx, p.bare, each); err != nil {
-		return fmt.Errorf("without policy: %w", err)
-	}
-	return sw.on(ctx)
+	return nil
 }
 
 func (p *pair) measure(ctx context.Context, into []measure.Samples, each time.Duration) error {
