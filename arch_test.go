@@ -55,6 +55,7 @@ var (
 		{"github.com/google/nftables", "sys/nft is the only door to nf_tables", []string{"sys/"}},
 		{"github.com/mdlayher/netlink", "sys is the only door to netlink", []string{"sys/"}},
 		{"golang.zx2c4.com/", "sys/wireguard is the only door to WireGuard", []string{"sys/"}},
+		{"github.com/aws/", "sys/ec2 is the only door to AWS", []string{"sys/"}},
 		{"os/exec", "processes are started through sys/proc", []string{"sys/"}},
 		{"github.com/osrg/gobgp/", "the BGP library stays behind routing/bgp", []string{"routing/bgp"}},
 		{"go.etcd.io/", "etcd stays behind store/etcdstore", []string{"store/etcdstore"}},

@@ -33,6 +33,7 @@ import (
 	"github.com/weftnet/weft/routing/routes"
 	"github.com/weftnet/weft/routing/tunnel"
 	"github.com/weftnet/weft/store"
+	"github.com/weftnet/weft/sys/ec2"
 )
 
 // Config is what a node must be told; all else comes from the datastore.
@@ -63,6 +64,7 @@ type Agent struct {
 	connections *connections.Reviewer
 	address     addresses
 	sizes       *sizer
+	check       *sourceCheck
 	claimed     chan struct{} // closed once the node name is ours
 	// nodeChanged is signalled when the datastore says something new of our Node; nameLost is why the name is no longer ours, nil if it is.
 	nodeChanged chan struct{}
@@ -119,6 +121,7 @@ type kernel struct {
 	tracked    tracking
 	links      hostLinks
 	paths      pathKernel
+	cloud      cloud
 }
 
 // openKernel opens the real one, of which only forwarding is switched on.
@@ -143,7 +146,7 @@ func openKernel(config Config) (kernel, error) {
 		return kernel{}, errors.Join(err, tracked.Close(), tunnels.Close(), manager.Close())
 	}
 	speaker := func(o bgp.Options) bgp.Speaker { return bgp.New(o) }
-	return kernel{newFilter(config.Log), tunnelPart{tunnels}, manager, speaker, tracked, links, kernelPaths{}}, nil
+	return kernel{newFilter(config.Log), tunnelPart{tunnels}, manager, speaker, tracked, links, kernelPaths{}, ec2.New(ec2.Options{})}, nil
 }
 
 func (k kernel) close() error {
@@ -181,6 +184,8 @@ func build(config Config, below kernel) (*Agent, error) {
 	a.sizes = newSizer(below.paths, config.Log)
 	a.sizes.facts, a.sizes.resize, a.sizes.program = a.sizeFacts, a.resizeWorkloads, a.routes.SetMTUs
 	a.loop.resize = a.sizes.change
+	a.check = newSourceCheck(below.cloud, config.Log)
+	a.loop.setSourceCheck = a.check.wish
 	a.connections = connections.New(connections.Config{
 		Table: below.tracked, Links: below.tracked.Links, Log: config.Log,
 		Ask: func(ctx context.Context, f func(desired.View)) bool {
@@ -228,6 +233,7 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group.Go(func() error { a.connections.Run(ctx); return nil })
 	group.Go(func() error { a.sizes.run(ctx); return nil })
 	group.Go(func() error { a.sizes.measure(ctx); return nil })
+	group.Go(func() error { a.check.run(ctx); return nil })
 	group.Go(func() error { return a.claimName(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
 	group.Go(func() error { return a.sweep(ctx) })

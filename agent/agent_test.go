@@ -126,7 +126,7 @@ func startNode(t *testing.T, data *memstore.Store, records ...*record.Record) *n
 	}
 	config := Config{Node: "n1", StateDir: n.dir, IP4: "192.0.2.1/24", IP6: noAddress, Store: data.Peer(), Log: log}
 	speaker := func(bgp.Options) bgp.Speaker { return n.speaker }
-	n.agent, err = build(config, kernel{n.filter, n.tunnels, routes.New(n.fib, monitor, log), speaker, n.tracked, n.links, newFakePaths()})
+	n.agent, err = build(config, kernel{n.filter, n.tunnels, routes.New(n.fib, monitor, log), speaker, n.tracked, n.links, newFakePaths(), nowhere{}})
 	if err != nil {
 		t.Fatal(err)
 	}

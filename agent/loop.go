@@ -53,6 +53,9 @@ type loop struct {
 	// resize is told when what the sizes of packets depend on has changed, as of underlay. It must not block.
 	resize   func()
 	underlay uint64
+	// setSourceCheck is told when it changes what is wanted of the cloud's check of addresses. It must not block.
+	setSourceCheck func(calc.SourceCheck)
+	sourceCheck    calc.SourceCheck
 	// echo is told what the datastore says of local endpoints, ownNode what it says of this node's Node, at nodeKey, and unclaimed, once,
 	// which endpoints of this node it knows that no local record stands for. They must not block.
 	echo      func(store.Event)
@@ -282,6 +285,10 @@ func (l *loop) program(ctx context.Context) {
 	if now := l.graph.UnderlayRevision(); first || now != l.underlay || delta != nil && len(delta.Tunnels)+len(delta.TunnelPeers) > 0 {
 		l.underlay = now
 		l.resize()
+	}
+	if now := l.graph.SourceCheck(); first || now != l.sourceCheck {
+		l.sourceCheck = now
+		l.setSourceCheck(now)
 	}
 	if first || delta != nil && (delta.BGP != nil || delta.BGPRemoved) {
 		l.setBGP(l.graph.View().BGP())

@@ -46,6 +46,7 @@ func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 	if why := a.addressLost.Load(); why != nil {
 		s.Problems = append(s.Problems, agentapi.Problem{Object: a.loop.nodeKey.String(), Field: "spec.bgp", Reason: (*why).Error()})
 	}
+	a.check.report(&s)
 	slices.SortFunc(s.Endpoints, func(x, y agentapi.EndpointStatus) int {
 		return strings.Compare(x.Namespace+"/"+x.Name, y.Namespace+"/"+y.Name)
 	})

@@ -58,6 +58,7 @@ type Graph struct {
 	spoofing *spoofing
 
 	settings   *settings
+	checks     sourceChecks
 	flushed    uint64       // revision of the last Flush
 	bgp        *desired.BGP // handed out by the last Flush
 	advertise  []netip.Prefix
@@ -69,8 +70,8 @@ func New(node string) *Graph {
 	sets, routes := newIPSets(), newRoutes()
 	active := newActive(sets)
 	g := &Graph{
-		settings: newSettings(node),
-		sets:     sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
+		settings: newSettings(node), checks: newSourceChecks(node),
+		sets: sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
 		items: newItems(sets), active: active, profiles: newProfiles(active), policies: newPolicies(active),
 	}
 	g.nat = newSourceNAT(node, sets)
@@ -147,6 +148,7 @@ func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldError
 		g.reach.putConfig(key, stated)
 		g.spoofing.put(key, obj)
 		g.nat.configs.put(key, obj)
+		g.checks.put(key, obj)
 	}
 	return wrong
 }
@@ -156,6 +158,7 @@ func (g *Graph) removeFelix(key api.Key) {
 	g.reach.removeConfig(key)
 	g.spoofing.remove(key)
 	g.nat.configs.remove(key)
+	g.checks.remove(key)
 }
 
 // NeedsTunnelAddress tells by kind of tunnel whether an IP pool makes this node need an address on it.
@@ -164,6 +167,9 @@ func (g *Graph) NeedsTunnelAddress() [desired.TunnelKinds]bool { return g.reach.
 // SetTunnelAddrs says which addresses this node has on its tunnels, before its Node says so to the others. Where there is none, that in the
 // Node counts.
 func (g *Graph) SetTunnelAddrs(addrs desired.TunnelAddrs) { g.reach.setOwn(addrs) }
+
+// SourceCheck returns what is wanted of the cloud's check of this node's addresses.
+func (g *Graph) SourceCheck() SourceCheck { return g.checks.now() }
 
 // UnderlayRevision grows with each change of what Underlay returns.
 func (g *Graph) UnderlayRevision() uint64 { return g.reach.underlay }

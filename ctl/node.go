@@ -133,6 +133,7 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 	fmt.Fprintf(env.Out, "MTU         %s\n            (%s)\n", strings.Join(s.MTU.Value, ""), s.MTU.Reason)
 	fmt.Fprintf(env.Out, "Tunnels     %s%s\n", s.Tunnels.State, suffix(s.Tunnels.Error))
 	writeEncryption(env, s.Encryption)
+	writeSourceCheck(env, s.SourceCheck)
 	fmt.Fprintf(env.Out, "Routes      %s%s\n", s.Routes.State, suffix(s.Routes.Error))
 	pending := ""
 	if s.Connections.Pending {
@@ -189,6 +190,26 @@ func writeEncryption(env *Env, e *agentapi.EncryptionStatus) {
 	}
 }
 
+func writeSourceCheck(env *Env, c *agentapi.SourceCheckStatus) {
+	if c == nil {
+		return
+	}
+	fmt.Fprintf(env.Out, "AWS check   %s%s\n", c.State, suffix(c.Error))
+	if c.Interface != "" {
+		fmt.Fprintf(env.Out, "            (source/destination check of %s)\n", c.Interface)
+	}
+	if c.State == "on" {
+		fmt.Fprintln(env.Out, "            (EC2 drops packets under workloads' addresses without a tunnel; awsSrcDstCheck: Disable switches it off)")
+	}
+	writeRetry(env, c.Retry)
+}
+
+func writeRetry(env *Env, at time.Time) {
+	if !at.IsZero() {
+		fmt.Fprintf(env.Out, "            (tried again at %s)\n", at.Local().Format(time.TimeOnly))
+	}
+}
+
 func writeDataplane(env *Env, d agentapi.ComponentStatus) {
 	driver := ""
 	if d.Driver != "" {
@@ -198,9 +219,7 @@ func writeDataplane(env *Env, d agentapi.ComponentStatus) {
 	if d.Closed > 0 {
 		fmt.Fprintf(env.Out, "            (%d endpoints closed: the kernel refuses their policy)\n", d.Closed)
 	}
-	if !d.Retry.IsZero() {
-		fmt.Fprintf(env.Out, "            (tried again at %s)\n", d.Retry.Local().Format(time.TimeOnly))
-	}
+	writeRetry(env, d.Retry)
 	if d.Reason != "" {
 		fmt.Fprintf(env.Out, "            (%s)\n", d.Reason)
 	}

@@ -40,6 +40,7 @@ type FelixConfigurationSpec struct {
 	FelixWireguard  `json:",inline"`
 	FelixFlowLogs   `json:",inline" later:"there are no flow records yet"`
 	FelixOpenStack  `json:",inline" later:"OpenStack is not supported yet"`
+	FelixCloud      `json:",inline"`
 	FelixOther      `json:",inline" later:"weft does not act on it"`
 	FelixDebug      `json:",inline" later:"weft has its own debugging switches"`
 }

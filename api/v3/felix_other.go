@@ -39,10 +39,15 @@ type FelixOpenStack struct {
 	ReportingTTL *metav1.Duration `json:"reportingTTL,omitempty" default:"1m30s"`
 }
 
+// FelixCloud is about the cloud that the node runs in.
+type FelixCloud struct {
+	// AWSSrcDstCheck sets the source/destination check of the primary network interface of a node in EC2, with the credentials of the instance. With the
+	// check on, packets under workloads' addresses do not pass without a tunnel.
+	AWSSrcDstCheck *string `json:"awsSrcDstCheck,omitempty" default:"DoNothing" enum:"DoNothing Enable Disable"`
+}
+
 // FelixOther holds what concerns other platforms and usage reports.
 type FelixOther struct {
-	// AWSSrcDstCheck sets the source/destination check of the node's AWS interface.
-	AWSSrcDstCheck *string `json:"awsSrcDstCheck,omitempty" default:"DoNothing" enum:"DoNothing Enable Disable"`
 	// UsageReportingEnabled reports the cluster's version and size. weft never does.
 	UsageReportingEnabled *bool `json:"usageReportingEnabled,omitempty" default:"true" idle:"false"`
 	// UsageReportingInitialDelay is the time before the first such report.

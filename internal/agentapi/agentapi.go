@@ -25,6 +25,8 @@ type Status struct {
 	Routes  ComponentStatus `json:"routes"`
 	// Encryption is absent where no WireGuard is wanted.
 	Encryption *EncryptionStatus `json:"encryption,omitempty"`
+	// SourceCheck is absent where the node is in no cloud that has one.
+	SourceCheck *SourceCheckStatus `json:"sourceCheck,omitempty"`
 	// Connections are the established ones under review after changes of policy.
 	Connections ConnectionsStatus `json:"connections"`
 	BGP         BGPStatus         `json:"bgp"`
@@ -99,6 +101,16 @@ type EncryptionDevice struct {
 	PublicKey string `json:"publicKey"`
 	// Place is "kernel" or "agent".
 	Place string `json:"place"`
+}
+
+// SourceCheckStatus is the cloud's check of this node's source and destination addresses.
+type SourceCheckStatus struct {
+	Wanted    string `json:"wanted"`              // "Enable", "Disable" or "DoNothing"
+	Interface string `json:"interface,omitempty"` // the cloud's name of the network interface
+	State     string `json:"state"`               // "on", "off" or "unknown"
+	Error     string `json:"error,omitempty"`     // why it is not known, or not as wanted
+	// Retry is when that is tried again; zero: not needed.
+	Retry time.Time `json:"retry,omitzero"`
 }
 
 // ConnectionsStatus is what became of established connections since the agent's start.
