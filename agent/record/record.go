@@ -3,18 +3,21 @@
 
 // Package record keeps what this node promised to its local workloads on disk: Open a directory, Put before acting, Delete after undoing.
 //
-// One small JSON file per container interface. It is the write-ahead note that lets a killed agent finish or undo a CNI ADD, and it is
-// what a restarted agent knows of its own endpoints before the datastore answers. Writes are atomic (rename), so a reader
-// sees the old or the new record, never half of one.
+// One small file per container interface. It is the write-ahead note that lets a killed agent finish or undo a CNI ADD, and it is what a
+// restarted agent knows of its own endpoints before the datastore answers. Each Put adds a line of JSON, of which the last whole one counts:
+// one that a crash cut short was never acted on, and what it was to replace still holds.
 package record
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v3 "github.com/weftnet/weft/api/v3"
@@ -57,17 +60,27 @@ func Open(path string) (*Dir, error) {
 	return &Dir{path}, nil
 }
 
-// Put writes r, replacing an older record of the same ID.
+// Put writes r in place of an older record of the same ID.
 func (d *Dir) Put(r *Record) error {
 	data, err := json.Marshal(r)
+	if err == nil {
+		// The line break goes first: it ends what a failed write may have left.
+		err = add(d.file(r.ID()), append([]byte("\n"), data...))
+	}
 	if err != nil {
 		return fmt.Errorf("endpoint record %s: %w", r.ID(), err)
 	}
-	temp := d.file(r.ID()) + ".new"
-	if err := os.WriteFile(temp, data, 0o600); err != nil {
-		return fmt.Errorf("endpoint record %s: %w", r.ID(), err)
+	return nil
+}
+
+// add writes data at the end of a file, all at once.
+func add(name string, data []byte) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
 	}
-	return os.Rename(temp, d.file(r.ID()))
+	_, err = file.Write(data)
+	return errors.Join(err, file.Close())
 }
 
 // Delete forgets a record; a missing one is not an error.
@@ -100,13 +113,26 @@ func (d *Dir) Load() (records []*Record, damaged []error, err error) {
 	return records, damaged, nil
 }
 
+// read returns the last whole line of a file.
 func read(name string) (*Record, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}
+	var last error
+	for _, line := range slices.Backward(bytes.Split(data, []byte("\n"))) {
+		r, err := decode(line)
+		if err == nil {
+			return r, nil
+		}
+		last = cmp.Or(last, err)
+	}
+	return nil, last
+}
+
+func decode(line []byte) (*Record, error) {
 	r := &Record{}
-	if err := json.Unmarshal(data, r); err != nil {
+	if err := json.Unmarshal(line, r); err != nil {
 		return nil, err
 	}
 	if r.ContainerID == "" || r.IfName == "" || r.Endpoint == nil {

@@ -53,6 +53,61 @@ func TestDamagedRecordIsSetAside(t *testing.T) {
 	}
 }
 
+// TestCutShort: a line that a crash cut short was not acted on; what it was to replace holds, and what is written afterwards counts again.
+func TestCutShort(t *testing.T) {
+	d := open(t)
+	put := func(state State) *Record {
+		r := &Record{State: state, ContainerID: "c3", IfName: "eth0", Endpoint: &v3.WorkloadEndpoint{}}
+		if err := d.Put(r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	file := d.file(put(Adding).ID())
+	adding, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(Ready)
+	ready, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect := func(n int, want State) {
+		t.Helper()
+		got, damaged, err := d.Load()
+		if err != nil || len(damaged) != 0 || len(got) != 1 || got[0].State != want {
+			t.Fatalf("cut to %d of %d bytes: Load = %v, %v, %v; want the record %s", n, len(ready), got, damaged, err, want)
+		}
+	}
+	expect(len(ready), Ready)
+	for n := len(ready) - 1; n >= len(adding); n-- {
+		if err := os.Truncate(file, int64(n)); err != nil {
+			t.Fatal(err)
+		}
+		expect(n, Adding)
+	}
+	if err := os.WriteFile(file, ready[:len(ready)-1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(Deleting)
+	expect(len(ready), Deleting)
+}
+
+// TestNothingWritten: an agent that was killed before the first line was written has done nothing.
+func TestNothingWritten(t *testing.T) {
+	d := open(t)
+	for name, text := range map[string]string{"empty": "", "cut short": "\n{\"state\":\"add"} {
+		file := d.file("c4:eth0")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := d.Load(); err != nil || len(got) != 0 {
+			t.Errorf("%s: Load = %v, %v; want no record", name, got, err)
+		}
+	}
+}
+
 func open(t *testing.T) *Dir {
 	t.Helper()
 	d, err := Open(filepath.Join(t.TempDir(), "endpoints"))

@@ -67,16 +67,24 @@ func route(dst netip.Prefix, hop netlink.NextHop) netlink.RouteChange {
 	}}
 }
 
-// The kernel does some of the work some time after the request. It takes microseconds; the bound is for a machine that is stuck.
+// The kernel does some of the work some time after the request. It takes microseconds, and milliseconds where many workloads start at once;
+// the bound is for a machine that is stuck.
 const (
 	settleTimeout = 5 * time.Second
-	settlePoll    = 50 * time.Microsecond
+	settlePoll    = 50 * time.Microsecond // doubles up to settleMost: looking on takes time from the kernel's work
+	settleMost    = time.Millisecond
 )
+
+// rest sleeps and returns for how long the next time.
+func rest(pause time.Duration) time.Duration {
+	time.Sleep(pause)
+	return min(2*pause, settleMost)
+}
 
 // awaitAddrs waits until packets to the addresses are taken in. The kernel adds the local route of an IPv6 address from a work queue, even
 // when there is no duplicate to detect (addrconf_dad_work in net/ipv6/addrconf.c).
 func awaitAddrs(conn *netlink.RouteConn, addrs []netip.Addr) error {
-	for deadline := time.Now().Add(settleTimeout); ; time.Sleep(settlePoll) {
+	for pause, deadline := settlePoll, time.Now().Add(settleTimeout); ; pause = rest(pause) {
 		found, err := conn.Lookup(addrs)
 		if err != nil {
 			return err
@@ -95,7 +103,7 @@ func awaitAddrs(conn *netlink.RouteConn, addrs []netip.Addr) error {
 // from a work queue some time later (net/core/link_watch.c); what is sent before is dropped. Since Linux 6.8 asking for the link makes the
 // kernel do that work first, so that there is nothing to wait for.
 func (i *Interface) awaitCarrier() error {
-	for deadline := time.Now().Add(settleTimeout); ; time.Sleep(settlePoll) {
+	for pause, deadline := settlePoll, time.Now().Add(settleTimeout); ; pause = rest(pause) {
 		link, err := i.links.host.LinkByIndex(i.host)
 		switch {
 		case err != nil || link.Running:
