@@ -3,9 +3,9 @@
 
 // Package etcdstore keeps objects in etcd: New connects to servers, StartEmbedded runs one in this process.
 //
-// Keys are /weft/<group>/<plural>/[<namespace>/]<name>. Values are the object's JSON as its user wrote it, with metadata.uid and
-// metadata.creationTimestamp; white space behind it tells apart writes that are otherwise alike (see swap). The resourceVersion is etcd's
-// revision of the key's last change. Only this package imports etcd.
+// Keys are /weft/<group>/<plural>/[<namespace>/]<name>, those of IPAM blocks and handles /weft/~<group>/<plural>/<name>. Values are the
+// object's JSON as its user wrote it, with metadata.uid and metadata.creationTimestamp; white space behind it tells apart writes that are
+// otherwise alike (see swap). The resourceVersion is etcd's revision of the key's last change. Only this package imports etcd.
 //
 // Reads are linearizable. Writes are transactions, mostly on one key, without locks: as many run at once as there are callers.
 package etcdstore

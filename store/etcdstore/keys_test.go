@@ -4,6 +4,7 @@
 package etcdstore
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,7 @@ func TestPath(t *testing.T) {
 		"/weft/projectcalico.org/networkpolicies/a/":              {Resource: api.NetworkPolicies, Namespace: "a"},
 		"/weft/projectcalico.org/networkpolicies/a/b/c":           {Resource: api.NetworkPolicies, Namespace: "a", Name: "b/c"},
 		"/weft/projectcalico.org/globalnetworkpolicies/default.x": {Resource: api.GlobalNetworkPolicies, Name: "default.x"},
+		"/weft/~projectcalico.org/ipamhandles/a":                  {Resource: api.IPAMHandles, Name: "a"},
 	} {
 		ks := keyspace(DefaultPrefix)
 		if got := ks.path(key); got != want {
@@ -33,9 +35,35 @@ func TestPath(t *testing.T) {
 	}
 }
 
+// TestAside: where a key lies must not give two etcd keys to one object.
+func TestAside(t *testing.T) {
+	for _, path := range []string{"/weft/projectcalico.org/ipamblocks/a", "/weft/~projectcalico.org/ippools/a", "/weft/~~projectcalico.org/ipamblocks/a"} {
+		if key, ok := keyspace(DefaultPrefix).parse(path); ok {
+			t.Errorf("%q parses to %q", path, key)
+		}
+	}
+}
+
+// TestCoverLeavesAside: a watch of everything else is not told what changes with every workload.
+func TestCoverLeavesAside(t *testing.T) {
+	ks := keyspace(DefaultPrefix)
+	var others []api.Resource
+	for kind := range api.Kinds() {
+		if !slices.Contains(aside, kind.Resource) {
+			others = append(others, kind.Resource)
+		}
+	}
+	from, to := ks.cover(others)
+	for _, r := range aside {
+		if path := ks.path(api.Key{Resource: r, Name: "a"}); from <= path && path < to {
+			t.Errorf("%q lies between %q and %q", path, from, to)
+		}
+	}
+}
+
 // FuzzParse checks that every etcd key under a resource has an object key of its own, which leads back to it.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"projectcalico.org/ippools/a", "projectcalico.org/networkpolicies//", "core/namespaces/", "core/namespaces", "x/y/z", "", "//", "core/serviceaccounts/\xff/\x00"} {
+	for _, s := range []string{"projectcalico.org/ippools/a", "projectcalico.org/networkpolicies//", "core/namespaces/", "core/namespaces", "x/y/z", "", "//", "core/serviceaccounts/\xff/\x00", "~projectcalico.org/ipamblocks/a", "~projectcalico.org/ippools/a"} {
 		f.Add(s)
 	}
 	ks := keyspace(DefaultPrefix)
