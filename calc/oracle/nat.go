@@ -112,7 +112,7 @@ func (c *Cluster) expose(node string, w *workload, e *desired.Endpoint) {
 		rival := func(o *workload) bool {
 			return o != w && precedes(o, w) && slices.ContainsFunc(hostPortsOf(o), func(q desired.HostPort) bool { return sameClaim(p, q) })
 		}
-		if !slices.ContainsFunc(c.local(node), rival) && !p.Host.IsLoopback() {
+		if !slices.ContainsFunc(c.local(node), rival) && p.Host != netip.IPv6Loopback() {
 			e.HostPorts = append(e.HostPorts, p)
 		}
 	}
