@@ -54,13 +54,13 @@ func TestWhyOffline(t *testing.T) {
 		{"shop/api", "shop/db:5433", "deny", protect, "no rule there allows this flow"},
 		{"shop/api", "shop/db:5432/UDP", "deny", protect, "no rule there allows this flow"},
 		{"203.0.113.5", "shop/db:5432", "deny", protect, "ingress rule 1 of " + protect + " denies it"},
-		{"n1", "shop/db:22", "allow", "", "node n1 always reaches the workloads that it runs"},
+		{"n1", "shop/db:22", "allow", "", "the node may always talk to its workloads"},
 		{"shop/web", "shop/api:http", "allow", kube, "ingress rule 0 of " + kube + " allows it"},
 		{"shop/web", "shop/api:8080", "allow", kube, "ingress rule 0 of " + kube + " allows it"},
 		{"shop/web", "shop/api:icmp", "deny", kube, "isolated for ingress by " + kube},
 		{"shop/db", "ops/api:80", "allow", "Profile kns.ops", "no policy selects it for ingress, and ingress rule 0 of Profile kns.ops allows it"},
 		{"shop/db", "198.51.100.1:443", "allow", "", "198.51.100.1 is no endpoint"},
-		{"shop/db", "192.0.2.1:443", "deny", "", "does not reach its own node"},
+		{"shop/db", "192.0.2.1:443", "deny", "", "a workload may not talk to its own host (defaultEndpointToHostAction Drop)"},
 		{"shop/db", "shop/db:443", "allow", "", "packets to itself"},
 	} {
 		out, errOut, code := u.run("", "why", "--offline", "-f", file, tc.src, tc.dst, "-o", "json")

@@ -80,8 +80,8 @@ func (j Judgement) String() string {
 // Judge tells what becomes of the first packet of a flow on its way through the node that has the source address, or a workload with it, and
 // through the node of the destination address. Policy of workloads and of host endpoints is asked as [eval.Node] says.
 //
-// Between nodes a packet goes by the tunnel whose route leads to the other end, else by the link with the node's address; it comes in as an
-// answer would leave.
+// Between nodes a packet goes by the tunnel whose route leads to the other end, else by the link with the address of the node that it is from or to, else by
+// that with the address that the node is known by; it comes in as an answer would leave.
 func (c *Cluster) Judge(p eval.Packet) (Judgement, error) {
 	p.Src, p.Dst = p.Src.Unmap(), p.Dst.Unmap()
 	src, err := c.placeOf(p.Src)
@@ -139,6 +139,10 @@ func (c *Cluster) linkAway(at place, other netip.Addr) string {
 	if best.Interface != "" {
 		return best.Interface
 	}
+	own := func(l calc.Link) bool { return at.endpoint == nil && slices.Contains(l.Addrs, at.addr) }
+	if links := c.Links[at.node]; slices.ContainsFunc(links, own) {
+		return links[slices.IndexFunc(links, own)].Name
+	}
 	return c.uplink(at.node, other)
 }
 
@@ -164,6 +168,7 @@ func (c *Cluster) uplink(node string, family netip.Addr) string {
 
 // place is where an address is in the cluster: at a workload or, without, at a node itself. The zero value is outside.
 type place struct {
+	addr     netip.Addr
 	node     string
 	state    *desired.State // of the node
 	endpoint *desired.Endpoint
@@ -186,7 +191,7 @@ func (c *Cluster) placeOf(addr netip.Addr) (place, error) {
 			found = w
 		}
 	}
-	out := place{node: c.hostAt(addr)}
+	out := place{addr: addr, node: c.hostAt(addr)}
 	if found != nil {
 		out.node = found.object.Spec.Node
 	}

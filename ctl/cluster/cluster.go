@@ -30,6 +30,7 @@ type Cluster struct {
 	enacted map[rule.PolicyID]rule.PolicyID // by the policy in force, the staged one that it was
 
 	graphs map[string]*calc.Graph // by node, built when asked for
+	ifaces map[string][]calc.Link // likewise
 	things []*Thing               // what has labels and addresses, built when asked for
 }
 

@@ -17,27 +17,34 @@ import (
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/calc"
 	ct "github.com/weftnet/weft/calc/calctest"
 	"github.com/weftnet/weft/calc/oracle"
 	"github.com/weftnet/weft/ctl/cluster"
+	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/eval"
 )
 
 // TestJudgeAgreesWithOracle holds random clusters against the oracle, which shares no code with the graph.
 func TestJudgeAgreesWithOracle(t *testing.T) {
 	allowed, denied := 0, 0
-	for seed := range uint64(60) {
-		objects := slices.DeleteFunc(walkedObjects(seed), func(obj api.Object) bool { return api.KeyOf(obj).Resource == api.HostEndpoints })
+	byHost := map[eval.Traffic]int{} // decisions of host endpoints
+	for seed := range uint64(100) {
+		objects := walkedObjects(seed)
 		versions := make([]oracle.Version, len(objects))
 		for i, obj := range objects {
 			versions[i] = oracle.Version{Object: obj}
 		}
 		c, o := cluster.New(objects), oracle.New(versions)
+		o.Links = map[string][]calc.Link{}
+		for _, node := range c.HostEndpointNodes() {
+			o.Links[node] = c.Links(node)
+		}
 		r := rand.New(rand.NewPCG(seed, 5))
-		for range 40 {
+		for range 80 {
 			p := randomPacket(r)
-			if find(t, c, p.Src.String()).Host() || find(t, c, p.Dst.String()).Host() {
-				continue // the oracle does not know what a node does with its own packets
+			if claims(c, p.Src) > 1 || claims(c, p.Dst) > 1 {
+				continue // a node with one of them sends packets there, whoever else has the address
 			}
 			want, err := o.Judge(p)
 			if err != nil {
@@ -45,7 +52,14 @@ func TestJudgeAgreesWithOracle(t *testing.T) {
 			}
 			got := judge(t, c, p)
 			if got.Allowed() != want.Allowed() {
-				t.Fatalf("seed %d, %+v: allowed %t, the oracle says %s", seed, p, got.Allowed(), want)
+				t.Fatalf("seed %d, %+v: allowed %t, %s; %s; the oracle says %s", seed, p, got.Allowed(), describe(got[0]), describe(got[1]), want)
+			}
+			for _, side := range got {
+				for _, at := range side.Hosts {
+					if at.Result.Decision().Policy.Name != "" {
+						byHost[at.Traffic]++
+					}
+				}
 			}
 			if got.Allowed() {
 				allowed++
@@ -57,6 +71,36 @@ func TestJudgeAgreesWithOracle(t *testing.T) {
 	if allowed < 200 || denied < 200 {
 		t.Errorf("%d allowed and %d denied: the generator hardly tries one of them", allowed, denied)
 	}
+	for _, traffic := range []eval.Traffic{eval.Untracked, eval.PreDNAT, eval.Normal, eval.Forward} {
+		if byHost[traffic] < 2 {
+			t.Errorf("rules of host endpoints decided %v: the generator hardly tries %v", byHost, traffic)
+		}
+	}
+}
+
+// claims counts the nodes that have an address, or lead packets to it to a workload.
+func claims(c *cluster.Cluster, addr netip.Addr) (n int) {
+	for _, node := range []string{"n1", "n2", "n3"} {
+		for r := range c.View(node).Routes() {
+			if r.Kind == desired.RouteLocal && r.Dst.Contains(addr) {
+				n++
+			}
+		}
+		for _, l := range c.Links(node) {
+			if slices.Contains(l.Addrs, addr) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// describe says what decided at an end.
+func describe(s cluster.Side) string {
+	if s.At == nil {
+		return s.Reason
+	}
+	return fmt.Sprintf("%v %v at %s: %s", s.At.Traffic, s.At.Dir, s.At.ID, s.Result)
 }
 
 // walkedObjects returns what is there at the end of a random walk.
@@ -86,8 +130,8 @@ func walkedObjects(seed uint64) []api.Object {
 
 func randomPacket(r *rand.Rand) eval.Packet {
 	addr := func() netip.Addr {
-		if r.IntN(10) == 0 {
-			return netip.MustParseAddr("192.0.2.7")
+		if r.IntN(4) == 0 { // nobody's; a node's
+			return netip.MustParseAddr([]string{"192.0.2.7", "192.0.2.9", "192.0.2.10", "192.0.2.1", "198.51.100.1"}[r.IntN(5)])
 		}
 		return netip.MustParseAddr(fmt.Sprintf("10.65.%d.%d", r.IntN(2), r.IntN(5)))
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
-	"github.com/weftnet/weft/calc"
 )
 
 // Host is a node and its own addresses, IPv4 first.
@@ -62,26 +61,6 @@ func (c *Cluster) HostEndpointNodes() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(nodes))
-}
-
-// links makes up the interfaces of a node that its host endpoints are found by: one for each address that they expect. The real ones are known to the
-// agent alone.
-func (c *Cluster) links(node string) []calc.Link {
-	var out []calc.Link
-	seen := map[netip.Addr]bool{}
-	for _, key := range c.order {
-		h, ok := c.objects[key].(*v3.HostEndpoint)
-		if !ok || h.Spec.Node != node || h.Spec.InterfaceName != "" {
-			continue
-		}
-		for _, addr := range expected(h) {
-			if !seen[addr] {
-				seen[addr] = true
-				out = append(out, calc.Link{Name: "with " + addr.String(), Addrs: []netip.Addr{addr}})
-			}
-		}
-	}
-	return out
 }
 
 // expected returns the addresses that a host endpoint expects.

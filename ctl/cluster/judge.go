@@ -15,79 +15,111 @@ import (
 	"github.com/weftnet/weft/policy/rule"
 )
 
-// Judgement is what becomes of the first packet of a flow, by rule.Direction: Egress at the source, Ingress at the destination.
+// Judgement is what becomes of the first packet of a flow, by rule.Direction: Egress on its way out of the node of the source, Ingress on its way into
+// that of the destination.
 type Judgement [2]Side
 
-// Side is the judgement at one end.
+// Side is the judgement at one end: by the workload's policy, and by that of the host endpoints of its node that the packet meets.
 type Side struct {
 	Allowed bool
-	// Result is how policy came to it; nil where no policy was asked.
+	// At is the place that decided, and Result how policy came to it there; nil where no policy decided.
+	At     *eval.Place
 	Result *eval.Result
-	// Staged is what would come of it with all staged policies in force; nil if none concerns the endpoint.
+	// Staged is what would come of it with all staged policies in force; nil if none concerns the endpoint, or a host endpoint denies anyway.
 	Staged *eval.Result
-	// World is what the policies refer to that were asked: Tiers in this direction, and Uses in all.
+	// Hosts are the places where host endpoints were asked, in order.
+	Hosts []eval.Place
+	// Failsafe are the ports that host endpoints keep open, by direction, if any was asked.
+	Failsafe [2][]desired.Failsafe
+	// World is what the policies refer to that were asked: Uses, in all directions.
 	World eval.World
-	Tiers []desired.TierPolicies
 	Uses  iter.Seq[rule.PolicyID]
-	// Reason says why no policy was asked.
+	// Reason says why no policy decided.
 	Reason string
 }
+
+// Host tells whether the policy of a host endpoint decided.
+func (s *Side) Host() bool { return s.At != nil && s.At.Host }
 
 // Allowed tells whether no end denies.
 func (j Judgement) Allowed() bool { return j[rule.Egress].Allowed && j[rule.Ingress].Allowed }
 
-// Judge tells what becomes of the first packet from src to dst. Both ends are judged even if the first denies. The packet's addresses are those
-// of the ends.
+// Judge tells what becomes of the first packet from src to dst on its way through their nodes. Everything is asked even if the first denies. The packet's
+// addresses are those of the ends.
 func (c *Cluster) Judge(src, dst *End, p eval.Packet) Judgement {
 	if src.Workload != nil && dst.Workload != nil && src.ID() == dst.ID() {
 		self := Side{Allowed: true, Reason: "a workload's packets to itself do not leave it"}
 		return Judgement{self, self}
 	}
-	j := Judgement{rule.Egress: c.side(src, rule.Egress, p), rule.Ingress: c.side(dst, rule.Ingress, p)}
-	switch {
-	case src.Host() && dst.Workload != nil && src.Node == dst.Node:
-		j[rule.Ingress] = Side{Allowed: true, Reason: "node " + src.Node + " always reaches the workloads that it runs"}
-	case src.Workload != nil && dst.Host() && src.Node == dst.Node:
-		j[rule.Ingress] = c.toOwnHost(dst, p)
+	var places [2][]eval.Place
+	if src.Node == dst.Node && src.Node != "" {
+		places[rule.Egress], places[rule.Ingress] = split(c.pass(src.Node, c.link(src), c.link(dst), p), c.link(src))
+	} else {
+		places[rule.Egress] = c.pass(src.Node, c.link(src), c.away(src, p.Src, p.Dst), p)
+		places[rule.Ingress] = c.pass(dst.Node, c.away(dst, p.Dst, p.Src), c.link(dst), p)
 	}
-	return j
+	return Judgement{rule.Egress: c.side(src, rule.Egress, places[rule.Egress], p), rule.Ingress: c.side(dst, rule.Ingress, places[rule.Ingress], p)}
 }
 
-// side asks the policy of one end.
-func (c *Cluster) side(end *End, dir rule.Direction, p eval.Packet) Side {
-	switch {
-	case end.Host():
-		return c.hostSide(end, dir, p)
-	case end.Workload == nil:
+// side sums up what was asked at one end.
+func (c *Cluster) side(end *End, dir rule.Direction, places []eval.Place, p eval.Packet) Side {
+	if end.Node == "" {
 		return Side{Allowed: true, Reason: end.Name + " is no endpoint: no policy applies there"}
 	}
 	view := c.View(end.Node)
-	endpoint, ok := view.Endpoint(end.ID())
-	if !ok {
-		return Side{Reason: fmt.Sprintf("%s is not in force, so nothing passes: %s", end.Name, c.problem(end))}
+	out := Side{Allowed: true, World: eval.FromView(view)}
+	var uses []rule.PolicyID
+	var endpoint *desired.Endpoint
+	if end.Workload != nil {
+		var ok bool
+		if endpoint, ok = view.Endpoint(end.ID()); !ok {
+			return Side{Reason: fmt.Sprintf("%s is not in force, so nothing passes: %s", end.Name, c.problem(end))}
+		}
+		uses = slices.Collect(endpoint.Uses())
 	}
-	world := eval.FromView(view)
-	result := eval.Evaluate(world, endpoint, dir, p)
-	out := Side{Allowed: result.Verdict == rule.Allow, Result: &result, World: world, Tiers: endpoint.Tiers[dir], Uses: endpoint.Uses()}
-	if endpoint.Staged != nil {
-		staged := *endpoint
-		staged.Tiers = *endpoint.Staged
-		result := eval.Evaluate(world, &staged, dir, p)
+	for _, at := range places {
+		if ep, ok := view.HostEndpoint(at.ID); ok && at.Host {
+			out.Hosts, out.Failsafe = append(out.Hosts, at), view.Settings().Failsafe
+			uses = slices.AppendSeq(uses, ep.Uses())
+		}
+	}
+	out.Uses = slices.Values(uses)
+	switch at := Decisive(places); {
+	case at == nil:
+		out.Reason = c.nothingAsked(end)
+	case at.ID == desired.EndpointID{}: // a guard
+		out.Allowed, out.Reason = at.Verdict != rule.Deny, at.Result.Decision().Text
+	default:
+		out.Allowed, out.At, out.Result = at.Verdict != rule.Deny, at, &at.Result
+	}
+	if out.At != nil && !out.At.Host && endpoint.Staged != nil {
+		result := eval.Evaluate(out.World, eval.Staged(endpoint), dir, p)
 		out.Staged = &result
 	}
 	return out
 }
 
-// toOwnHost is what the workload's node does with packets that egress policy has let pass.
-func (c *Cluster) toOwnHost(host *End, p eval.Packet) Side {
-	const setting = " (FelixConfiguration.spec.defaultEndpointToHostAction)"
-	switch c.View(host.Node).Settings().EndpointToHost {
-	case desired.HostDrop:
-		return Side{Reason: "a workload does not reach its own node" + setting}
-	case desired.HostAccept:
-		return Side{Allowed: true, Reason: "a workload reaches its own node" + setting}
+// Decisive returns the first of some places that denies; if none does, that of the workload's policy, else the last. nil: there is none.
+func Decisive(places []eval.Place) *eval.Place {
+	var out *eval.Place
+	for i := range places {
+		at := &places[i]
+		if at.Verdict == rule.Deny {
+			return at
+		}
+		if out == nil || out.Host || out.ID == (desired.EndpointID{}) {
+			out = at
+		}
 	}
-	return c.judgeHost(host, c.hostEndpoint(host, desired.AnyInterface), rule.Ingress, p)
+	return out
+}
+
+// nothingAsked says why nothing stands in front of an end.
+func (c *Cluster) nothingAsked(end *End) string {
+	for range c.View(end.Node).HostEndpoints() {
+		return "no host endpoint of node " + end.Node + " stands in front of this flow"
+	}
+	return end.Name + " is a host without host endpoint: no policy applies to its own traffic"
 }
 
 // problem says what keeps an endpoint from being in force.

@@ -26,9 +26,10 @@ type Whole struct {
 	ends  []*End
 	made  addresses
 	hosts []HostEnd
+	nodes map[string]*Node // with host endpoints
 
-	hostObjects []*v3.HostEndpoint
-	cluster     *Cluster
+	moved   int // host endpoints
+	cluster *Cluster
 }
 
 // Written is that of the cluster.
@@ -57,6 +58,7 @@ func (c *Cluster) Whole() *Whole {
 	g.Apply(changes)
 	g.Flush()
 	w.View = g.View()
+	w.findNodes(c)
 	w.findHosts(c)
 	return w
 }

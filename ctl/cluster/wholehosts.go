@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
@@ -30,73 +29,49 @@ func (w *Whole) Hosts() []HostEnd { return w.hosts }
 // moveHost gives a host endpoint an interface on the one node that no other has.
 func (w *Whole) moveHost(own *v3.HostEndpoint) *v3.HostEndpoint {
 	moved := *own
-	moved.Spec.Node, moved.Spec.InterfaceName = everywhere, fmt.Sprintf("h%d", len(w.hostObjects))
-	w.hostObjects = append(w.hostObjects, own)
+	moved.Spec.Node, moved.Spec.InterfaceName = everywhere, fmt.Sprintf("h%d", w.moved)
+	w.moved++
 	return &moved
 }
 
-// findHosts looks up who speaks for each node, as Cluster.hostEndpoint does with one node's desired state.
+// findHosts looks up who speaks for each address of a node.
 func (w *Whole) findHosts(c *Cluster) {
-	byNode := map[string][]*v3.HostEndpoint{}
-	for _, h := range w.hostObjects {
-		byNode[h.Spec.Node] = append(byNode[h.Spec.Node], h)
-	}
-	for _, node := range slices.Sorted(maps.Keys(byNode)) {
-		byNode[node] = withoutRivals(byNode[node])
-		settings := c.settings(node)
+	for _, node := range slices.Sorted(maps.Keys(w.nodes)) {
+		settings := w.nodes[node].Settings
 		for _, addr := range c.hosts[node].Addrs { // others may belong to other interfaces
 			end := &End{Name: "node " + node, Node: node, Addrs: []netip.Addr{addr}}
-			if ep := w.speaker(byNode[node], end); ep != nil && c.nodeAt(addr) == node {
-				w.hosts = append(w.hosts, HostEnd{end, ep, settings, c.hosts[node].Addrs})
+			if h := c.speaker(node, c.linkWith(node, addr)); h != nil && c.nodeAt(addr) == node {
+				if ep := w.hostOf(h); ep != nil {
+					w.hosts = append(w.hosts, HostEnd{end, ep, settings, c.hosts[node].Addrs})
+				}
 			}
 		}
 	}
 }
 
-// withoutRivals leaves out host endpoints for interfaces that others, first by name, are for. Without an interface it is addresses that count.
-func withoutRivals(hosts []*v3.HostEndpoint) (out []*v3.HostEndpoint) {
-	slices.SortFunc(hosts, func(a, b *v3.HostEndpoint) int { return strings.Compare(a.Name, b.Name) })
-	taken := map[string]bool{}
-	for _, h := range hosts {
-		claims := []string{h.Spec.InterfaceName}
-		if h.Spec.InterfaceName == "" {
-			claims = nil
-			for _, addr := range expected(h) {
-				claims = append(claims, addr.String())
-			}
+// speaker returns the host endpoint of a node for an interface: the one that names it, else one that expects an address of it, else that for any. Of
+// several the first by name has it.
+func (c *Cluster) speaker(node, link string) *v3.HostEndpoint {
+	expects := func(h *v3.HostEndpoint) bool {
+		return slices.ContainsFunc(expected(h), func(addr netip.Addr) bool { return c.linkWith(node, addr) == link })
+	}
+	var best *v3.HostEndpoint
+	bestRank := 0
+	for _, h := range c.hostEndpoints(node) {
+		rank := 0
+		switch name := h.Spec.InterfaceName; {
+		case name == link:
+			rank = 3
+		case name == "" && expects(h):
+			rank = 2
+		case name == desired.AnyInterface:
+			rank = 1
 		}
-		claims = slices.DeleteFunc(claims, func(claim string) bool { return taken[claim] })
-		for _, claim := range claims {
-			taken[claim] = true
-		}
-		if len(claims) > 0 {
-			out = append(out, h)
+		if rank > bestRank || rank > 0 && rank == bestRank && h.Name < best.Name {
+			best, bestRank = h, rank
 		}
 	}
-	return out
-}
-
-// speaker returns the host endpoint of a node that speaks for an address: the one that expects it, else the only one with an interface, else that
-// for any interface.
-func (w *Whole) speaker(hosts []*v3.HostEndpoint, end *End) *desired.HostEndpoint {
-	var named, anywhere []*v3.HostEndpoint
-	for _, h := range hosts {
-		switch {
-		case h.Spec.InterfaceName == desired.AnyInterface:
-			anywhere = append(anywhere, h)
-		case expects(h, end):
-			return w.hostOf(h)
-		default:
-			named = append(named, h)
-		}
-	}
-	switch {
-	case len(named) == 1:
-		return w.hostOf(named[0])
-	case len(anywhere) > 0:
-		return w.hostOf(anywhere[0])
-	}
-	return nil
+	return best
 }
 
 // hostOf returns what is in force for a host endpoint; one for any interface has no untracked policy.

@@ -23,6 +23,9 @@ type class struct {
 	features [2][]string
 	ports    [2][]uint16      // that sets hold
 	policies [2][2]*policySet // by version and direction; nil: none judges
+	// nodes are those of the ends where policy depends on the way through the node, by version; nil elsewhere.
+	nodes [2]*cluster.Node
+	host  bool // the ends are nodes themselves
 }
 
 // member is one of a class.
@@ -44,8 +47,11 @@ func (c *comparison) addEnd(wholes [2]*cluster.Whole, end [2]*cluster.End) {
 		c.real = c.real || !wholes[v].Made(cl.addrs[v])
 		cl.features[v], cl.ports[v] = w.features(cl.addrs[v]), w.ports[cl.addrs[v]]
 		ep, inForce := wholes[v].Endpoint(end[v])
+		if wholes[before].Crossed(end[v].Node) || wholes[after].Crossed(end[v].Node) {
+			cl.nodes[v] = wholes[v].Node(end[v].Node)
+		}
 		for _, dir := range []rule.Direction{rule.Ingress, rule.Egress} {
-			cl.policies[v][dir] = c.policySet(v, dir, ep, inForce)
+			cl.policies[v][dir] = c.policySet(v, dir, ep, inForce, cl.nodes[v])
 		}
 	}
 	w := end[after].Workload
@@ -53,14 +59,20 @@ func (c *comparison) addEnd(wholes [2]*cluster.Whole, end [2]*cluster.End) {
 }
 
 // addHost puts an address of a node into its class. In a version without host endpoint no policy judges there.
-func (c *comparison) addHost(end *cluster.HostEnd, of [2]*cluster.HostEnd) {
+func (c *comparison) addHost(wholes [2]*cluster.Whole, end *cluster.HostEnd, of [2]*cluster.HostEnd) {
 	addr := end.Addrs[0]
-	cl := &class{addrs: [2]netip.Addr{addr, addr}}
+	cl := &class{addrs: [2]netip.Addr{addr, addr}, host: true}
 	c.taken[addr], c.real = true, true
 	for v, w := range c.worlds {
 		cl.features[v], cl.ports[v] = w.features(addr), w.ports[addr]
+		if slices.ContainsFunc(wholes[:], func(w *cluster.Whole) bool { return w.Crossed(end.Node) || w.Named(end.Node) }) {
+			cl.nodes[v] = wholes[v].Node(end.Node)
+		}
 		for _, dir := range []rule.Direction{rule.Ingress, rule.Egress} {
-			if of[v] != nil {
+			switch {
+			case cl.nodes[v] != nil:
+				cl.policies[v][dir] = c.nodePolicySet(v, dir, cl.nodes[v], addr)
+			case of[v] != nil:
 				cl.policies[v][dir] = c.hostPolicySet(v, dir, of[v])
 			}
 		}
@@ -149,9 +161,9 @@ func (c *comparison) add(cl *class, m member) {
 // key is equal for what policy does not tell apart.
 func (cl *class) key() string {
 	var b strings.Builder
-	fmt.Fprint(&b, cl.outside)
+	fmt.Fprint(&b, cl.outside, cl.host)
 	for v := range cl.features {
-		fmt.Fprintf(&b, "|%s", strings.Join(cl.features[v], ","))
+		fmt.Fprintf(&b, "|%s|%p", strings.Join(cl.features[v], ","), cl.nodes[v])
 		for _, set := range cl.policies[v] {
 			fmt.Fprintf(&b, "|%p", set)
 		}

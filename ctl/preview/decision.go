@@ -32,9 +32,13 @@ func (d *decisions) of(text string, allow bool) *decision {
 	return &value
 }
 
-// ofResult words the step that decided, with policies as they were written. Namespaces without policy are alike: their profiles are not told apart.
-func (d *decisions) ofResult(r *eval.Result, dir rule.Direction, written func(rule.PolicyID) rule.PolicyID) *decision {
-	step := r.Decision()
+// ofPlace words the step that decided at a place, with policies as they were written; nil: nothing is asked. Namespaces without policy are alike: their
+// profiles are not told apart.
+func (d *decisions) ofPlace(at *eval.Place, written func(rule.PolicyID) rule.PolicyID) *decision {
+	if at == nil {
+		return d.of("no policy applies there", true)
+	}
+	step, dir := at.Result.Decision(), at.Dir
 	step.Policy = written(step.Policy)
 	text := step.String()
 	switch {
@@ -49,5 +53,8 @@ func (d *decisions) ofResult(r *eval.Result, dir rule.Direction, written func(ru
 		}
 		text = fmt.Sprintf("isolated for %s by %s", dir, strings.Join(names, ", "))
 	}
-	return d.of(text, r.Verdict == rule.Allow)
+	if at.Host && at.Traffic != eval.Normal {
+		text = fmt.Sprintf("host endpoint %s, %s: %s", at.ID.Name, at.Traffic, text)
+	}
+	return d.of(text, at.Verdict != rule.Deny)
 }

@@ -120,8 +120,8 @@ func (j *flowJudge) verdict(judged [2]cluster.Judgement, version int) Verdict {
 	if version == denying {
 		out.Verdict = "deny"
 	}
-	if result := judged[version][dir].Result; result != nil {
-		out.By = j.decisions.ofResult(result, dir, j.cluster.Written).text
+	if at := judged[version][dir].At; at != nil {
+		out.By = j.decisions.ofPlace(at, j.cluster.Written).text
 	}
 	return out
 }

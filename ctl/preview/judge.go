@@ -6,6 +6,7 @@ package preview
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -33,32 +34,77 @@ const sourcePort = 49152
 type policySet struct {
 	version  int
 	dir      rule.Direction
-	evaluate func(eval.Packet) eval.Result // nil: not in force, nothing passes
+	evaluate func(p eval.Packet, way string) *eval.Place // nil: not in force, nothing passes; of the place: nothing is asked
 	// own and peer are the features of addresses that the rules look at.
 	own, peer map[string]bool
 	starts    []uint16 // destination ports, or ICMP type and code, at which rules may change their mind
 
 	ownKeys, peerKeys []string // of classes, computed when asked for
-	judged            map[[2]string]*outcome
+	judged            map[[3]string]*outcome
 }
 
-// policySet returns that of an endpoint; equal ones are one.
-func (c *comparison) policySet(version int, dir rule.Direction, ep *desired.Endpoint, inForce bool) *policySet {
+func newPolicySet(version int, dir rule.Direction) *policySet {
+	return &policySet{version: version, dir: dir, own: map[string]bool{}, peer: map[string]bool{}, judged: map[[3]string]*outcome{}}
+}
+
+// policySet returns that of an endpoint, on a node whose host endpoints its packets meet or (nil) not; equal ones are one.
+func (c *comparison) policySet(version int, dir rule.Direction, ep *desired.Endpoint, inForce bool, node *cluster.Node) *policySet {
 	key := fmt.Sprint(version, dir)
 	if inForce {
-		key = fmt.Sprint(version, dir, ep.Tiers[dir], ep.Profiles)
+		key = fmt.Sprintf("%d %v %v %v %p", version, dir, ep.Tiers[dir], ep.Profiles, node)
 	}
 	if known, ok := c.sets[key]; ok {
 		return known
 	}
-	s := &policySet{version: version, dir: dir, own: map[string]bool{}, peer: map[string]bool{}, judged: map[[2]string]*outcome{}}
+	s := newPolicySet(version, dir)
 	if inForce {
 		w := c.worlds[version]
-		s.evaluate = func(p eval.Packet) eval.Result { return eval.Evaluate(w, ep, dir, p) }
-		s.read(w, ep.Profiles, ep.Tiers[dir])
+		s.evaluate = func(p eval.Packet, _ string) *eval.Place {
+			return &eval.Place{Dir: dir, Result: eval.Evaluate(w, ep, dir, p)}
+		}
+		s.read(w, dir, ep.Profiles, ep.Tiers[dir])
+		if node != nil {
+			s.pass(w, node, ep)
+		}
 	}
 	c.sets[key] = s
 	return s
+}
+
+// nodePolicySet returns that of a node itself at one of its addresses; those of one link are one.
+func (c *comparison) nodePolicySet(version int, dir rule.Direction, node *cluster.Node, addr netip.Addr) *policySet {
+	key := fmt.Sprintf("%d %v node %p %s", version, dir, node, node.Away(addr, addr))
+	if known, ok := c.sets[key]; ok {
+		return known
+	}
+	s := newPolicySet(version, dir)
+	s.pass(c.worlds[version], node, nil)
+	c.sets[key] = s
+	return s
+}
+
+// pass makes it the policy of the whole way through a node, from an endpoint or to it; nil is the node itself.
+func (s *policySet) pass(w *world, node *cluster.Node, ep *desired.Endpoint) {
+	s.evaluate = func(p eval.Packet, way string) *eval.Place { return cluster.Decisive(node.Places(ep, s.dir, way, p)) }
+	s.failsafe(node.Settings)
+	for _, h := range node.Hosts {
+		s.read(w, rule.Ingress, h.Profiles, h.PreDNAT)
+		for _, dir := range []rule.Direction{rule.Ingress, rule.Egress} {
+			s.read(w, dir, h.Profiles, slices.Concat(h.Untracked[dir], h.Normal[dir], h.Forward[dir]))
+		}
+	}
+}
+
+// failsafe takes note of failsafe ports.
+func (s *policySet) failsafe(settings *desired.Settings) {
+	for _, ports := range settings.Failsafe {
+		for _, f := range ports {
+			s.start(int(f.Port), int(f.Port)+1)
+			if f.Net.IsValid() {
+				s.own[f.Net.String()], s.peer[f.Net.String()] = true, true
+			}
+		}
+	}
 }
 
 // hostPolicySet returns that of a host endpoint, for traffic of the node's own processes.
@@ -69,27 +115,22 @@ func (c *comparison) hostPolicySet(version int, dir rule.Direction, h *cluster.H
 		return known
 	}
 	w := c.worlds[version]
-	s := &policySet{version: version, dir: dir, own: map[string]bool{}, peer: map[string]bool{}, judged: map[[2]string]*outcome{}}
-	s.evaluate = func(p eval.Packet) eval.Result { return eval.EvaluateProcess(w, h.Settings, ep, dir, p) }
+	s := newPolicySet(version, dir)
+	s.evaluate = func(p eval.Packet, _ string) *eval.Place {
+		return &eval.Place{Host: true, ID: ep.ID, Traffic: eval.Normal, Dir: dir, Result: eval.EvaluateProcess(w, h.Settings, ep, dir, p)}
+	}
 	tiers := slices.Concat(ep.Untracked[dir], ep.Normal[dir])
 	if dir == rule.Ingress {
 		tiers = append(tiers, ep.PreDNAT...)
 	}
-	for _, ports := range h.Settings.Failsafe {
-		for _, f := range ports {
-			s.start(int(f.Port), int(f.Port)+1)
-			if f.Net.IsValid() {
-				s.peer[f.Net.String()] = true
-			}
-		}
-	}
-	s.read(w, ep.Profiles, tiers)
+	s.failsafe(h.Settings)
+	s.read(w, dir, ep.Profiles, tiers)
 	c.sets[key] = s
 	return s
 }
 
-// read takes note of what the rules look at.
-func (s *policySet) read(w *world, profiles []rule.PolicyID, tiers []desired.TierPolicies) {
+// read takes note of what the rules of a direction look at.
+func (s *policySet) read(w *world, dir rule.Direction, profiles []rule.PolicyID, tiers []desired.TierPolicies) {
 	defer func() {
 		slices.Sort(s.starts)
 		s.starts = slices.Compact(s.starts)
@@ -103,8 +144,8 @@ func (s *policySet) read(w *world, profiles []rule.PolicyID, tiers []desired.Tie
 		if !ok {
 			continue
 		}
-		for i := range p.Rules[s.dir] {
-			s.readRule(&p.Rules[s.dir][i].Match)
+		for i := range p.Rules[dir] {
+			s.readRule(&p.Rules[dir][i].Match)
 		}
 	}
 }
@@ -162,13 +203,30 @@ func (c *comparison) outcome(version int, dir rule.Direction, own, peer *class) 
 	if s.ownKeys == nil {
 		s.ownKeys, s.peerKeys = make([]string, len(c.classes)), make([]string, len(c.classes))
 	}
-	key := [2]string{s.key(s.ownKeys, own, s.own), s.key(s.peerKeys, peer, s.peer)}
+	way := wayTo(version, own, peer)
+	key := [3]string{s.key(s.ownKeys, own, s.own), s.key(s.peerKeys, peer, s.peer), way}
 	if known, ok := s.judged[key]; ok {
 		return known
 	}
-	out := c.intern(c.judge(s, own, peer))
+	out := c.intern(c.judge(s, own, peer, way))
 	s.judged[key] = out
 	return out
+}
+
+// wayTo is the link between a class's node and a peer, empty where the way does not matter.
+func wayTo(version int, own, peer *class) string {
+	node := own.nodes[version]
+	switch {
+	case node == nil:
+		return ""
+	case peer.nodes[version] == node && peer.host:
+		return cluster.OwnProcess
+	case peer.nodes[version] == node:
+		return cluster.OtherOnNode
+	case own.host:
+		return node.Away(peer.addrs[version], own.addrs[version])
+	}
+	return node.Away(peer.addrs[version])
 }
 
 // key is equal for classes that the rules do not tell apart.
@@ -188,7 +246,7 @@ func (s *policySet) key(cache []string, cl *class, looked map[string]bool) strin
 }
 
 // judge asks the evaluator about one port of each range.
-func (c *comparison) judge(s *policySet, own, peer *class) []piece {
+func (c *comparison) judge(s *policySet, own, peer *class, way string) []piece {
 	p := eval.Packet{Src: own.addrs[s.version], Dst: peer.addrs[s.version]}
 	dst := peer
 	if s.dir == rule.Ingress {
@@ -216,8 +274,7 @@ func (c *comparison) judge(s *policySet, own, peer *class) []piece {
 				last = at[i+1] - 1
 			}
 			packet := packetOf(p, protocol, first)
-			result := s.evaluate(packet)
-			out = extend(out, piece{protocol, first, last, c.decisions.ofResult(&result, s.dir, c.worlds[s.version].written)})
+			out = extend(out, piece{protocol, first, last, c.decisions.ofPlace(s.evaluate(packet, way), c.worlds[s.version].written)})
 		}
 	}
 	return out

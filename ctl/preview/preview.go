@@ -90,7 +90,7 @@ func (c *comparison) addHosts(wholes [2]*cluster.Whole) {
 	}
 	for _, h := range order {
 		if addr := h.Addrs[0]; addr.BitLen() == c.bits && !c.taken[addr] {
-			c.addHost(h, [2]*cluster.HostEnd{hosts[before][addr], hosts[after][addr]})
+			c.addHost(wholes, h, [2]*cluster.HostEnd{hosts[before][addr], hosts[after][addr]})
 		}
 	}
 }

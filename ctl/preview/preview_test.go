@@ -49,11 +49,14 @@ func objectsAfter(steps []ct.Step) []api.Object {
 
 // TestCompareAgreesWithJudge judges single packets in both versions of random clusters: a verdict changes if and only if the report says so.
 func TestCompareAgreesWithJudge(t *testing.T) {
-	changed, same, hosts := 0, 0, 0
+	changed, same, hosts, crossed := 0, 0, 0, 0
 	for seed := range uint64(140) {
 		steps := ct.Walk(seed, 70)
 		from, to := cluster.New(objectsAfter(steps[:60])), cluster.New(objectsAfter(steps))
 		report := preview.Compare(from, to).Pairwise()
+		if strings.Contains(fmt.Sprint(report.Changes), "host endpoint ") {
+			crossed++
+		}
 		r := rand.New(rand.NewPCG(seed, 4))
 		judged := map[string]bool{"198.51.100.200": true} // addresses that are nobody's, or of a node with a host endpoint
 		for _, w := range []*cluster.Whole{from.Whole(), to.Whole()} {
@@ -88,8 +91,9 @@ func TestCompareAgreesWithJudge(t *testing.T) {
 			}
 		}
 	}
-	if changed < 100 || same < 100 || hosts < 10 {
-		t.Errorf("%d changed, %d of them of nodes, %d not: the generator hardly tries one of them", changed, hosts, same)
+	if changed < 100 || same < 100 || hosts < 10 || crossed < 5 {
+		t.Errorf("%d changed, %d of them of nodes, %d not, host endpoints on the way changed %d clusters: the generator hardly tries one of them",
+			changed, hosts, same, crossed)
 	}
 }
 

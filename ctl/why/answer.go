@@ -5,6 +5,7 @@ package why
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weftnet/weft/api"
@@ -76,6 +77,11 @@ type End struct {
 	Reason string `json:"reason"`
 	// RuleID is the rule's name in counters and flow records.
 	RuleID rule.ID `json:"ruleID,omitempty"`
+	// HostEndpoint and Hook are set if the policy of a host endpoint decided, for traffic of that sort.
+	HostEndpoint string `json:"hostEndpoint,omitempty"`
+	Hook         Hook   `json:"hook,omitempty"`
+	// HostEndpoints are what the host endpoints said that the flow meets at the node of this end, in order; without those that have no policy for it.
+	HostEndpoints []Crossing `json:"hostEndpoints,omitempty"`
 	// Matches say by which labels the rule meant the packet.
 	Matches []Match `json:"matches,omitempty"`
 	// Nearest is the rule that would have allowed the flow with the fewest differences, of the policies that isolate the endpoint.
@@ -128,7 +134,7 @@ func (q *question) answer() *Answer {
 	a.Verdict = verdictOf(j.Allowed())
 	a.Egress, a.Ingress = q.explain(j, rule.Egress), q.explain(j, rule.Ingress)
 	if !j.Allowed() && len(a.Ports) == 0 {
-		a.Changes = q.changes(j)
+		a.Changes = q.changes()
 	}
 	a.Notes = append(q.notes(j), q.cluster.Notes()...)
 	return a
@@ -167,27 +173,41 @@ func (q *question) party(end *cluster.End, source bool) Party {
 func (q *question) explain(j cluster.Judgement, dir rule.Direction) End {
 	side := j[dir]
 	out := End{Verdict: verdictOf(side.Allowed), Reason: side.Reason}
+	for i := range side.Hosts {
+		if at := &side.Hosts[i]; at.Result.Trace[0].Kind != eval.NothingDecides { // without policy of that sort
+			out.HostEndpoints = append(out.HostEndpoints, crossing(at))
+		}
+	}
 	if side.Result == nil {
 		return out
+	}
+	if side.Host() {
+		out.HostEndpoint, out.Hook = side.At.ID.Name, hooks[side.At.Traffic]
 	}
 	for _, step := range side.Result.Trace {
 		out.Steps = append(out.Steps, step.String())
 	}
 	d := side.Result.Decision()
 	out.Tier, out.RuleID = d.Tier, d.RuleID
-	switch d.Kind {
-	case eval.TierEnd, eval.ProfilesEnd:
-		out.Policy = names(d.Applied)
-	case eval.RuleMatched, eval.Missing:
-		out.Policy, out.Rule = d.Policy.String(), d.Text
-	}
+	out.Policy, out.Rule = decidedBy(d)
 	out.Reason = q.reason(side, dir)
 	out.Staged = q.staged(side, dir)
 	out.Matches = q.matches(side, d)
 	if d.Kind == eval.TierEnd {
-		out.Nearest = q.nearest(side, dir, d.Applied)
+		out.Nearest = q.nearest(side, side.At.Dir, d.Applied)
 	}
 	return out
+}
+
+// decidedBy returns the policy, or policies, and the text of the rule behind a decision, each empty if there is none.
+func decidedBy(d eval.Step) (policy, text string) {
+	switch d.Kind {
+	case eval.TierEnd, eval.ProfilesEnd:
+		return names(d.Applied), ""
+	case eval.RuleMatched, eval.Missing:
+		return d.Policy.String(), d.Text
+	}
+	return "", ""
 }
 
 // staged words what staged policies would change, nil if nothing.
@@ -196,13 +216,16 @@ func (q *question) staged(side cluster.Side, dir rule.Direction) *Staged {
 		return nil
 	}
 	var j cluster.Judgement
-	j[dir] = cluster.Side{Allowed: side.Staged.Verdict == rule.Allow, Result: side.Staged, World: side.World, Tiers: side.Tiers}
+	j[dir] = cluster.Side{Allowed: side.Staged.Verdict == rule.Allow, At: side.At, Result: side.Staged, World: side.World}
 	then := q.explain(j, dir)
 	return &Staged{then.Verdict, then.Tier, then.Policy, then.Rule, then.Reason}
 }
 
 // reason tells in a sentence why an end came to its verdict.
 func (q *question) reason(side cluster.Side, dir rule.Direction) string {
+	if side.Host() {
+		return hostReason(side.At)
+	}
 	d, name := side.Result.Decision(), q.end(dir).Name
 	switch d.Kind {
 	case eval.TierEnd:
@@ -215,8 +238,7 @@ func (q *question) reason(side cluster.Side, dir rule.Direction) string {
 	case eval.Missing:
 		return fmt.Sprintf("%s of %s cannot be judged, so nothing passes: %s", dir, name, d.Text)
 	case eval.RuleMatched:
-		verb := map[rule.Action]string{rule.Allow: "allows", rule.Deny: "denies"}[d.Action]
-		text := fmt.Sprintf("%s rule %d of %s %s it", dir, d.Index, d.Policy, verb)
+		text := ruleReason(d, dir)
 		if d.Policy.Kind == rule.KindProfile {
 			text = fmt.Sprintf("%s for %s, and %s", noPolicy(side), dir, text)
 		}
@@ -225,9 +247,15 @@ func (q *question) reason(side cluster.Side, dir rule.Direction) string {
 	return d.String()
 }
 
+func ruleReason(d eval.Step, dir rule.Direction) string {
+	verb := map[rule.Action]string{rule.Allow: "allows", rule.Deny: "denies"}[d.Action]
+	return fmt.Sprintf("%s rule %d of %s %s it", dir, d.Index, d.Policy, verb)
+}
+
 // noPolicy says that the decision was left to the profiles.
 func noPolicy(side cluster.Side) string {
-	if len(side.Tiers) == 0 {
+	inTier := func(s eval.Step) bool { return s.Tier != "" }
+	if !slices.ContainsFunc(side.Result.Trace, inTier) {
 		return "no policy selects it"
 	}
 	return "the policies that select it pass it on"
@@ -306,6 +334,13 @@ func (q *question) notes(j cluster.Judgement) []string {
 	for _, end := range []*cluster.End{q.src, q.dst} {
 		if end.Note != "" {
 			out = append(out, end.Note)
+		}
+	}
+	for _, side := range j {
+		for _, at := range side.Hosts {
+			if at.Traffic == eval.Untracked && at.Verdict == rule.Allow {
+				out = append(out, "the flow is not tracked at host endpoint "+at.ID.Name+" (doNotTrack): its answers are judged by themselves; ask about them the other way round")
+			}
 		}
 	}
 	for _, end := range []struct {

@@ -16,9 +16,10 @@ import (
 	"github.com/weftnet/weft/policy/rule"
 )
 
-// Change is a change of policy that would allow the flow at one end. It was tried: with it, that end allows.
+// Change is a change of policy that would allow the flow at one end, together with the others for that end. They were tried: with them, that end allows.
 type Change struct {
-	Direction string `json:"direction"` // "ingress" or "egress"
+	End       string `json:"end"`       // "egress" at the source, "ingress" at the destination
+	Direction string `json:"direction"` // of the policy: at host endpoints not always that of the end
 	Policy    string `json:"policy"`
 	New       bool   `json:"new"` // the policy does not exist yet
 	// Rule to insert at Position of the policy's rules of Direction; absent for a new policy.
@@ -28,30 +29,51 @@ type Change struct {
 	Object api.Object `json:"object"`
 }
 
-// changes returns the smallest changes found that together allow the flow, one for each end that denies. A denying end for which there is none
+// changes returns the smallest changes found that together allow the flow, one for each place that denies. A denying end for which there is none
 // is left out.
-func (q *question) changes(j cluster.Judgement) []Change {
+func (q *question) changes() []Change {
 	var out []Change
 	so := *q // with the changes so far: both ends may need a rule in the same policy
 	for _, dir := range []rule.Direction{rule.Egress, rule.Ingress} {
-		peer, addr := q.peer(dir)
-		if j[dir].Allowed || j[dir].Result == nil || peer.Workload == nil && q.cluster.Made(addr) {
-			continue
-		}
-		if change, ok := so.change(j[dir], dir); ok {
-			out = append(out, change)
-			so.cluster = so.cluster.With(change.Object)
-		}
+		out = append(out, so.endChanges(dir)...)
 	}
 	return out
 }
 
-// change returns the first candidate that allows the flow. Where labels do not tell the other end, as its namespace is not known, its address does.
+// maxChanges is how many policies need a change at one end at most: those of a workload and of all sorts of host endpoint policy.
+const maxChanges = 5
+
+// endChanges returns the changes for one end, and goes on with them. A place that still denies behind them leaves the end as it was.
+func (q *question) endChanges(dir rule.Direction) []Change {
+	var out []Change
+	so := *q
+	for side := so.judge(so.packet)[dir]; !side.Allowed; side = so.judge(so.packet)[dir] {
+		change, ok := so.change(side, dir)
+		if !ok || len(out) == maxChanges {
+			return nil
+		}
+		change.End = dir.String()
+		out = append(out, change)
+		so.cluster = so.cluster.With(change.Object)
+	}
+	q.cluster = so.cluster
+	return out
+}
+
+// change returns the first candidate that allows the flow where it is denied at an end. Where labels do not tell the other end, as its namespace is not
+// known, its address does.
 func (q question) change(side cluster.Side, dir rule.Direction) (Change, bool) {
-	_, addr := q.peer(dir)
+	if side.At == nil {
+		return Change{}, false
+	}
+	peer, addr := q.peer(side.At.Dir)
+	made := q.cluster.Made(addr)
+	if peer.Workload == nil && made {
+		return Change{}, false
+	}
 	for _, q.byAddress = range []bool{false, true} {
-		for _, candidate := range q.candidates(side, dir) {
-			if !(q.byAddress && q.cluster.Made(addr)) && q.allows(candidate, dir) {
+		for _, candidate := range q.candidates(side, side.At.Dir) {
+			if !(q.byAddress && made) && q.helps(candidate, side.At, dir) {
 				return candidate, true
 			}
 		}
@@ -59,12 +81,13 @@ func (q question) change(side cluster.Side, dir rule.Direction) (Change, bool) {
 	return Change{}, false
 }
 
-// allows tries a change.
-func (q *question) allows(change Change, dir rule.Direction) bool {
+// helps tries a change: then the end allows the flow, or no more than another place denies it.
+func (q *question) helps(change Change, denied *eval.Place, dir rule.Direction) bool {
 	if len(api.Validate(change.Object, api.Checks{})) > 0 {
 		return false
 	}
-	return q.cluster.With(change.Object).Judge(q.src, q.dst, q.packet)[dir].Allowed
+	side := q.cluster.With(change.Object).Judge(q.src, q.dst, q.packet)[dir]
+	return side.Allowed || side.At != nil && (side.At.ID != denied.ID || side.At.Traffic != denied.Traffic || side.At.Dir != denied.Dir || side.At.Link != denied.Link)
 }
 
 // candidates returns changes worth trying, the best first: a rule in the policy that decided or that isolates the endpoint, provided that it was
@@ -72,7 +95,7 @@ func (q *question) allows(change Change, dir rule.Direction) bool {
 func (q *question) candidates(side cluster.Side, dir rule.Direction) []Change {
 	var out []Change
 	d := side.Result.Decision()
-	if q.end(dir).Workload == nil {
+	if side.Host() {
 		return q.hostCandidates(d, dir)
 	}
 	switch d.Kind {

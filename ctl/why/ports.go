@@ -52,6 +52,11 @@ func (q *question) starts() []uint16 {
 		for _, r := range ranges(side) {
 			add(r)
 		}
+		for _, ports := range side.Failsafe {
+			for _, f := range ports {
+				add(rule.PortRange{Min: f.Port, Max: f.Port})
+			}
+		}
 	}
 	for _, end := range []*cluster.End{q.src, q.dst} {
 		for _, port := range q.memberPorts(end) {

@@ -82,6 +82,9 @@ func writeEnd(b *strings.Builder, title string, e *End) {
 	for _, m := range e.Matches {
 		line("labels", m.String())
 	}
+	for i, c := range e.HostEndpoints {
+		line([]string{"hosts", ""}[min(i, 1)], c.String())
+	}
 	if e.Staged != nil {
 		line("staged", fmt.Sprintf("would be %s: %s", past(e.Staged.Verdict), e.Staged.Reason))
 		line("", e.Staged.Rule)

@@ -99,11 +99,7 @@ func (e *evaluation) failsafe(f desired.Failsafe) Result {
 	if e.early {
 		verdict = rule.NoMatch
 	}
-	text := fmt.Sprintf("port %d of protocol %d", f.Port, f.Protocol)
-	if f.Net.IsValid() {
-		text += fmt.Sprintf(" and %s", f.Net)
-	}
-	e.add(Step{Kind: FailsafePort, Action: verdict, Text: text})
+	e.add(Step{Kind: FailsafePort, Action: verdict, Text: "port " + f.String()})
 	return e.result(verdict)
 }
 

@@ -25,6 +25,8 @@ type Node struct {
 	Route func(netip.Addr) string
 	// NAT returns the packet after destination NAT; nil stands for none.
 	NAT func(Packet) Packet
+	// Thorough asks at every place of the way, even if one denies, so that an explanation is complete.
+	Thorough bool
 }
 
 // Place is one point on a packet's way through a node.
@@ -47,7 +49,7 @@ type Passage struct {
 	Packet Packet
 	// Untracked tells that the packet goes without connection tracking, and so without NAT.
 	Untracked bool
-	// Places are the points where something was asked, in order; the last decided if the packet is denied.
+	// Places are the points where something was asked, in order; if the packet is denied, the last one decided, or with Node.Thorough the first that denies.
 	Places []Place
 }
 
@@ -177,7 +179,9 @@ func (w *walk) workloadToHost() {
 	}
 	switch w.View.Settings().EndpointToHost {
 	case desired.HostDrop:
-		w.guard(w.in, rule.Egress, rule.Deny, "a workload may not talk to its own host (defaultEndpointToHostAction Drop)")
+		w.guard(w.in, rule.Ingress, rule.Deny, "a workload may not talk to its own host (defaultEndpointToHostAction Drop)")
+	case desired.HostAccept:
+		w.guard(w.in, rule.Ingress, rule.Allow, "a workload may talk to its own host (defaultEndpointToHostAction Accept)")
 	case desired.HostReturn:
 		if !w.final {
 			w.normal(w.in, rule.Ingress)
@@ -204,7 +208,7 @@ func (w *walk) early(t Traffic, link string, dir rule.Direction) bool {
 		w.final = true
 		w.passage.Untracked = w.passage.Untracked || t == Untracked
 	case rule.Deny:
-		return false
+		return w.Thorough
 	}
 	return true
 }
@@ -221,8 +225,11 @@ func (w *walk) normal(link string, dir rule.Direction) bool {
 // host asks policy that decides, and tells whether the packet goes on.
 func (w *walk) host(t Traffic, link string, dir rule.Direction) bool {
 	ep := w.hostEndpoint(link)
-	return ep == nil || w.ask(ep, t, link, dir) != rule.Deny
+	return ep == nil || w.goesOn(w.ask(ep, t, link, dir))
 }
+
+// goesOn tells whether a packet goes on behind a place with a verdict.
+func (w *walk) goesOn(verdict rule.Action) bool { return verdict != rule.Deny || w.Thorough }
 
 func (w *walk) ask(ep *desired.HostEndpoint, t Traffic, link string, dir rule.Direction) rule.Action {
 	r := EvaluateHost(w.world, w.View.Settings(), ep, t, dir, w.passage.Packet)
@@ -267,7 +274,7 @@ func (w *walk) evaluate(ep *desired.Endpoint, link string, dir rule.Direction) b
 	}
 	r := Evaluate(w.world, ep, dir, w.passage.Packet)
 	w.add(Place{Link: link, ID: ep.ID, Dir: dir, Result: r})
-	return r.Verdict != rule.Deny
+	return w.goesOn(r.Verdict)
 }
 
 // sourceKnown checks the source address of what a workload sends.
@@ -283,7 +290,7 @@ func (w *walk) sourceKnown() bool {
 // guard notes a decision outside of policy, and tells whether the packet goes on.
 func (w *walk) guard(link string, dir rule.Direction, verdict rule.Action, why string) bool {
 	w.add(Place{Link: link, Dir: dir, Result: Result{Verdict: verdict, Trace: []Step{{Kind: Guard, Action: verdict, Text: why}}}})
-	return verdict != rule.Deny
+	return w.goesOn(verdict)
 }
 
 func (w *walk) add(p Place) {

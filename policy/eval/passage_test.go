@@ -5,6 +5,7 @@ package eval_test
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -113,6 +114,7 @@ func syn(src, dst netip.Addr) eval.Packet {
 }
 
 func TestPassage(t *testing.T) {
+	longer := 0 // places that were asked thoroughly
 	type change = func(pods []*desired.Endpoint, s *desired.Settings, d *desired.Delta)
 	hep := func(link string, set func(*desired.HostEndpoint)) *desired.HostEndpoint {
 		ep := &desired.HostEndpoint{ID: desired.EndpointID{Name: strings.ReplaceAll(link, "*", "any")}, Interface: link}
@@ -178,11 +180,11 @@ func TestPassage(t *testing.T) {
 		}, "cali1", syn(pod1, pod2), "egress:cali1=Deny denied"},
 		{"pod to service", nothing, "cali1", syn(pod1, service), "egress:cali1=Allow ingress:cali2=Allow cali2"},
 
-		{"pod to its host", nothing, "cali1", syn(pod1, own), "egress:cali1=Allow host"},
+		{"pod to its host", nothing, "cali1", syn(pod1, own), "egress:cali1=Allow ingress:cali1=Allow host"},
 		{"pod to its host, closed", func(_ []*desired.Endpoint, s *desired.Settings, _ *desired.Delta) {
 			s.EndpointToHost = desired.HostDrop
 		},
-			"cali1", syn(pod1, own), "egress:cali1=Allow egress:cali1=Deny denied"},
+			"cali1", syn(pod1, own), "egress:cali1=Allow ingress:cali1=Deny denied"},
 		{"pod to its host, left to others", returning(), "cali1", syn(pod1, own), "egress:cali1=Allow host"},
 		{"pod to its host by egress policy", func(pods []*desired.Endpoint, _ *desired.Settings, _ *desired.Delta) {
 			pods[0].Tiers[rule.Egress] = allPolicies("deny")
@@ -208,7 +210,7 @@ func TestPassage(t *testing.T) {
 		{"a name goes before any", hosts(hep("*", closed), hep("eth1", allSorts("none"))), "eth1", syn(world1, own),
 			"ingress:untracked@eth1/eth1=NoMatch ingress:pre@eth1/eth1=NoMatch ingress:normal@eth1/eth1=Deny denied"},
 		{"closed anywhere, host to pod", hosts(hep("*", closed)), "", syn(own, pod1), "ingress:cali1=Allow cali1"},
-		{"closed anywhere, pod to host", hosts(hep("*", closed)), "cali1", syn(pod1, own), "egress:cali1=Allow host"},
+		{"closed anywhere, pod to host", hosts(hep("*", closed)), "cali1", syn(pod1, own), "egress:cali1=Allow ingress:cali1=Allow host"},
 		{"closed anywhere, pod to host, left to others", returning(hep("*", closed)), "cali1", syn(pod1, own),
 			"egress:cali1=Allow ingress:normal@any/cali1=Deny denied"},
 		{"pre-DNAT anywhere, pod to host", returning(hep("*", preDNAT("allow"))), "cali1", syn(pod1, own),
@@ -247,6 +249,15 @@ func TestPassage(t *testing.T) {
 		if got := passed(p); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s\n%v", c.name, got, c.want, p.String())
 		}
+		node.Thorough = true
+		thorough := node.Pass(c.in, c.packet)
+		if thorough.Verdict != p.Verdict || !reflect.DeepEqual(thorough.Places[:min(len(p.Places), len(thorough.Places))], p.Places) {
+			t.Errorf("%s, thoroughly:\n%s\nwant it to begin with\n%s", c.name, thorough.String(), p.String())
+		}
+		longer += len(thorough.Places) - len(p.Places)
+	}
+	if longer < 10 {
+		t.Errorf("%d more places are asked thoroughly: hardly any packet was denied before the end", longer)
 	}
 }
 
@@ -265,7 +276,7 @@ func TestPassageText(t *testing.T) {
 egress at workload ns/one, link cali1
   tier t: NetworkPolicy ns/allow: rule 0 (allow): Allow text
   Allow
-egress at link cali1
+ingress at link cali1
   a workload may not talk to its own host (defaultEndpointToHostAction Drop); Deny
   Deny
 Deny`
