@@ -28,6 +28,8 @@ type Config struct {
 	Bin    string
 	Rounds int
 	Each   time.Duration // of one measurement
+	// Patience is how long an agent may take to start, or to put policy back.
+	Patience time.Duration
 }
 
 // kinds are the measurements with their targets; a rate with policy beside the rate without.
@@ -77,7 +79,7 @@ func Run(ctx context.Context, c Config) (_ []measure.Row, err error) {
 	if err := l.Converge(ctx); err != nil {
 		return nil, err
 	}
-	sw, err := newSwitch(l)
+	sw, err := newSwitch(l, c)
 	if err != nil {
 		return nil, err
 	}

@@ -22,12 +22,13 @@ import (
 // policySwitch takes policy out of all nodes of a lab and lets it come back.
 type policySwitch struct {
 	lab   *lab.Lab
+	await func(ok func() error) error
 	conns []*nft.Conn       // by node
 	flows []*conntrack.Conn // by node
 }
 
-func newSwitch(l *lab.Lab) (*policySwitch, error) {
-	sw := &policySwitch{lab: l}
+func newSwitch(l *lab.Lab, c Config) (*policySwitch, error) {
+	sw := &policySwitch{lab: l, await: c.await}
 	for _, node := range l.Nodes() {
 		ns, err := l.Namespace(node)
 		if err == nil {
@@ -100,8 +101,21 @@ func forget(c *conntrack.Conn) error {
 	return nil
 }
 
-// The bounds of the wait for policy to come back.
-const repairTimeout, repairPoll = 10 * time.Second, 5 * time.Millisecond
+// poll is the pause between two looks whether something has happened.
+const poll = 5 * time.Millisecond
+
+// await waits until ok returns nil.
+func (c Config) await(ok func() error) error {
+	for deadline := time.Now().Add(c.Patience); ; time.Sleep(poll) {
+		err := ok()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("after %v: %w", c.Patience, err)
+		}
+	}
+}
 
 // on lets the agents go on and waits until their tables judge packets again: a table comes first, its base chains, with connection tracking, in
 // a second transaction. A connection made in between would not be known, and cut off. Then the agents are through with the connections that they
@@ -113,14 +127,8 @@ func (sw *policySwitch) on(ctx context.Context) error {
 		}
 	}
 	for i, node := range sw.lab.Nodes() {
-		for deadline := time.Now().Add(repairTimeout); ; time.Sleep(repairPoll) {
-			err := sw.judges(ctx, i, node)
-			if err == nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				return fmt.Errorf("node %s after %v: %w", node, repairTimeout, err)
-			}
+		if err := sw.await(func() error { return sw.judges(ctx, i, node) }); err != nil {
+			return fmt.Errorf("node %s: %w", node, err)
 		}
 	}
 	return nil

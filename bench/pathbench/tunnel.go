@@ -7,48 +7,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
-	"strings"
 
+	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/bench/measure"
 	"github.com/weftnet/weft/bench/traffic"
 	"github.com/weftnet/weft/lab"
-	"github.com/weftnet/weft/sys/netns"
-	"github.com/weftnet/weft/sys/proc"
 )
 
-// RunVXLAN measures between two nodes whose pool has a tunnel, with policy on, and beside it a VXLAN made by hand with `ip` between the same
-// nodes for the same workloads, without any packet filter.
-func RunVXLAN(ctx context.Context, c Config) (_ []measure.Row, err error) {
-	l, err := lab.Up(ctx, lab.Spec{Name: "benchvxlan", Nodes: 2, Families: lab.IPv4, Bin: c.Bin, Owned: true})
+// titles are the names of the modes that RunTunnel knows.
+var titles = map[lab.Mode]string{lab.VXLAN: "VXLAN", lab.IPIP: "IP-in-IP", lab.WireGuard: "WireGuard"}
+
+// RunTunnel measures between two nodes whose pool has a tunnel, with policy on and without any packet filter, and beside it a tunnel of the
+// same kind made by hand between the same nodes for the same workloads, without any packet filter.
+func RunTunnel(ctx context.Context, c Config, mode lab.Mode) (_ []measure.Row, err error) {
+	l, err := lab.Up(ctx, lab.Spec{Name: "benchtunnel", Nodes: 2, Families: lab.IPv4, Bin: c.Bin, Owned: true, StartLimit: c.Patience})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.Close(), l.Down(context.WithoutCancel(ctx))) }()
-	scenario := lab.Scenario{Mode: lab.VXLAN, Families: lab.IPv4}
-	if err := errors.Join(applyPolicies(ctx, l), l.Apply(ctx, scenario.Pools([]string{"10.65.0.0/16"})...)); err != nil {
+	ends, err := tunnelled(ctx, l, c, lab.Scenario{Mode: mode, Families: lab.IPv4, Driver: "nftables"})
+	if err != nil {
 		return nil, err
 	}
-	var ends [2]end
-	for i, role := range []string{"client", "server"} {
-		if ends[i], err = workload(ctx, l, l.Nodes()[i], role); err != nil {
-			return nil, err
-		}
-	}
-	if err := l.Converge(ctx); err != nil {
-		return nil, err
-	}
-	sw, err := newSwitch(l)
+	sw, err := newSwitch(l, c)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, sw.close()) }()
-	hand, err := byHand(ctx, l, ends)
+	hand, err := byHand(ctx, l, mode, ends)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, hand.close()) }()
-	p := &pair{name: "VXLAN", ends: traffic.Ends{Client: ends[0].ns, Server: ends[1].ns, Addr: ends[1].addr, Port: port}}
+	p := &pair{name: titles[mode], ends: traffic.Ends{Client: ends[0].ns, Server: ends[1].ns, Addr: ends[1].addr, Port: port}}
 	filtered, open, made := make([]measure.Samples, 2), make([]measure.Samples, 2), make([]measure.Samples, 2)
 	for range c.Rounds {
 		err := p.inTurn(ctx, c.Each,
@@ -56,82 +47,54 @@ func RunVXLAN(ctx context.Context, c Config) (_ []measure.Row, err error) {
 			turn{into: open, then: hand.on},
 			turn{into: made, then: func(ctx context.Context) error { return errors.Join(hand.off(ctx), sw.on(ctx)) }})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	var rows []measure.Row
 	for i, k := range kinds[:2] {
-		rows = append(rows, measure.Compare("VXLAN: "+k.name+", policy on", filtered[i], "by hand", made[i], k.format, measure.AtLeast(0.97)),
-			measure.Compare("VXLAN: "+k.name+", no packet filter", open[i], "by hand", made[i], k.format, measure.AtLeast(0.97)))
+		rows = append(rows, measure.Compare(p.name+": "+k.name+", policy on", filtered[i], "by hand", made[i], k.format, measure.AtLeast(0.97)),
+			measure.Compare(p.name+": "+k.name+", no packet filter", open[i], "by hand", made[i], k.format, measure.AtLeast(0.97)))
 	}
 	return rows, nil
 }
 
-// handMade is a VXLAN between two nodes that `ip` has made. While it is on, the routes of the workloads lead through it.
-type handMade struct {
-	nodes   [2]*netns.NS
-	on, off func(ctx context.Context) error
-}
-
-func (h *handMade) close() error {
-	var err error
-	for _, ns := range h.nodes {
-		if ns != nil {
-			err = errors.Join(err, ns.Close())
+// tunnelled has a lab use the tunnel, and returns a client on its first node and a server on the second.
+func tunnelled(ctx context.Context, l *lab.Lab, c Config, s lab.Scenario) (ends [2]end, err error) {
+	config := &v3.FelixConfiguration{}
+	config.APIVersion, config.Kind, config.Name = v3.APIVersion, "FelixConfiguration", "default"
+	s.Configure(&config.Spec)
+	if err := errors.Join(applyPolicies(ctx, l), l.Apply(ctx, config), l.Apply(ctx, s.Pools([]string{"10.65.0.0/16"})...)); err != nil {
+		return ends, err
+	}
+	for i, role := range []string{"client", "server"} {
+		if ends[i], err = workload(ctx, l, l.Nodes()[i], role); err != nil {
+			return ends, err
 		}
 	}
-	return err
+	if s.Encrypts() {
+		err = encrypted(ctx, l, c)
+	}
+	return ends, errors.Join(err, l.Converge(ctx))
 }
 
-// byHand makes the devices; the routes come with on.
-func byHand(ctx context.Context, l *lab.Lab, ends [2]end) (_ *handMade, err error) {
-	h := &handMade{}
-	addrs := [2]netip.Addr{}
-	for i, node := range l.Nodes() {
-		if h.nodes[i], err = l.Namespace(node); err != nil {
-			return nil, errors.Join(err, h.close())
-		}
-		out, err := proc.Output(ctx, proc.Spec{Path: "ip", Args: strings.Fields("-4 -o address show dev eth0 scope global"), NS: h.nodes[i]})
-		if err != nil {
-			return nil, errors.Join(err, h.close())
-		}
-		prefix, err := netip.ParsePrefix(strings.Fields(string(out))[3])
-		if err != nil {
-			return nil, errors.Join(err, h.close())
-		}
-		addrs[i] = prefix.Addr()
-	}
-	const mtu = 1500 - 50
-	both := func(ctx context.Context, tool string, commands func(i int) []string) error {
-		for i := range h.nodes {
-			for _, c := range commands(i) {
-				if _, err := proc.Output(ctx, proc.Spec{Path: tool, Args: strings.Fields(c), NS: h.nodes[i]}); err != nil {
-					return fmt.Errorf("%s %s: %w", tool, c, err)
-				}
+// encrypted waits until nodes send each other nothing in the clear.
+func encrypted(ctx context.Context, l *lab.Lab, c Config) error {
+	for _, node := range l.Nodes() {
+		err := c.await(func() error {
+			status, err := l.Agent(node).Status(ctx)
+			switch {
+			case err != nil:
+				return err
+			case status.Encryption == nil:
+				return errors.New("it does not encrypt yet")
+			case len(status.Encryption.Plain) > 0:
+				return fmt.Errorf("in the clear to %v", status.Encryption.Plain)
 			}
-		}
-		return nil
-	}
-	err = errors.Join(both(ctx, "ip", func(i int) []string {
-		return []string{
-			fmt.Sprintf("link add byhand address 02:00:00:00:01:%02d mtu %d type vxlan id 77 dstport 4790 local %s nolearning", i, mtu, addrs[i]),
-			fmt.Sprintf("address add 192.0.2.%d/32 dev byhand", i+1),
-			"link set byhand up",
-			fmt.Sprintf("neighbour add 192.0.2.%d lladdr 02:00:00:00:01:%02d dev byhand nud permanent", 2-i, 1-i),
-		}
-	}), both(ctx, "bridge", func(i int) []string {
-		return []string{fmt.Sprintf("fdb add 02:00:00:00:01:%02d dev byhand dst %s self permanent", 1-i, addrs[1-i])}
-	}))
-	h.on = func(ctx context.Context) error {
-		return both(ctx, "ip", func(i int) []string {
-			return []string{fmt.Sprintf("route replace %s/32 via 192.0.2.%d dev byhand onlink", ends[1-i].addr, 2-i)}
+			return nil
 		})
+		if err != nil {
+			return fmt.Errorf("node %s: %w", node, err)
+		}
 	}
-	h.off = func(ctx context.Context) error {
-		return both(ctx, "ip", func(i int) []string { return []string{fmt.Sprintf("route delete %s/32 dev byhand", ends[1-i].addr)} })
-	}
-	if err != nil {
-		return nil, errors.Join(err, h.close())
-	}
-	return h, nil
+	return nil
 }

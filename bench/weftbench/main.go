@@ -25,34 +25,40 @@ import (
 	"github.com/weftnet/weft/bench/pathbench"
 	"github.com/weftnet/weft/bench/policybench"
 	"github.com/weftnet/weft/bench/reachbench"
+	"github.com/weftnet/weft/lab"
 )
 
 // section is a group of rows that is measured together.
 type section struct {
 	name string
 	run  func(ctx context.Context, bin string) ([]measure.Row, error)
+	// inside tells that it is one of those that the section vm runs in the emulated machine. Elsewhere it runs only when asked for by name.
+	inside bool
 }
 
 var sections = []section{
-	{"cni", func(ctx context.Context, bin string) ([]measure.Row, error) {
+	{name: "cni", run: func(ctx context.Context, bin string) ([]measure.Row, error) {
 		return cnibench.Run(ctx, cnibench.Config{Bin: bin, Ref: bin + "/ref", Rounds: 40})
 	}},
-	{"policy", func(ctx context.Context, _ string) ([]measure.Row, error) {
+	{name: "policy", run: func(ctx context.Context, _ string) ([]measure.Row, error) {
 		return policybench.Run(ctx, 10_000, 100_000)
 	}},
-	{"iptables", func(ctx context.Context, _ string) ([]measure.Row, error) {
+	{name: "iptables", run: func(ctx context.Context, _ string) ([]measure.Row, error) {
 		return policybench.RunIPTables(ctx, 10_000, 100_000)
 	}},
-	{"calc", func(ctx context.Context, _ string) ([]measure.Row, error) { return calcbench.Run(ctx) }},
-	{"path", func(ctx context.Context, bin string) ([]measure.Row, error) {
-		return pathbench.Run(ctx, pathbench.Config{Bin: bin, Rounds: 15, Each: 300 * time.Millisecond})
+	{name: "calc", run: func(ctx context.Context, _ string) ([]measure.Row, error) { return calcbench.Run(ctx) }},
+	{name: "path", run: func(ctx context.Context, bin string) ([]measure.Row, error) {
+		return pathbench.Run(ctx, pathConfig(bin))
 	}},
-	{"filter", func(ctx context.Context, _ string) ([]measure.Row, error) {
+	{name: "filter", run: func(ctx context.Context, _ string) ([]measure.Row, error) {
 		return filterbench.Run(ctx, filterbench.Config{Rounds: 40, Each: 100 * time.Millisecond})
 	}},
-	{"reach", reach},
-	{"memory", memorybench.Run},
-	{"demo", demo},
+	{name: "reach", run: reach},
+	{name: "memory", run: memorybench.Run},
+	{name: "demo", run: demo},
+	{name: "vm", run: vm},
+	{name: string(lab.IPIP), run: tunnel(lab.IPIP), inside: true},
+	{name: string(lab.WireGuard), run: tunnel(lab.WireGuard), inside: true},
 }
 
 // reach is how other nodes are reached: through a tunnel, and how the ways there come into the kernel.
@@ -61,26 +67,31 @@ func reach(ctx context.Context, bin string) ([]measure.Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	tunnels, err := pathbench.RunVXLAN(ctx, pathbench.Config{Bin: bin, Rounds: 15, Each: 300 * time.Millisecond})
+	tunnels, err := pathbench.RunTunnel(ctx, pathConfig(bin), lab.VXLAN)
 	return append(ways, tunnels...), err
+}
+
+func pathConfig(bin string) pathbench.Config {
+	return pathbench.Config{Bin: bin, Rounds: 15, Each: 300 * time.Millisecond, Patience: 10 * time.Second}
 }
 
 func main() {
 	bin := flag.String("bin", "bin", "directory of the built programs")
 	only := flag.String("only", "", "comma-separated sections to run instead of all")
+	asJSON := flag.Bool("json", false, "print each row as JSON, and do not judge it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *bin, *only); err != nil {
+	if err := run(ctx, *bin, *only, *asJSON); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, bin, only string) error {
+func run(ctx context.Context, bin, only string, asJSON bool) error {
 	var rows []measure.Row
 	for _, s := range sections {
-		if only != "" && !strings.Contains(","+only+",", ","+s.name+",") {
+		if named := strings.Contains(","+only+",", ","+s.name+","); !named && (only != "" || s.inside) {
 			continue
 		}
 		fmt.Fprintln(os.Stderr, "measuring", s.name)
@@ -89,6 +100,9 @@ func run(ctx context.Context, bin, only string) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		rows = append(rows, more...)
+	}
+	if asJSON {
+		return printJSON(os.Stdout, rows)
 	}
 	missed, err := measure.Print(os.Stdout, rows)
 	if err == nil && missed > 0 {
