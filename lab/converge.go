@@ -176,18 +176,22 @@ func (l *Lab) routesOf(member string, protocols ...uint8) ([]netlink.Route, erro
 	return out, nil
 }
 
-// until polls ok until it returns nil, and tells its last error when ctx ends.
+// until polls ok until it returns nil, and tells its last error when ctx ends: the last one before that end if it is cut short by it.
 func until(ctx context.Context, ok func() error) error {
 	ticker := time.NewTicker(2 * pollEvery)
 	defer ticker.Stop()
+	var before error
 	for {
 		err := ok()
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil || before == nil {
+			before = err
+		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
+			return errors.Join(before, ctx.Err())
 		case <-ticker.C:
 		}
 	}
