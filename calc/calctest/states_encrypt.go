@@ -57,6 +57,9 @@ func encryptionStates() []State {
 			s.WireguardListeningPort, s.WireguardMTUV6, s.WireguardKeepAlive = &port, &mtu, &metav1.Duration{Duration: 25 * time.Second}
 			s.WireguardInterfaceName = new("wg0")
 		})),
+		state("other settings, of the other family each", nodes, blocks, pools, felix(both, func(s *v3.FelixConfigurationSpec) {
+			s.WireguardListeningPortV6, s.WireguardMTU, s.WireguardInterfaceNameV6 = &port, &mtu, new("wg1")
+		})),
 		state("a peer has no key", keyed(func(_, n2, _ *v3.Node) { n2.Status = nil }), blocks, pools, felix(both)),
 		state("a peer has another key", keyed(func(_, n2, _ *v3.Node) { n2.Status.WireguardPublicKey = PublicKey(9) }), blocks, pools, felix(both)),
 		state("a peer's key is none", keyed(func(_, n2, _ *v3.Node) { n2.Status.WireguardPublicKey = "hunter2" }), blocks, pools, felix(both)),
