@@ -21,8 +21,8 @@ import (
 	"github.com/weftnet/weft/routing/routes"
 )
 
-// sizer keeps packets to sizes that fit: of workloads' interfaces, and of routes to other nodes. It works them out from the configuration, the
-// host's links and what probing measured, whenever one of these changes.
+// sizer keeps packets to sizes that fit: of workloads' interfaces, and of routes to other nodes. It works them out from the configuration,
+// the host's links and what probing measured, whenever one of these changes.
 type sizer struct {
 	kernel pathKernel
 	log    *slog.Logger

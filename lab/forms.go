@@ -12,7 +12,8 @@ import (
 	"github.com/weftnet/weft/lab/capture"
 )
 
-// Form is how packets between workloads travel, by what the scenario promises: between nodes of one subnet (near) or of two, in the family of a.
+// Form is how packets between workloads travel, by what the scenario promises: between nodes of one subnet (near) or of two, in the family
+// of a.
 func (s Scenario) Form(a netip.Addr, near bool) capture.Form {
 	if s.Encrypts() {
 		return capture.WireGuard

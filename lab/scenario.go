@@ -14,8 +14,8 @@ import (
 // Mode is how packets travel between the nodes of a cluster.
 type Mode string
 
-// The modes. The cross modes wrap packets between subnets only. In the last two, packets are encrypted between all nodes; what has no key to be
-// encrypted with would go plainly in one, and in VXLAN in the other.
+// The modes. The cross modes wrap packets between subnets only. In the last two, packets are encrypted between all nodes; what has no key
+// to be encrypted with would go plainly in one, and in VXLAN in the other.
 const (
 	Direct             Mode = "direct"
 	IPIP               Mode = "ipip"

@@ -1,8 +1,8 @@
 // Copyright 2026 The weft authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package capture tells in which form packets travel on an underlay: Start a Tap on links of a network namespace, and Stop it to get what was
-// received there.
+// Package capture tells in which form packets travel on an underlay: Start a Tap on links of a network namespace, and Stop it to get what
+// was received there.
 package capture
 
 import (

@@ -82,8 +82,8 @@ type Decision struct {
 	Rejected []string
 }
 
-// Workload chooses the MTU of workloads' interfaces: what fits into each layer that the node uses, on each link that counts, so that a packet
-// never needs to be cut up whichever way it goes. own are the node's addresses. Where IPv6 is used it is never below Least.
+// Workload chooses the MTU of workloads' interfaces: what fits into each layer that the node uses, on each link that counts, so that a
+// packet never needs to be cut up whichever way it goes. own are the node's addresses. Where IPv6 is used it is never below Least.
 func Workload(c Config, links []Link, own []netip.Addr) Decision {
 	type candidate struct {
 		size int
@@ -154,8 +154,8 @@ type Size struct {
 	Reason string
 }
 
-// Way returns how large packets to another node may be inside the layers, outermost first. link is the MTU of the link that leads there, probed
-// the measured size of the path, 0 when that is not known.
+// Way returns how large packets to another node may be inside the layers, outermost first. link is the MTU of the link that leads there,
+// probed the measured size of the path, 0 when that is not known.
 func (c Config) Way(link, probed int, layers ...Encap) Size {
 	s := Size{Computed: Inside(link, layers...), Reason: fmt.Sprintf("the link has %d", link)}
 	for _, e := range layers {

@@ -16,8 +16,8 @@ import (
 	"github.com/weftnet/weft/sys/own"
 )
 
-// overhead is how many bytes a packet has around the workload's own: the outer IP header and, with VXLAN, UDP, VXLAN and inner Ethernet headers,
-// with WireGuard UDP and its own.
+// overhead is how many bytes a packet has around the workload's own: the outer IP header and, with VXLAN, UDP, VXLAN and inner Ethernet
+// headers, with WireGuard UDP and its own.
 func overhead(t desired.Tunnel) int {
 	const ipv4, ipv6, vxlan, wireguard = 20, 40, 8 + 8 + 14, 8 + 32
 	switch {
@@ -107,8 +107,8 @@ func (m *Manager) bring(t desired.Tunnel, peers map[string]desired.TunnelPeer) (
 	return differences
 }
 
-// compareDevice finds or makes the link and settles what can be changed in place. An error means that there is no link; what else is wrong is
-// noted with the device.
+// compareDevice finds or makes the link and settles what can be changed in place. An error means that there is no link; what else is wrong
+// is noted with the device.
 func (m *Manager) compareDevice(d *device) (differences int, err error) {
 	mtu, err := m.mtu(d)
 	if err != nil {

@@ -75,7 +75,8 @@ func TestIPIPPacketsPass(t *testing.T) {
 	exchange(t, a.ns, b.ns, netip.MustParseAddr("10.65.1.0"))
 }
 
-// TestIPIPDeviceIsGivenBack: the kernel's own device is taken in hand, repaired, and left as it was found. In use by somebody else, it is left alone.
+// TestIPIPDeviceIsGivenBack: the kernel's own device is taken in hand, repaired, and left as it was found. In use by somebody else, it is
+// left alone.
 func TestIPIPDeviceIsGivenBack(t *testing.T) {
 	a, _ := pair(t)
 	needIPIP(t, a)

@@ -11,8 +11,8 @@ import (
 	"github.com/weftnet/weft/sys/wireguard"
 )
 
-// How two ends get to know each other: each calls the other when it has its key, and the later one is answered. The one with the lower key calls at
-// once, the other after a while: calls that cross are both in vain, and WireGuard tries again after five seconds.
+// How two ends get to know each other: each calls the other when it has its key, and the later one is answered. The one with the lower key
+// calls at once, the other after a while: calls that cross are both in vain, and WireGuard tries again after five seconds.
 const (
 	// crossing is how long the end with the higher key leaves the call to the other.
 	crossing = time.Second
@@ -23,8 +23,8 @@ const (
 	lookMost  = time.Second
 )
 
-// DefaultPatience is how long a peer may take to answer before it counts as met all the same: nobody who drops WireGuard's packets is to have
-// others sent in the clear for longer.
+// DefaultPatience is how long a peer may take to answer before it counts as met all the same: nobody who drops WireGuard's packets is to
+// have others sent in the clear for longer.
 const DefaultPatience = 10 * time.Second
 
 // meeting is how far two ends have come.
@@ -62,8 +62,8 @@ func (m *Manager) acquaint(d *device, p desired.TunnelPeer, there wireguard.Peer
 	m.begin(d, p, d.inherited || m.met[p.ID].met, there)
 }
 
-// begin waits for a peer's call, or calls it. One that has been met may not know that this end has forgotten what they shared, and is called; and so
-// is one that still shares something with this end, for then calls do not get in each other's way.
+// begin waits for a peer's call, or calls it. One that has been met may not know that this end has forgotten what they shared, and is
+// called; and so is one that still shares something with this end, for then calls do not get in each other's way.
 func (m *Manager) begin(d *device, p desired.TunnelPeer, met bool, there wireguard.Peer) {
 	lower := bytes.Compare(d.public[:], p.Key[:]) < 0
 	m.met[p.ID] = meeting{key: p.Key, since: time.Now(), received: there.Received, called: met || lower || !there.Handshake.IsZero(), met: met}

@@ -12,8 +12,8 @@ import (
 	"github.com/weftnet/weft/sys/own"
 )
 
-// vxlan returns the link of a device that is made as spec says. One of ours that is made otherwise is replaced; where that fails, the error comes
-// with the link that is there.
+// vxlan returns the link of a device that is made as spec says. One of ours that is made otherwise is replaced; where that fails, the error
+// comes with the link that is there.
 func (m *Manager) vxlan(spec netlink.VXLANSpec) (link netlink.Link, made bool, err error) {
 	have, link, err := m.links.VXLAN(spec.Name)
 	switch {

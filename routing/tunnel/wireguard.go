@@ -114,8 +114,8 @@ func gone(old, now []netip.Prefix) bool {
 	return slices.ContainsFunc(old, func(n netip.Prefix) bool { return !slices.Contains(now, n) })
 }
 
-// parting is a peer that is wanted no more and still heard for a while, because it may still send encrypted packets, and because it may come
-// back and use what both share.
+// parting is a peer that is wanted no more and still heard for a while, because it may still send encrypted packets, and because it may
+// come back and use what both share.
 type parting struct {
 	device string
 	key    wireguard.Key

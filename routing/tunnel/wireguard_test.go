@@ -106,8 +106,8 @@ func TestEncrypted(t *testing.T) {
 	}
 }
 
-// TestKeyOnDisk: the private key is readable for its owner alone, outlives a restart, and is made anew when it is gone; packets pass then once the
-// other end has heard of the new one.
+// TestKeyOnDisk: the private key is readable for its owner alone, outlives a restart, and is made anew when it is gone; packets pass then
+// once the other end has heard of the new one.
 func TestKeyOnDisk(t *testing.T) {
 	a, b := encryptedPair(t, 0)
 	a.meet(t, 1)
@@ -201,7 +201,8 @@ func TestEncryptedDamage(t *testing.T) {
 	}
 }
 
-// TestSilentPeer: a peer that does not answer counts as met after a while, so that dropping its packets does not keep others from being encrypted.
+// TestSilentPeer: a peer that does not answer counts as met after a while, so that dropping its packets does not keep others from being
+// encrypted.
 func TestSilentPeer(t *testing.T) {
 	a, _ := pair(t)
 	a.apply(t, &desired.Delta{Tunnels: []desired.Tunnel{deviceOf(0, 0)}})
