@@ -25,17 +25,17 @@ test: ## all tests: unit, kernel, interop, faults (root, Debian packages)
 	@tools/setup.sh
 	@$(MAKE) --no-print-directory build
 	@$(GO) test -p 1 -timeout 30m ./...
-	@WEFT_VM=devices test/vm.sh
+	@test/vm.sh short
 
-test-vm: ## what this kernel lacks (IP-in-IP, WireGuard), on Debian's stock kernel in QEMU, in short form; WEFT_LONG=1 for all scenarios there are
+test-vm: ## every way to run a cluster on Debian's stock kernel in QEMU, which has IP-in-IP and WireGuard; CELLS=ipip/ipv4 chooses
 	@tools/setup.sh vm
 	@$(MAKE) --no-print-directory build
 	@test/vm.sh
 
-modes: ## every way to run a cluster that this kernel has: matrix, captures, kill -9 and a change to each other mode, under traffic
+modes: ## every way to run a cluster that this kernel has: matrix, captures, kill -9 and a change to each other mode, under traffic; CELLS=vxlan/ipv6 chooses
 	@tools/setup.sh
 	@$(MAKE) --no-print-directory build
-	@WEFT_SCENARIOS=all $(GO) test -p 1 -timeout 60m -run 'TestScenarios|TestModeChange' -v ./test/e2e
+	@WEFT_SCENARIOS=all $(GO) test -p 1 -timeout 120m -run 'TestScenarios$(if $(CELLS),/$(CELLS),|TestModeChange)' -v ./test/e2e
 
 lint: ## formatting, static checks, generated files up to date
 	@tools/lint.sh

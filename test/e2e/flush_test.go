@@ -5,6 +5,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,10 +48,16 @@ func TestFlushing(t *testing.T) {
 		"ip link set vxlan.calico down; ip link set vxlan-v6.calico down",
 		"ip link delete vxlan.calico; ip link delete vxlan-v6.calico",
 	} {
+		// The agent stands still until it is seen that something is gone.
+		c.signal("n2", syscall.SIGSTOP)
 		if err := c.within("n2", func() error { return run(t, "bash", "-c", flush) }); err != nil {
 			t.Fatal(err)
 		}
+		if look() == want {
+			t.Errorf("%s: took nothing away", flush)
+		}
 		start = time.Now()
+		c.signal("n2", syscall.SIGCONT)
 		c.eventually("after "+flush, func() error {
 			if now := look(); now != want {
 				return fmt.Errorf("differs:\n%s", difference(want, now))
@@ -60,4 +67,12 @@ func TestFlushing(t *testing.T) {
 		t.Logf("back %v after %s", time.Since(start).Round(time.Millisecond), flush)
 	}
 	c.holds("after all")
+}
+
+// signal sends a signal to a node's agent.
+func (c *cluster) signal(node string, s syscall.Signal) {
+	c.t.Helper()
+	if err := c.KillAgent(c.t.Context(), node, s); err != nil {
+		c.t.Fatal(err)
+	}
 }

@@ -56,11 +56,11 @@ func TestNarrowPathWithoutICMP(t *testing.T) {
 	}
 	c.converged()
 	c.eventuallyMTU("direct", narrow, 0)
-	c.transfers("plainly")
+	c.transfers("plainly", "shop/frontend", "shop/database")
 	c.encapsulate(v3.EncapAlways)
 	c.converged()
 	c.eventuallyMTU("vxlan.calico", narrow-50, 1450)
-	c.transfers("in VXLAN")
+	c.transfers("in VXLAN", "shop/frontend", "shop/database")
 }
 
 // converged waits for the cluster's own account: ICMP is of no use here.
@@ -112,10 +112,10 @@ func (c *cluster) eventuallyMTU(path string, size, computed int) {
 	}
 }
 
-// transfers sends a megabyte each way between the workloads, in both families.
-func (c *cluster) transfers(how string) {
+// transfers sends a megabyte each way between two workloads, in each family that they have.
+func (c *cluster) transfers(how, one, other string) {
 	c.t.Helper()
-	for _, pair := range [][2]string{{"shop/frontend", "shop/database"}, {"shop/database", "shop/frontend"}} {
+	for _, pair := range [][2]string{{one, other}, {other, one}} {
 		to, err := c.Workload(pair[1])
 		if err != nil {
 			c.t.Fatal(err)

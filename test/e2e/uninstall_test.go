@@ -59,12 +59,24 @@ func TestUninstall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := &cluster{c.Lab, t}
 			c.apply(useDriver(name))
-			c.uninstalls()
+			c.uninstalls("vxlan.calico")
+		})
+	}
+	for mode, device := range map[lab.Mode]string{lab.IPIP: "tunl0", lab.WireGuard: "wireguard.cali"} {
+		t.Run(string(mode), func(t *testing.T) {
+			s := lab.Scenario{Mode: mode, Families: lab.Dual, Driver: "nftables"}
+			if why := lacking(t, s); why != "" {
+				t.Skip(why)
+			}
+			c := &cluster{c.Lab, t}
+			c.choose(s)
+			c.uninstalls(device)
 		})
 	}
 }
 
-func (c *cluster) uninstalls() {
+// uninstalls installs an agent that has a tunnel device, and uninstalls it.
+func (c *cluster) uninstalls(device string) {
 	t := c.t
 	before := c.snapshot(lab.External)
 	dir := t.TempDir()
@@ -75,8 +87,8 @@ func (c *cluster) uninstalls() {
 		if err == nil && (!s.InSync || s.Dataplane.State != "programmed" || s.Tunnels.State != "programmed" || s.Routes.State != "programmed") {
 			err = fmt.Errorf("%+v", s)
 		}
-		if err == nil && !strings.Contains(c.snapshot(lab.External), "vxlan.calico") {
-			err = fmt.Errorf("no tunnel yet")
+		if err == nil {
+			err = c.within(lab.External, func() error { return run(t, "bash", "-c", "ip -4 address show up dev "+device+" | grep -w inet") })
 		}
 		return err
 	})
@@ -104,7 +116,7 @@ func (c *cluster) uninstalls() {
 	}
 	_ = agent.Wait()
 	installed := c.snapshot(lab.External)
-	if out, err := c.uninstall(dir, "--dry-run"); err != nil || !strings.Contains(out, "tunnel device vxlan.calico") || !strings.Contains(out, "ip_forward: 1 becomes 0 again") {
+	if out, err := c.uninstall(dir, "--dry-run"); err != nil || !strings.Contains(out, "tunnel device "+device) || !strings.Contains(out, "ip_forward: 1 becomes 0 again") {
 		t.Errorf("dry run: %v: %s", err, out)
 	}
 	if _, err := c.uninstall(dir); err == nil {
