@@ -28,7 +28,9 @@ type handMade struct {
 }
 
 // recipe is how a tunnel is made, used and left, as commands for the node with index i.
-type recipe struct{ make, on, off func(h *handMade, i int) []string }
+type recipe struct {
+	make, on, off func(h *handMade, i int) []string
+}
 
 // handDevice is the name of the device.
 const handDevice = "byhand"
