@@ -41,7 +41,7 @@ func (c *Conn) Addrs(index int) ([]Addr, error) {
 	if index != 0 {
 		link = ref(index)
 	}
-	list, err := c.h.AddrList(link, vnl.FAMILY_ALL)
+	list, err := whole(func() ([]vnl.Addr, error) { return c.h.AddrList(link, vnl.FAMILY_ALL) })
 	if err != nil {
 		return nil, wrap(err, "list addresses of link with index %d", index)
 	}

@@ -54,7 +54,7 @@ func (c *Conn) LinkByIndex(index int) (Link, error) {
 
 // Links returns all links, in index order.
 func (c *Conn) Links() ([]Link, error) {
-	all, err := c.h.LinkList()
+	all, err := whole(c.h.LinkList)
 	if err != nil {
 		return nil, wrap(err, "list links")
 	}

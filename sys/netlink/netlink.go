@@ -61,3 +61,13 @@ func wrap(err error, format string, args ...any) error {
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
+
+// whole asks for a list until it is of one moment: the kernel says when something has changed in the middle.
+func whole[T any](list func() ([]T, error)) (all []T, err error) {
+	for range dumpTries {
+		if all, err = list(); !errors.Is(err, vnl.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return all, err
+}

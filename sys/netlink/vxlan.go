@@ -54,7 +54,7 @@ func vxlanOf(device *vnl.Vxlan) VXLANSpec {
 
 // VXLANs returns how all VXLAN devices are made, by the same fields as VXLAN, and their names.
 func (c *Conn) VXLANs() ([]VXLANSpec, error) {
-	all, err := c.h.LinkList()
+	all, err := whole(c.h.LinkList)
 	if err != nil {
 		return nil, wrap(err, "list links")
 	}
