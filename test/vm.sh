@@ -5,8 +5,8 @@
 # Runs in the machine of tools/vm.sh what other kernels may lack, IP-in-IP and WireGuard: the tunnel devices, and the lab's scenarios.
 # usage: test/vm.sh [devices|short|all]
 #   devices  the tunnel devices alone
-#   short    besides uninstalling them, and one scenario with each, for CI
-#   all      (default) besides every scenario; what cannot exist says why
+#   short    besides one scenario with each, for CI
+#   all      (default) besides uninstalling them, and every scenario; what cannot exist says why
 # CELLS=wireguard/ipv4/nftables chooses scenarios by a pattern of `go test -run` for each part; WEFT_LONG=1 changes each to every other mode.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,11 +19,10 @@ devices="(cd routing/tunnel && ../../$tests/tunnel.test -test.v -test.timeout 5m
 
 case $form in
   devices) exec timeout 10m tools/vm.sh bash -c "$devices" ;;
-  short) limit=20m cells='^(ipip|wireguard)$/^ipv4$/^nftables$' scenarios=matrix ;;
-  all) limit=8h cells=. scenarios=all ;;
+  short) limit=20m cells='^(ipip|wireguard)$/^ipv4$/^nftables$' scenarios=matrix uninstall=true ;;
+  all) limit=8h cells=. scenarios=all uninstall="../../$tests/e2e.test -test.v -test.run '^TestUninstall\$/^(ipip|wireguard)\$'" ;;
   *) sed -n 's/^# \(usage.*\)/\1/p' "$0" >&2; exit 2 ;;
 esac
-uninstall="../../$tests/e2e.test -test.v -test.run '^TestUninstall\$/^(ipip|wireguard)\$'"
 [ -z "${CELLS:-}" ] || cells=$CELLS devices=true uninstall=true
 
 CGO_ENABLED=0 go test -c -o "$tests/e2e.test" ./test/e2e
