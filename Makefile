@@ -7,7 +7,7 @@ BIN    := bin
 COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/weftnet/weft/internal/version.Commit=$(COMMIT)
 
-.PHONY: help build demo test test-vm modes lint bench generate e2e soak judge clean
+.PHONY: help build demo test test-vm modes lint bench generate e2e e2e-kube soak judge clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,7 @@ demo: ## a three-node cluster with real traffic, BGP and policy, in network name
 test: ## all tests: unit, kernel, interop, faults (root, Debian packages)
 	@tools/setup.sh
 	@$(MAKE) --no-print-directory build
+	@[ -x $(BIN)/kube/kube-apiserver ] || echo "test: no kube-apiserver in $(BIN)/kube, so the Kubernetes datastore meets fake answers only; make e2e-kube builds one"
 	@$(GO) test -p 1 -timeout 30m ./...
 	@test/vm.sh short
 
@@ -52,6 +53,12 @@ e2e: ## the slow end-to-end suites in full length
 	@tools/setup.sh
 	@$(MAKE) --no-print-directory build
 	@WEFT_LONG=1 $(GO) test -p 1 -timeout 170m ./test/...
+
+e2e-kube: ## the Kubernetes datastore against a real API server, built from source at the first time: conformance, faults, agents of two nodes
+	@tools/setup.sh
+	@tools/kube.sh
+	@$(MAKE) --no-print-directory build
+	@$(GO) test -p 1 -count=1 -timeout 40m -v ./store/kubestore ./test/kube
 
 soak: ## two hours of random connects, kills and policy changes
 	@tools/setup.sh

@@ -94,7 +94,7 @@ func (s schemer) structure(t reflect.Type) object {
 }
 
 func (s schemer) field(f *shape.Field) object {
-	if f.Name == "metadata" {
+	if f.Target == reflect.TypeFor[v3.ObjectMeta]() {
 		return object{"type": "object"}
 	}
 	out := s.schema(f.Type, f)

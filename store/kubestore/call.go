@@ -78,14 +78,6 @@ func (s *Store) try(ctx context.Context, r request) (body []byte, sent bool, err
 
 // send makes a request and returns a successful answer, whose body the caller closes.
 func (s *Store) send(ctx context.Context, r request) (*http.Response, bool, error) {
-	resp, sent, err := s.sendOnce(ctx, r)
-	if is(err, http.StatusUnauthorized) {
-		return s.sendOnce(ctx, r) // a token that has run out was read again from its file
-	}
-	return resp, sent, err
-}
-
-func (s *Store) sendOnce(ctx context.Context, r request) (*http.Response, bool, error) {
 	var sent atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	target := *s.base

@@ -22,12 +22,13 @@ import (
 
 // TestFaults goes through what can be wrong with a real API server, one after the other.
 func TestFaults(t *testing.T) {
-	server := kube.Start(t)
+	server := kube.Start(t, kube.Old)
 	admin := func(t *testing.T) *Store {
 		return client(t, Config{Kubeconfig: server.Kubeconfig(t, "", kube.AdminToken)})
 	}
 	t.Run("DefinitionsMissing", func(t *testing.T) { definitionsMissing(t, server, admin(t)) })
 	t.Run("OptionalKindComes", func(t *testing.T) { optionalKindComes(t, server, admin(t)) })
+	t.Run("Corpus", func(t *testing.T) { corpus(t, admin(t)) })
 	t.Run("DefinitionOlder", func(t *testing.T) { definitionOlder(t, server, admin(t)) })
 	t.Run("Permissions", func(t *testing.T) { permissions(t, server) })
 	t.Run("TokenRunsOut", func(t *testing.T) { tokenRunsOut(t, server) })

@@ -62,6 +62,7 @@ func newStore(config Config, p pace) (*Store, error) {
 	}
 	c.UserAgent = "weft/" + version.String()
 	c.QPS = -1 // the server limits by priority and fairness
+	freshToken(c)
 	client, err := rest.HTTPClientFor(c)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes client for %s: %w", c.Host, err)

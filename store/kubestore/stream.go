@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,15 +95,22 @@ func (s *stream) session(ctx context.Context) error {
 	if !s.plain {
 		query := url.Values{"sendInitialEvents": {"true"}, "resourceVersionMatch": {"NotOlderThan"}}
 		err := s.follow(ctx, query, map[api.Key]bool{})
-		if !is(err, http.StatusUnprocessableEntity) {
+		if !noStreamingLists(err) {
 			return err
 		}
-		s.plain = true // Kubernetes before 1.32, or with the feature WatchList off
+		s.plain = true
 	}
 	if err := s.list(ctx); err != nil {
 		return err
 	}
 	return s.session(ctx)
+}
+
+// noStreamingLists tells whether the server has none: Kubernetes before 1.32, one with the feature WatchList off, or with an etcd (before 3.4.31)
+// that cannot say how far its watches are.
+func noStreamingLists(err error) bool {
+	r := refused(err)
+	return r != nil && (r.Code == http.StatusUnprocessableEntity || strings.Contains(r.Message, "RequestWatchProgress"))
 }
 
 // list reads the resource.
@@ -145,7 +153,7 @@ func (s *stream) follow(ctx context.Context, query url.Values, kept map[api.Key]
 	if cause := context.Cause(ctx); errors.Is(cause, errSilent) {
 		err = cause
 	}
-	if errors.Is(err, io.EOF) || expired(err) || is(err, http.StatusUnprocessableEntity) {
+	if errors.Is(err, io.EOF) || expired(err) || noStreamingLists(err) {
 		return err
 	}
 	return s.watch.store.explain(context.WithoutCancel(ctx), r, err)

@@ -5,6 +5,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"testing"
 	"time"
@@ -29,9 +30,11 @@ type Backend struct {
 	// Apart says that each resource has a stream of its own, without order among them, and that events come one by one, as in Kubernetes. Then a
 	// batch is not as of one revision of all resources.
 	Apart bool
+	// Patience bounds the waits of a test. Default 20 s.
+	Patience time.Duration
 }
 
-// patience bounds every wait of the suite. It is never waited out when all is well.
+// patience bounds the waits of a test unless Backend.Patience does. It is never waited out when all is well.
 const patience = 20 * time.Second
 
 // Run checks that the backends which fresh makes, one for each test, keep the contract of [store.Store].
@@ -71,7 +74,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Backend) {
 			f := &fixture{Backend: fresh(t)}
 			f.store = f.client(t)
 			var stop context.CancelFunc
-			f.ctx, stop = context.WithTimeout(t.Context(), patience)
+			f.ctx, stop = context.WithTimeout(t.Context(), cmp.Or(f.Patience, patience))
 			defer stop()
 			test.run(t, f)
 		})

@@ -35,7 +35,7 @@ spec:
 // TestAgentsOnKubernetes has the agents of two nodes use a real Kubernetes API as their datastore. Packets pass as the judge says, before a policy, with it,
 // while the API server and an agent are away, and after they are back.
 func TestAgentsOnKubernetes(t *testing.T) {
-	server := kube.Start(t)
+	server := kube.Start(t, kube.New)
 	server.InstallSchema(t)
 	l := labtest.Up(t, lab.Spec{Nodes: 2, Kubeconfig: server.Kubeconfig(t, "", kube.AdminToken), Wired: func(l *lab.Lab) error { return reach(t, l, server) }})
 	labtest.Attach(t, l, map[string]string{"shop/web": "n1", "shop/db": "n2", "shop/other": "n1"})

@@ -27,6 +27,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/weftnet/weft/store/etcdstore"
 )
 
 // AdminToken is the bearer token of a user who may do everything; UserToken that of the user "weft", who may do what RBAC allows.
@@ -44,7 +46,6 @@ type Server struct {
 	CAFile  string
 	Etcd    string // endpoint of its etcd
 	dir     string
-	etcd    *process
 	api     *process
 }
 
@@ -62,14 +63,21 @@ func Binary(t testing.TB, name string) string {
 	return path
 }
 
+// Etcd says which etcd the API server keeps its objects in: New is the embedded one of weft, Old Debian's, with which there are no streaming lists.
+type Etcd int
+
+// The choices of an etcd.
+const (
+	New Etcd = iota
+	Old
+)
+
 // Start runs an API server until the end of the test. InstallSchema makes it know the kinds of weft.
-func Start(t testing.TB) *Server {
+func Start(t testing.TB, etcd Etcd) *Server {
 	t.Helper()
 	binary := Binary(t, "kube-apiserver")
 	dir := t.TempDir()
 	s := &Server{Address: freeAddress(t), Etcd: "http://" + freeAddress(t), dir: dir, CAFile: filepath.Join(dir, "apiserver.crt")}
-	s.etcd = newProcess(t, dir, "etcd", "etcd", "--data-dir", filepath.Join(dir, "etcd"), "--listen-client-urls", s.Etcd, "--advertise-client-urls", s.Etcd,
-		"--listen-peer-urls", "http://127.0.0.1:0", "--log-level", "warn", "--logger", "zap", "--unsafe-no-fsync")
 	writeFile(t, filepath.Join(dir, "sa.key"), serviceAccountKey(t))
 	writeFile(t, filepath.Join(dir, "tokens"), AdminToken+",admin,1,system:masters\n"+UserToken+",weft,2\n")
 	host, port, _ := net.SplitHostPort(s.Address)
@@ -81,10 +89,31 @@ func Start(t testing.TB) *Server {
 		// Without controllers nobody makes the namespaces and service accounts that these ask for.
 		"--disable-admission-plugins", "NamespaceLifecycle,ServiceAccount",
 	)
-	s.etcd.start(t)
+	s.startEtcd(t, etcd)
 	s.api.start(t)
 	s.waitReady(t)
 	return s
+}
+
+// startEtcd runs the etcd until the end of the test.
+func (s *Server) startEtcd(t testing.TB, etcd Etcd) {
+	t.Helper()
+	data := filepath.Join(s.dir, "etcd")
+	if etcd == Old {
+		newProcess(t, s.dir, "etcd", "etcd", "--data-dir", data, "--listen-client-urls", s.Etcd, "--advertise-client-urls", s.Etcd,
+			"--listen-peer-urls", "http://127.0.0.1:0", "--log-level", "warn", "--logger", "zap").start(t)
+		return
+	}
+	e, err := etcdstore.StartEmbedded(t.Context(), etcdstore.EmbeddedConfig{Dir: data, Listen: []string{s.Etcd}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.api.kill()
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Kubeconfig writes a kubeconfig for a token and returns its path. server is the address that it names; empty means the API server's own.
