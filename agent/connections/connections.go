@@ -52,6 +52,9 @@ const (
 	settle = 50 * time.Millisecond
 	// share bounds the time that reviews take: after each one, so many times as long as it took passes without.
 	share = 9
+	// longestRest bounds what share makes of a review that took long, as on a machine without a processor to spare: what is denied now must not
+	// go on for much longer.
+	longestRest = 2 * time.Second
 	// retry is the pause after a review that failed.
 	retry = time.Second
 )
@@ -163,7 +166,7 @@ func (t *task) plan() {
 func (t *task) do(ctx context.Context) {
 	begun, rest := time.Now(), retry
 	if err := t.run(ctx); err == nil {
-		rest = share * time.Since(begun)
+		rest = min(share*time.Since(begun), longestRest)
 	}
 	t.at, t.rested = nil, time.Now().Add(rest)
 }

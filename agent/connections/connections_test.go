@@ -487,3 +487,20 @@ func TestFlappingPolicyIsCheap(t *testing.T) {
 		b.ended("in the end", 1, 2)
 	})
 }
+
+// TestSlowReviewsDoNotRestForLong: where a look into the table takes seconds, what is denied meanwhile ends within seconds too.
+func TestSlowReviewsDoNotRestForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const takes = 2 * time.Second
+		b, _ := runSlow(t, takes)
+		b.table.Put(flow(tcp, other, 1, db, 5432))
+		b.change(&desired.Delta{Policies: []*desired.Policy{guard(port(5432))}})
+		time.Sleep(4 * takes)
+		synctest.Wait()
+		b.ended("still allowed")
+		b.change(&desired.Delta{Policies: []*desired.Policy{guard()}})
+		time.Sleep(4 * takes)
+		synctest.Wait()
+		b.ended("denied", 1)
+	})
+}
