@@ -84,7 +84,7 @@ func TestSourceCheck(t *testing.T) {
 		expect("refused", "unknown", "no permission", 1, 4)
 		var got agentapi.Status
 		s.report(&got)
-		if p := got.Problems[0]; p.Object != by.String() || p.Field != "spec.awsSrcDstCheck" || got.SourceCheck.Retry.Sub(time.Now()) != cloudRetry {
+		if p := got.Problems[0]; p.Object != by.String() || p.Field != "spec.awsSrcDstCheck" || time.Until(got.SourceCheck.Retry) != cloudRetry {
 			t.Errorf("the problem is %+v, the retry at %v", p, got.SourceCheck.Retry)
 		}
 		for pause, asked := cloudRetry, 5; asked < 8; pause, asked = 2*pause, asked+1 {
