@@ -33,7 +33,7 @@ table inet weft_lab_cloud {
 // encapsulate sets the vxlanMode of the lab's pools.
 func (c *cluster) encapsulate(mode v3.EncapMode) {
 	c.t.Helper()
-	for i, cidr := range []string{"10.65.0.0/16", "fd65::/64"} {
+	for i, cidr := range c.Spec().Pools {
 		p := &v3.IPPool{TypeMeta: v3.TypeMeta{APIVersion: v3.APIVersion, Kind: "IPPool"}, ObjectMeta: v3.ObjectMeta{Name: fmt.Sprint("pool-", i+1)}}
 		p.Spec.CIDR, p.Spec.VXLANMode = cidr, mode
 		c.apply(p)
