@@ -18,6 +18,7 @@ type blocks struct {
 	self     string
 	own      map[string]netip.Prefix // confirmed blocks of this node by name of the BlockAffinity
 	exported map[string]netip.Prefix // pools whose routes BGP may export, by name
+	hidden   map[string]netip.Prefix // pools whose routes it may not, by name
 	local    map[netip.Addr]struct{} // addresses of local workloads
 	routes   *routes
 	reach    *reach
@@ -27,7 +28,7 @@ type blocks struct {
 }
 
 func newBlocks(self string, r *routes) *blocks {
-	return &blocks{self: self, own: map[string]netip.Prefix{}, exported: map[string]netip.Prefix{}, local: map[netip.Addr]struct{}{}, others: map[string]otherBlock{}, routes: r}
+	return &blocks{self: self, own: map[string]netip.Prefix{}, exported: map[string]netip.Prefix{}, hidden: map[string]netip.Prefix{}, local: map[netip.Addr]struct{}{}, others: map[string]otherBlock{}, routes: r}
 }
 
 func (b *blocks) putAffinity(key api.Key, obj *v3.BlockAffinity) api.FieldErrors {
@@ -77,10 +78,13 @@ func (b *blocks) putPool(key api.Key, obj *v3.IPPool) api.FieldErrors {
 	}
 	b.reach.putPool(key.Name, cidr, obj)
 	b.nat.putPool(key.Name, cidr, obj)
+	in, out := b.exported, b.hidden
 	if hidden := obj.Spec.DisableBGPExport; hidden != nil && *hidden {
-		b.hidePool(key)
-	} else if b.exported[key.Name] != cidr {
-		b.exported[key.Name] = cidr
+		in, out = out, in
+	}
+	if in[key.Name] != cidr {
+		delete(out, key.Name)
+		in[key.Name] = cidr
 		b.dirty = true
 	}
 	return nil
@@ -89,13 +93,11 @@ func (b *blocks) putPool(key api.Key, obj *v3.IPPool) api.FieldErrors {
 func (b *blocks) removePool(key api.Key) {
 	b.reach.removePool(key.Name)
 	b.nat.removePool(key.Name)
-	b.hidePool(key)
-}
-
-func (b *blocks) hidePool(key api.Key) {
-	if _, ok := b.exported[key.Name]; ok {
-		delete(b.exported, key.Name)
-		b.dirty = true
+	for _, pools := range []map[string]netip.Prefix{b.exported, b.hidden} {
+		if _, ok := pools[key.Name]; ok {
+			delete(pools, key.Name)
+			b.dirty = true
+		}
 	}
 }
 
@@ -123,7 +125,8 @@ func (b *blocks) covers(addr netip.Addr) bool {
 	return false
 }
 
-// advertised returns the blocks of this node and the borrowed addresses: those of local workloads outside them.
+// advertised returns the blocks of this node and the borrowed addresses, which are those of local workloads outside them, but for pools that BGP does not
+// export.
 func (b *blocks) advertised() []netip.Prefix {
 	out := slices.Collect(maps.Values(b.own))
 	for addr := range b.local {
@@ -131,6 +134,14 @@ func (b *blocks) advertised() []netip.Prefix {
 			out = append(out, desired.HostPrefix(addr))
 		}
 	}
+	out = slices.DeleteFunc(out, func(dst netip.Prefix) bool {
+		for _, pool := range b.hidden {
+			if pool.Bits() <= dst.Bits() && pool.Contains(dst.Addr()) {
+				return true
+			}
+		}
+		return false
+	})
 	return sortedPrefixes(out)
 }
 

@@ -23,7 +23,7 @@ func (g *Graph) Sizes() map[string]int {
 		"host endpoints": len(g.hosts.byName), "dirty host endpoints": len(g.hosts.dirty), "host endpoint rows": len(g.hosts.out.rows) + len(g.hosts.out.before),
 		"endpoint rows": len(g.locals.out.rows) + len(g.locals.out.before), "policy rows": len(g.active.out.rows) + len(g.active.out.before),
 		"route rows": len(g.routes.out.rows) + len(g.routes.out.before), "route blocks": len(g.routes.blocks), "route links": len(g.routes.links),
-		"blocks": len(g.blocks.own), "pools": len(g.blocks.exported), "block addresses": len(g.blocks.local),
+		"blocks": len(g.blocks.own), "pools": len(g.blocks.exported) + len(g.blocks.hidden), "block addresses": len(g.blocks.local),
 		"hosts": len(g.speaker.hosts), "BGP settings": len(g.speaker.configs), "BGP peers": len(g.speaker.peers), "refused": len(g.inputs.refused),
 		"slices": len(g.sets.services.slices), "services": len(g.sets.services.byName),
 		"settings": len(g.settings.byName),

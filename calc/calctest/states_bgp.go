@@ -51,6 +51,9 @@ func blockStates() []State {
 		state("deleted", me, pods, changed(func(s *v3.BlockAffinitySpec) { s.Deleted = true })),
 		state("virtual", me, pods, changed(func(s *v3.BlockAffinitySpec) { s.Type = "virtual" })),
 		state("pools", me, pods, []api.Object{Pool("p", "10.65.0.0/16"), hidden}),
+		state("a block and a borrowed address of a pool that is not exported", me, pods, []api.Object{
+			hidden, Affinity(Me, "10.66.0.0/26"), Affinity(Me, "10.65.0.0/26"), Endpoint("prod/c", Me, nil, "10.66.9.9"),
+		}),
 		state("no BGP", pods, changed(func(*v3.BlockAffinitySpec) {})),
 	}
 }

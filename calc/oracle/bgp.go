@@ -47,7 +47,7 @@ func (c *Cluster) bgp(node string) *desired.BGP {
 		return nil
 	}
 	slices.SortFunc(out.Peers, func(a, b desired.Peer) int { return strings.Compare(a.Name, b.Name) })
-	out.Advertise, out.ExportOnly = c.advertised(node), c.exportable()
+	out.Advertise, out.ExportOnly = c.advertised(node), c.poolsToExport(true)
 	return out
 }
 

@@ -59,7 +59,7 @@ func (c *Cluster) blocks(node string) []netip.Prefix {
 	return out
 }
 
-// advertised returns the blocks of a node and its workloads' addresses outside them.
+// advertised returns the blocks of a node and its workloads' addresses outside them, without what is in pools that BGP may not tell of.
 func (c *Cluster) advertised(node string) []netip.Prefix {
 	blocks := c.blocks(node)
 	out := slices.Clone(blocks)
@@ -68,15 +68,19 @@ func (c *Cluster) advertised(node string) []netip.Prefix {
 			out = append(out, netip.PrefixFrom(addr, addr.BitLen()))
 		}
 	}
+	hidden := c.poolsToExport(false)
+	out = slices.DeleteFunc(out, func(dst netip.Prefix) bool {
+		return slices.ContainsFunc(hidden, func(p netip.Prefix) bool { return p.Overlaps(dst) && p.Bits() <= dst.Bits() })
+	})
 	return inOrder(out)
 }
 
-// exportable returns the pools that BGP may tell of.
-func (c *Cluster) exportable() []netip.Prefix {
+// poolsToExport returns the pools that BGP may tell of, or those that it may not.
+func (c *Cluster) poolsToExport(may bool) []netip.Prefix {
 	var out []netip.Prefix
 	for _, p := range c.pools {
 		cidr, err := v3.ParseCIDR(p.Spec.CIDR)
-		if err == nil && (p.Spec.DisableBGPExport == nil || !*p.Spec.DisableBGPExport) {
+		if hidden := p.Spec.DisableBGPExport != nil && *p.Spec.DisableBGPExport; err == nil && hidden != may {
 			out = append(out, cidr)
 		}
 	}
