@@ -193,7 +193,7 @@ func (g *Graph) Flush() *desired.Delta {
 	g.locals.flush()
 	g.hosts.flush()
 	g.active.flush()
-	g.reach.guard.flush(g.reach.needs(), g.reach.configs.now(), g.settings)
+	g.reach.guard.flush(g.reach.needs(), g.reach.configs.now, g.settings)
 	g.nat.flush(g.settings)
 	g.flushed = g.inputs.revision
 	d := &desired.Delta{Revision: g.flushed}

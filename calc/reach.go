@@ -53,7 +53,7 @@ type reach struct {
 func newReach(self string, items *items, r *routes, sets *ipSets, nat *sourceNAT) *reach {
 	configs := newTunnelConfigs(self)
 	return &reach{
-		self: self, nat: nat, config: configs.now(), items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
+		self: self, nat: nat, config: configs.now, items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
 		holders: newHolders(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, keys: owners[desired.Key]{}, configs: configs,
 		leads: map[netip.Prefix]string{}, byNode: map[string]map[netip.Prefix]struct{}{},
 		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{}, dirtyNets: map[string]struct{}{},
@@ -217,7 +217,7 @@ func (r *reach) nodeOf(dst netip.Prefix, pool tunnelPool) string {
 // flush brings tunnels, peers and routes up to date.
 func (r *reach) flush() {
 	if r.all {
-		r.all, r.config = false, r.configs.now()
+		r.all, r.config = false, r.configs.now
 		r.follow()
 		r.settleTunnels()
 		for name := range r.nodes {
@@ -308,7 +308,7 @@ func (r *reach) settleTunnels() {
 
 // needs tells by kind whether this node is to have a tunnel, for which it needs an address.
 func (r *reach) needs() (needs [desired.TunnelKinds]bool) {
-	c := r.configs.now()
+	c := &r.configs.now
 	for _, p := range r.pools {
 		if wraps(p.mode) {
 			on := c.enabled[p.kind]

@@ -36,6 +36,7 @@ type tunnelConfig struct {
 type tunnelConfigs struct {
 	own    string
 	byName map[string]statedConfig
+	now    tunnelConfig // what all of them come to
 }
 
 // statedConfig is what one FelixConfiguration states.
@@ -49,10 +50,13 @@ type statedConfig struct {
 }
 
 func newTunnelConfigs(self string) tunnelConfigs {
-	return tunnelConfigs{own: "node." + self, byName: map[string]statedConfig{}}
+	c := tunnelConfigs{own: "node." + self, byName: map[string]statedConfig{}}
+	c.now = c.joined()
+	return c
 }
 
-func (c tunnelConfigs) now() tunnelConfig {
+// joined is what the configurations come to; only a change of one makes it worth asking.
+func (c *tunnelConfigs) joined() tunnelConfig {
 	own, all := c.byName[c.own], c.byName["default"]
 	number := func(own, all *int, fallback int) int {
 		if p := cmp.Or(own, all); p != nil {
@@ -120,12 +124,14 @@ func newStatedConfig(spec *v3.FelixConfigurationSpec) (statedConfig, api.FieldEr
 
 func (r *reach) putConfig(key api.Key, stated statedConfig) {
 	r.configs.byName[key.Name] = stated
+	r.configs.now = r.configs.joined()
 	r.all = true
 	r.underlay++
 }
 
 func (r *reach) removeConfig(key api.Key) {
 	delete(r.configs.byName, key.Name)
+	r.configs.now = r.configs.joined()
 	r.all = true
 	r.underlay++
 }

@@ -22,7 +22,7 @@ type Underlay struct {
 }
 
 func (r *reach) underlayNow() Underlay {
-	c := r.configs.now()
+	c := r.configs.now
 	out := Underlay{Pattern: c.pattern, MTU: c.mtu, Used: r.needs(), Nodes: make(map[string][2]netip.Addr, len(r.nodes))}
 	for name, n := range r.nodes {
 		out.Nodes[name] = [2]netip.Addr{n.subnet[0].Addr(), n.subnet[1].Addr()}
