@@ -92,7 +92,7 @@ func (d *Dir) Delete(id string) error {
 }
 
 // Load returns all readable records. A damaged file is set aside under the name "<file>.bad" and named in damaged, so that it can
-// be looked at and never stops the agent.
+// be looked at and never stops the agent. An empty file is no damage and goes: its writer was killed before the first line, and had done nothing yet.
 func (d *Dir) Load() (records []*Record, damaged []error, err error) {
 	entries, err := os.ReadDir(d.path)
 	if err != nil {
@@ -104,6 +104,12 @@ func (d *Dir) Load() (records []*Record, damaged []error, err error) {
 		}
 		name := filepath.Join(d.path, entry.Name())
 		r, readErr := read(name)
+		if errors.Is(readErr, errEmpty) {
+			if err := os.Remove(name); err != nil {
+				damaged = append(damaged, fmt.Errorf("endpoint record %s: %w", name, err))
+			}
+			continue
+		}
 		if readErr != nil {
 			damaged = append(damaged, fmt.Errorf("endpoint record %s set aside as %s.bad: %w", name, name, readErr), os.Rename(name, name+".bad"))
 			continue
@@ -113,11 +119,16 @@ func (d *Dir) Load() (records []*Record, damaged []error, err error) {
 	return records, damaged, nil
 }
 
+var errEmpty = errors.New("it is empty")
+
 // read returns the last whole line of a file.
 func read(name string) (*Record, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
+	}
+	if len(data) == 0 {
+		return nil, errEmpty
 	}
 	var last error
 	for _, line := range slices.Backward(bytes.Split(data, []byte("\n"))) {

@@ -53,6 +53,21 @@ func TestDamagedRecordIsSetAside(t *testing.T) {
 	}
 }
 
+// TestKilledBeforeTheFirstLine: such a record says nothing, and leaves nothing behind.
+func TestKilledBeforeTheFirstLine(t *testing.T) {
+	d := open(t)
+	empty := filepath.Join(d.path, "c4:eth0.json")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, damaged, err := d.Load(); err != nil || len(got) != 0 || len(damaged) != 0 {
+		t.Errorf("Load = %v, %v, %v; want nothing", got, damaged, err)
+	}
+	if left, err := os.ReadDir(d.path); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 // TestCutShort: a line that a crash cut short was not acted on; what it was to replace holds, and what is written afterwards counts again.
 func TestCutShort(t *testing.T) {
 	d := open(t)
