@@ -6,12 +6,13 @@ package etcdstore
 import (
 	"context"
 	"math"
-	"math/rand/v2"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
+
+	"github.com/weftnet/weft/store/internal/lifetime"
 )
 
 // rpc is one remote call, to be made with the given context, connection and options.
@@ -20,26 +21,12 @@ type rpc func(ctx context.Context, conn *grpc.ClientConn, options ...grpc.CallOp
 // messageSize lifts gRPC's limit of 4 MB on answers; a page of a listing may be larger. etcd limits requests itself.
 var messageSize = grpc.MaxCallRecvMsgSize(math.MaxInt32)
 
-// bound gives a context without a deadline the default one, and ends it with the store.
-func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return s.joined(context.WithCancel(ctx))
-	}
-	return s.joined(context.WithTimeout(ctx, s.config.DialTimeout))
-}
-
-// joined ends a context with the store, too.
-func (s *Store) joined(ctx context.Context, cancel context.CancelFunc) (context.Context, context.CancelFunc) {
-	unhook := context.AfterFunc(s.ctx, cancel)
-	return ctx, func() { unhook(); cancel() }
-}
-
 // retry makes a call until it succeeds, is refused, or time is up: ctx ends, or the default time has passed if it has no deadline. Between tries it pauses; each try gets more time than the one before.
 // Round-robin balancing makes the next try ask another server if there is one.
 //
 // sent says whether an earlier, unanswered try may have reached a server.
 func (s *Store) retry(ctx context.Context, call rpc) (sent bool, err error) {
-	ctx, cancel := s.bound(ctx)
+	ctx, cancel := s.life.Bound(ctx, s.config.DialTimeout)
 	defer cancel()
 	limit, pause := s.pace.attempt, s.pace.retry
 	var last error
@@ -52,7 +39,7 @@ func (s *Store) retry(ctx context.Context, call rpc) (sent bool, err error) {
 			last = failure // the reason; later ones may say no more than that time is up
 		}
 		sent = sent || reached
-		if !sleep(ctx, pause) {
+		if !lifetime.Pause(ctx, pause) {
 			return sent, s.explain(ctx, last)
 		}
 		limit, pause = 2*limit, min(2*pause, s.pace.retryMost)
@@ -79,16 +66,4 @@ func (s *Store) send(ctx context.Context, call rpc) (reached bool, err error) {
 	var p peer.Peer
 	err = call(ctx, s.conn, messageSize, grpc.Peer(&p))
 	return p.Addr != nil && !is(err, rpctypes.ErrGRPCAuthOldRevision), err
-}
-
-// sleep pauses for about d; false if ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d/2 + rand.N(d)) // spread, so that the clients of a server that is back do not come at once
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -41,8 +41,8 @@ func backend(config Config, admin *clientv3.Client) storetest.Backend {
 			}
 		},
 		Cut: func(_ *testing.T, client store.Store) func() {
-			proxies[client].cut()
-			return proxies[client].mend
+			proxies[client].Cut()
+			return proxies[client].Mend
 		},
 		Compact: func(t *testing.T) { compact(t, admin) },
 	}

@@ -62,12 +62,11 @@ func (s *Store) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
+	if over := s.life.Over(ctx); over != nil {
+		return over
+	}
 	why := strings.TrimPrefix(text(err), "etcdserver: ")
 	switch {
-	case s.ctx.Err() != nil:
-		return store.ErrClosed
-	case errors.Is(ctx.Err(), context.Canceled):
-		return ctx.Err()
 	case transient(err):
 		return fmt.Errorf("%w: no usable answer from etcd at %s (%s); check that it runs, that this host reaches it and that its members have a leader",
 			store.ErrUnavailable, s.config.where(), why)

@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -23,6 +22,7 @@ import (
 	"google.golang.org/grpc/backoff"
 
 	"github.com/weftnet/weft/store"
+	"github.com/weftnet/weft/store/internal/lifetime"
 )
 
 // Store implements store.Transactor.
@@ -31,11 +31,7 @@ type Store struct {
 	keys   keyspace
 	pace   pace
 
-	ctx     context.Context // ends when the store is closed
-	end     context.CancelFunc
-	mu      sync.Mutex // orders starting a watch and closing the store
-	watches sync.WaitGroup
-
+	life   *lifetime.Lifetime
 	client *clientv3.Client // for its connection, balanced over the endpoints
 	conn   *grpc.ClientConn
 	login  *login
@@ -69,36 +65,21 @@ func newStore(config Config, p pace) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{config: config, keys: keyspace(config.Prefix), pace: p, login: newLogin(config.Username, config.Password)}
+	s := &Store{config: config, keys: keyspace(config.Prefix), pace: p, life: lifetime.New(), login: newLogin(config.Username, config.Password)}
 	if s.client, err = s.dial(); err != nil {
 		return nil, fmt.Errorf("etcd client for %s: %w", config.where(), err)
 	}
 	s.conn = s.client.ActiveConnection()
-	s.ctx, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
 
 // Close ends the watches and closes the connections. Calls that are under way return ErrClosed.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	s.end()
-	s.mu.Unlock()
-	s.watches.Wait()
+	s.life.Close()
 	if err := s.client.Close(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("close etcd client: %w", err)
 	}
 	return nil
-}
-
-// startWatch counts a new watch; false if the store is closed.
-func (s *Store) startWatch() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ctx.Err() != nil {
-		return false
-	}
-	s.watches.Add(1)
-	return true
 }
 
 // dial sets up a connection, without waiting for it.

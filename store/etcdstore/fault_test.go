@@ -41,9 +41,9 @@ func TestLostAnswers(t *testing.T) {
 	l := startLoad(t, client(t, lossy.endpoint), 6)
 	for range 40 {
 		l.progress(3)
-		lossy.loseAnswers()
-		eventually(t, "the connection to break", func() bool { lossy.mu.Lock(); defer lossy.mu.Unlock(); return len(lossy.conns) == 0 })
-		lossy.mend()
+		lossy.LoseAnswers()
+		eventually(t, "the connection to break", lossy.Idle)
+		lossy.Mend()
 	}
 	l.progress(3)
 	l.finish()
@@ -57,10 +57,10 @@ func TestSlowServer(t *testing.T) {
 	l := startLoad(t, client(t, slow.endpoint), 3)
 	l.progress(20)
 	for _, delay := range []time.Duration{20 * time.Millisecond, quick.attempt / 2, quick.attempt * 3 / 5} {
-		slow.set(func() { slow.delay = delay })
+		slow.Delay(delay)
 		l.progress(2)
 	}
-	slow.set(func() { slow.delay = 0 })
+	slow.Delay(0)
 	l.progress(20)
 	l.finish()
 }
@@ -72,7 +72,7 @@ func TestDeafServer(t *testing.T) {
 	deaf := startProxy(t, p.client)
 	l := startLoad(t, client(t, deaf.endpoint), 2)
 	l.progress(10)
-	deaf.deafen()
+	deaf.Deafen()
 	eventually(t, "the watch to notice", func() bool {
 		b, _ := l.seen.state()
 		return !b.InSync && errors.Is(b.Err, store.ErrUnavailable) && strings.Contains(b.Err.Error(), "no sign of life")
@@ -88,7 +88,7 @@ func TestDeafServer(t *testing.T) {
 	if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrOutcomeUnknown) {
 		t.Errorf("an update that could not even read: %v", err)
 	}
-	deaf.hear()
+	deaf.Hear()
 	l.progress(10)
 	l.finish()
 }
@@ -103,8 +103,8 @@ func TestOutcomeUnknown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deaf.deafen()
-	defer deaf.hear()
+	deaf.Deafen()
+	defer deaf.Hear()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err = s.Update(ctx, obj)

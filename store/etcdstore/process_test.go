@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,15 +29,24 @@ type process struct {
 	cmd       *exec.Cmd
 }
 
-// freeAddr returns a loopback address that nobody listens on now.
+// given are the addresses that freeAddr has returned.
+var given sync.Map
+
+// freeAddr returns a loopback address that nobody listens on now, and not twice the same: the kernel may offer a port again that its taker
+// does not listen on yet.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := l.Addr().String()
+		_ = l.Close()
+		if _, again := given.LoadOrStore(address, true); !again {
+			return address
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // startEtcd runs a single server until the end of the test, with further arguments.

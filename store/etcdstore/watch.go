@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/store/feed"
+	"github.com/weftnet/weft/store/internal/lifetime"
 )
 
 // errCompacted ends a stream whose next event the server no longer has.
@@ -42,18 +43,16 @@ func (s *Store) Watch(ctx context.Context, resources ...api.Resource) (store.Wat
 			return nil, fmt.Errorf("watch %q: no resource that weft stores", r)
 		}
 	}
-	if !s.startWatch() {
-		return nil, fmt.Errorf("watch: %w", store.ErrClosed)
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watch{store: s, feed: feed.New(cancel), wanted: resources}
-	go func() {
-		defer s.watches.Done()
-		stop := context.AfterFunc(s.ctx, w.feed.Close)
-		defer stop()
+	run := func() {
 		w.run(ctx)
 		w.feed.Finish(ctx.Err())
-	}()
+	}
+	if !s.life.Watch(run, w.feed.Close) {
+		cancel()
+		return nil, fmt.Errorf("watch: %w", store.ErrClosed)
+	}
 	return w.feed, nil
 }
 
@@ -74,7 +73,7 @@ func (w *watch) run(ctx context.Context) {
 		if w.revision > before {
 			pause = w.store.pace.retry
 		}
-		if !sleep(ctx, pause) {
+		if !lifetime.Pause(ctx, pause) {
 			return
 		}
 		pause = min(2*pause, w.store.pace.retryMost)

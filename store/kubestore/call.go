@@ -6,17 +6,15 @@ package kubestore
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
-	"time"
 
 	"github.com/weftnet/weft/store"
+	"github.com/weftnet/weft/store/internal/lifetime"
 )
 
 // request is one call of the API.
@@ -40,7 +38,7 @@ func (r *request) writes() bool { return methods[r.verb] != http.MethodGet }
 // call makes a request and returns the answer's body. What may be made again is, until it succeeds, is refused, or time is up. A write is made
 // again only if it is certain that the server has not taken it.
 func (s *Store) call(ctx context.Context, r request) ([]byte, error) {
-	ctx, cancel := s.bound(ctx)
+	ctx, cancel := s.life.Bound(ctx, s.pace.call)
 	defer cancel()
 	pause := s.pace.retry
 	var last error
@@ -58,7 +56,7 @@ func (s *Store) call(ctx context.Context, r request) ([]byte, error) {
 		if r.writes() && sent && !declined(err) {
 			return nil, fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, s.explain(ctx, r, last))
 		}
-		if !sleep(ctx, max(pause, retryAfter(err))) {
+		if !lifetime.Pause(ctx, max(pause, retryAfter(err))) {
 			return nil, s.explain(ctx, r, last)
 		}
 		pause = min(2*pause, s.pace.retryMost)
@@ -107,42 +105,4 @@ func orJSON(media string) string {
 		return "application/json"
 	}
 	return media
-}
-
-// bound gives a context without a deadline the default one, and ends it with the store.
-func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	var cancel context.CancelFunc
-	if _, ok := ctx.Deadline(); ok {
-		ctx, cancel = context.WithCancel(ctx)
-	} else {
-		ctx, cancel = context.WithTimeout(ctx, s.pace.call)
-	}
-	unhook := context.AfterFunc(s.ctx, cancel)
-	if s.ctx.Err() != nil {
-		cancel() // at once: AfterFunc takes its time
-	}
-	return ctx, func() { unhook(); cancel() }
-}
-
-// sleep pauses for about d; false if ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d/2 + rand.N(d)) // spread, so that the clients of a server that is back do not come at once
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// gone tells whether the store was closed or the caller has gone away, which outranks what a call met with.
-func (s *Store) gone(ctx context.Context) error {
-	switch {
-	case s.ctx.Err() != nil:
-		return store.ErrClosed
-	case errors.Is(ctx.Err(), context.Canceled):
-		return ctx.Err()
-	}
-	return nil
 }

@@ -105,7 +105,7 @@ func missing(r *refusal) bool {
 
 // explain turns the error of a call into one that says what to do.
 func (s *Store) explain(ctx context.Context, r request, err error) error {
-	if gone := s.gone(ctx); gone != nil {
+	if gone := s.life.Over(ctx); gone != nil {
 		return gone
 	}
 	a := refused(err)

@@ -11,18 +11,17 @@
 package kubestore
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/weftnet/weft/internal/version"
 	"github.com/weftnet/weft/store"
+	"github.com/weftnet/weft/store/internal/lifetime"
 )
 
 // Store implements store.Store. Kubernetes has no transactions, so it is no store.Transactor.
@@ -31,11 +30,7 @@ type Store struct {
 	base   *url.URL
 	client *http.Client
 	pace   pace
-
-	ctx     context.Context // ends when the store is closed
-	end     context.CancelFunc
-	mu      sync.Mutex // orders starting a watch and closing the store
-	watches sync.WaitGroup
+	life   *lifetime.Lifetime
 }
 
 var _ store.Store = (*Store)(nil)
@@ -72,28 +67,12 @@ func newStore(config Config, p pace) (*Store, error) {
 		return nil, fmt.Errorf("kubernetes API server %q: %w", c.Host, err)
 	}
 	base.Path = strings.TrimRight(base.Path, "/")
-	s := &Store{config: c, base: base, client: client, pace: p}
-	s.ctx, s.end = context.WithCancel(context.Background())
-	return s, nil
+	return &Store{config: c, base: base, client: client, pace: p, life: lifetime.New()}, nil
 }
 
 // Close ends the watches and closes the connections. Calls that are under way return ErrClosed.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	s.end()
-	s.mu.Unlock()
-	s.watches.Wait()
+	s.life.Close()
 	s.client.CloseIdleConnections()
 	return nil
-}
-
-// startWatch counts a new watch; false if the store is closed.
-func (s *Store) startWatch() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ctx.Err() != nil {
-		return false
-	}
-	s.watches.Add(1)
-	return true
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/store"
+	"github.com/weftnet/weft/store/internal/lifetime"
 )
 
 // stream follows one resource: a streaming list, or where the server has none a list, then changes.
@@ -61,7 +62,7 @@ func (s *stream) run(ctx context.Context) {
 				pause = pace.retry
 			}
 		}
-		if !sleep(ctx, max(pause, retryAfter(err))) {
+		if !lifetime.Pause(ctx, max(pause, retryAfter(err))) {
 			return
 		}
 		if err != nil && !errors.Is(err, io.EOF) {

@@ -39,21 +39,18 @@ func (s *Store) Watch(ctx context.Context, resources ...api.Resource) (store.Wat
 		}
 		w.streams = append(w.streams, &stream{watch: w, form: f})
 	}
-	if !s.startWatch() {
-		cancel()
-		return nil, fmt.Errorf("watch: %w", store.ErrClosed)
-	}
-	go func() {
-		defer s.watches.Done()
-		stop := context.AfterFunc(s.ctx, w.feed.Close)
-		defer stop()
+	run := func() {
 		var group sync.WaitGroup
 		for _, one := range w.streams {
 			group.Go(func() { one.run(ctx) })
 		}
 		group.Wait()
 		w.feed.Finish(ctx.Err())
-	}()
+	}
+	if !s.life.Watch(run, w.feed.Close) {
+		cancel()
+		return nil, fmt.Errorf("watch: %w", store.ErrClosed)
+	}
 	return w.feed, nil
 }
 

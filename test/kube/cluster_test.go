@@ -15,6 +15,7 @@ import (
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/labtest"
 	"github.com/weftnet/weft/lab/probe"
+	"github.com/weftnet/weft/store/storetest"
 	"github.com/weftnet/weft/test/kube"
 )
 
@@ -60,7 +61,7 @@ func reach(t *testing.T, l *lab.Lab, server *kube.Server) error {
 		if err := ns.Do(func() (err error) { listener, err = net.Listen("tcp", server.Address); return err }); err != nil {
 			return fmt.Errorf("listen in %s: %w", node, err)
 		}
-		kube.Forward(t, listener, server.Address)
+		storetest.Forward(t, listener, "tcp", server.Address)
 	}
 	return nil
 }
