@@ -16,7 +16,7 @@ const (
 	usualMSS  = 1440
 )
 
-// clamp: a new connection over a narrow route asks for segments that fit, where that is wanted, and keeps what it asks for where they fit.
+// clamp: both ends of a new connection over a narrow route ask for segments that fit, where that is wanted, and what fits is left alone.
 func clamp(t *testing.T, open Open) {
 	b := newJudged(t, open)
 	for _, route := range []string{"192.0.2.77/32 via 169.254.7.7", "2001:db8::77/128 via fe80::7"} {
@@ -48,26 +48,42 @@ func clamp(t *testing.T, open Open) {
 	b.wantMSS(t, "world", false, usualMSS, usualMSS)
 }
 
-// wantMSS opens a connection from a workload and fails unless the receiver sees it ask for another segment size.
-func (b *bench) wantMSS(t *testing.T, to string, v6 bool, asked, seen uint16) {
+// wantMSS opens a connection of a workload from either side, and fails unless what opens it and what answers come asking for another segment size.
+func (b *bench) wantMSS(t *testing.T, place string, v6 bool, asked, seen uint16) {
 	t.Helper()
-	out := map[string]string{"world": uplink, "dmz": dmz}[to]
+	link := map[string]string{"world": uplink, "dmz": dmz}[place]
 	b.token += 0x10001
-	p := eval.Packet{Src: addressOf("pod1", v6), Dst: addressOf(to, v6), Protocol: protoTCP, SrcPort: uint16(b.token>>16) | 1024, DstPort: 80}
-	same, err := b.exchange(pod1, p, opening(p, b.token, asked))
-	if want := map[bool]string{true: out}[asked == seen]; err != nil || same != want {
-		t.Errorf("%v, segments of %d: comes unchanged to %q, %v; want %q", p, asked, same, err, want)
-	}
-	p.SrcPort++
-	got, err := b.exchange(pod1, p, opening(p, b.token, asked), opening(p, b.token, seen))
-	if err != nil || got != out {
-		t.Errorf("%v, segments of %d: comes with %d to %q, %v; want %q", p, asked, seen, got, err, out)
+	p := eval.Packet{Src: addressOf("pod1", v6), Dst: addressOf(place, v6), Protocol: protoTCP, SrcPort: uint16(b.token>>16) | 1024, DstPort: 80}
+	b.wantHandshake(t, pod1, link, p, asked, seen)
+	p.Src, p.Dst = p.Dst, p.Src
+	b.wantHandshake(t, link, pod1, p, asked, seen)
+}
+
+func (b *bench) wantHandshake(t *testing.T, from, to string, p eval.Packet, asked, seen uint16) {
+	t.Helper()
+	b.wantSize(t, from, to, p, tcpSyn, asked, seen)
+	answer := p
+	answer.Src, answer.Dst, answer.SrcPort, answer.DstPort = p.Dst, p.Src, p.DstPort, p.SrcPort
+	b.wantSize(t, to, from, answer, tcpSyn|tcpAck, asked, seen)
+}
+
+func (b *bench) wantSize(t *testing.T, from, to string, p eval.Packet, flags byte, asked, seen uint16) {
+	t.Helper()
+	const first = 1000 // the number of the first octet, on both sides
+	must(t, b.deliver(from, p, opening(p, flags, first, asked)))
+	got, err := b.collect(from, p, [][]byte{opening(p, flags, first, seen)})
+	if err != nil || got != to {
+		t.Errorf("%v, flags %#x, segments of %d: comes asking for %d to %q, %v; want %q", p, flags, asked, seen, got, err, to)
 	}
 }
 
-// opening is a SYN with the option of the maximum segment size (RFC 9293, section 3.7.1).
-func opening(p eval.Packet, token uint32, mss uint16) []byte {
-	b := tcp(p, tcpSyn, token, 0)
+// opening is a SYN, or the answer to one, with the option of the maximum segment size (RFC 9293, section 3.7.1).
+func opening(p eval.Packet, flags byte, first uint32, mss uint16) []byte {
+	var ack uint32
+	if flags&tcpAck != 0 {
+		ack = first + 1
+	}
+	b := tcp(p, flags, first, ack)
 	b[12], b[16], b[17] = 6<<4, 0, 0
 	return checksummed(p, binary.BigEndian.AppendUint16(append(b, 2, 4), mss), 16)
 }

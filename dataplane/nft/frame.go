@@ -122,14 +122,15 @@ func (f frame) sets() []*nft.Set {
 
 // chains renders the chains around the endpoints'.
 //
-// A packet of a known connection ends with the first rule of forward. A TCP segment from the middle of an unknown one is invalid, though
-// connection tracking takes it for new (nf_conntrack_tcp_loose): it does not tell who opened the connection. A new packet goes through its
-// sender's egress chain if it comes from a workload and, when that allows it, through to4 or to6 to the receiver's ingress chain. Names that no
-// map knows are dropped if they are workloads' names: a workload without its policy in place is closed.
+// Where tunnels are, what opens a TCP connection, from either side, is fitted to its path first. A packet of a known connection ends with the next
+// rule of forward. A TCP segment from the middle of an unknown one is invalid, though connection tracking takes it for new (nf_conntrack_tcp_loose):
+// it does not tell who opened the connection. A new packet goes through its sender's egress chain if it comes from a workload and, when that allows
+// it, through to4 or to6 to the receiver's ingress chain. Names that no map knows are dropped if they are workloads' names: a workload without its
+// policy in place is closed.
 func (f frame) chains() []frameChain {
 	chains := []frameChain{
 		f.prerouting(),
-		{base(chainForward, nft.HookForward, nft.PriorityFilter), slices.Concat(f.known(), f.midway(), f.clamp(), []ruleSpec{
+		{base(chainForward, nft.HookForward, nft.PriorityFilter), slices.Concat(f.clamp(), f.known(), f.midway(), []ruleSpec{
 			ruleOf(isIPv4, goTo(f.forwarded(ipv4))),
 			ruleOf(isIPv6, goTo(f.forwarded(ipv6))),
 		})},

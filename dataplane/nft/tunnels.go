@@ -23,7 +23,8 @@ const chainToPeers = "to-peers"
 // chainClamp fits TCP connections to their path.
 const chainClamp = "clamp-mss"
 
-// clamp leads what opens a TCP connection there. What answers it is known already; its sender is told by its own node what does not fit.
+// clamp leads what opens a TCP connection there, from either side: the routes of the two directions may differ, and each end learns from the other's
+// segment how much to send. What answers is of a known connection, so this goes before all else.
 func (f frame) clamp() []ruleSpec {
 	if !f.settings.ClampMSS {
 		return nil
