@@ -205,11 +205,9 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	changes, err := a.loop.good.restore()
-	if err != nil {
+	if err := a.loop.restoreGood(); err != nil {
 		return err
 	}
-	a.loop.graph.Apply(changes)
 	links, err := a.links.List()
 	if err != nil {
 		return err

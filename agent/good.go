@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -27,15 +28,20 @@ type goodKeeper struct {
 	kept  map[api.Key]error      // on disk, or why not
 	// unseen are those from disk that the datastore has not spoken of yet.
 	unseen map[api.Key]struct{}
+	// lost are the names of damaged files, with whether the datastore has an object for one that is still invalid.
+	lost map[string]bool
 }
 
 func newGoodKeeper(dir *lastgood.Dir, log *slog.Logger) *goodKeeper {
-	return &goodKeeper{dir: dir, log: log, valid: map[api.Key]api.Object{}, kept: map[api.Key]error{}, unseen: map[api.Key]struct{}{}}
+	return &goodKeeper{dir: dir, log: log, valid: map[api.Key]api.Object{}, kept: map[api.Key]error{}, unseen: map[api.Key]struct{}{}, lost: map[string]bool{}}
 }
 
-// restore returns what an earlier agent has left. An error must end the agent: without the objects it might open what they close.
+// restore returns what an earlier agent has left. What is damaged is lost: see [goodKeeper.amend].
 func (k *goodKeeper) restore() ([]calc.Change, error) {
-	objects, err := k.dir.Load()
+	objects, damaged, err := k.dir.Load()
+	for name, why := range damaged {
+		k.lose(name, why)
+	}
 	var out []calc.Change
 	for _, obj := range objects {
 		key := api.KeyOf(obj)
@@ -46,12 +52,41 @@ func (k *goodKeeper) restore() ([]calc.Change, error) {
 	return out, err
 }
 
+// refuse is told of a restored version that is not valid any more, by other rules than those by which it was kept.
+func (k *goodKeeper) refuse(key api.Key) {
+	delete(k.valid, key)
+	delete(k.kept, key)
+	k.lose(k.dir.Name(key), errors.New("this version of weft finds it invalid"))
+}
+
+func (k *goodKeeper) lose(name string, why error) {
+	k.lost[name] = false
+	k.log.Error("a last good version is lost: unless the object is valid by now, it denies all that it governs, as far as that is known; the file stays until then",
+		"file", name, "error", why)
+}
+
+// amend says of a change of an object whose last good version is lost what takes the place of an invalid one.
+func (k *goodKeeper) amend(c *calc.Change) {
+	if len(k.lost) == 0 || !slices.Contains(written, c.Key.Resource) {
+		return
+	}
+	if _, c.Lost = k.lost[k.dir.Name(c.Key)]; c.Lost {
+		c.Closing = lastgood.Closing(c.Key, c.Object)
+	}
+}
+
 // note takes account of a change that the calculation has taken, or refused.
 func (k *goodKeeper) note(c *calc.Change, refused bool) {
 	if !slices.Contains(written, c.Key.Resource) {
 		return
 	}
 	delete(k.unseen, c.Key)
+	if c.Lost {
+		k.lost[k.dir.Name(c.Key)] = true
+		if !refused {
+			k.forget(k.dir.Name(c.Key))
+		}
+	}
 	_, kept := k.kept[c.Key]
 	switch good := k.valid[c.Key]; {
 	case refused && good != nil && !kept:
@@ -68,6 +103,11 @@ func (k *goodKeeper) note(c *calc.Change, refused bool) {
 
 // gone returns the removal of what the datastore, read completely, does not have any more.
 func (k *goodKeeper) gone() (out []calc.Change) {
+	for name, invalid := range k.lost {
+		if !invalid {
+			k.forget(name)
+		}
+	}
 	for key := range k.unseen {
 		out = append(out, calc.Change{Key: key})
 	}
@@ -82,6 +122,14 @@ func (k *goodKeeper) problems() (out []calc.Problem) {
 		}
 	}
 	return out
+}
+
+// forget gives a damaged file up.
+func (k *goodKeeper) forget(name string) {
+	delete(k.lost, name)
+	if err := k.dir.Remove(name); err != nil {
+		k.log.Error("a damaged file stays; should its object be invalid at the next start, it denies all that it governs", "error", err)
+	}
 }
 
 func (k *goodKeeper) keep(key api.Key, good api.Object) {

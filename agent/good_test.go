@@ -4,7 +4,10 @@
 package agent
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,8 +17,9 @@ import (
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc/calctest"
+	"github.com/weftnet/weft/policy/eval"
+	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/store"
-	"github.com/weftnet/weft/store/memstore"
 )
 
 func keeper(t *testing.T, path string) *goodKeeper {
@@ -49,11 +53,9 @@ func TestLastGoodVersions(t *testing.T) {
 		t.Helper()
 		b = newBench(t)
 		b.loop.good = keeper(t, path)
-		changes, err := b.loop.good.restore()
-		if err != nil {
+		if err := b.loop.restoreGood(); err != nil {
 			t.Fatal(err)
 		}
-		b.loop.graph.Apply(changes)
 		b.sync(events...)
 	}
 	// expect says which version selects an endpoint: that with the label app of this value, if any.
@@ -95,42 +97,169 @@ func TestLastGoodVersions(t *testing.T) {
 	expect("deleted", "", 0)
 }
 
-// TestADamagedLastGoodVersionEndsTheAgent: what is in force stays; nothing is opened that the version closed.
-func TestADamagedLastGoodVersionEndsTheAgent(t *testing.T) {
-	n := startNode(t, memstore.New())
-	n.until("ready", n.ready)
-	k := n.agent.loop.good
-	if err := k.dir.Put(calctest.Policy("ns/p", func(*v3.NetworkPolicySpec) {})); err != nil {
+// damages are what may become of a file.
+var damages = map[string]func([]byte) []byte{
+	"cut off":      func(b []byte) []byte { return b[:len(b)-9] },
+	"empty":        func([]byte) []byte { return nil },
+	"one byte":     func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
+	"the checksum": func(b []byte) []byte { b[3] ^= 1; return b },
+	"zeros":        func(b []byte) []byte { return make([]byte, len(b)) },
+	"no newline":   func(b []byte) []byte { return b[:64] },
+}
+
+// TestALostVersionCloses: where the last good version of a policy is damaged on disk, the agent starts, and what the invalid version in the datastore governs
+// is denied, through restarts, until it is mended or deleted.
+func TestALostVersionCloses(t *testing.T) {
+	for damage, do := range damages {
+		t.Run(damage, func(t *testing.T) {
+			path := t.TempDir()
+			policy := func(selector string, bad bool) *v3.NetworkPolicy {
+				return calctest.Policy("ns/p", func(s *v3.NetworkPolicySpec) {
+					s.Selector, s.Types, s.Ingress = selector, []v3.PolicyType{v3.Ingress}, []v3.Rule{{Action: v3.Allow}}
+					if bad {
+						s.Ingress[0].Source = &v3.EntityRule{Selector: "app ="}
+					}
+				})
+			}
+			good := policy("app == 'one'", false)
+			name := damagedFile(t, path, good, do)
+			key := api.KeyOf(good)
+			var b *bench
+			start := func(events ...store.Event) {
+				b = newBench(t)
+				b.loop.good = keeper(t, path)
+				if err := b.loop.restoreGood(); err != nil {
+					t.Fatal(err)
+				}
+				b.sync(append(events, openProfile())...)
+			}
+			// expect says which directions of an endpoint with a label are closed, and by how many files.
+			expect := func(when, app string, closed [2]bool, onDisk bool) {
+				t.Helper()
+				if got := b.closed(app); got != closed {
+					t.Errorf("%s: closed %v for app %q, want %v", when, got, app, closed)
+				}
+				if _, err := os.Stat(name); (err == nil) != onDisk {
+					t.Errorf("%s: the file: %v", when, err)
+				}
+			}
+			none, ingress, both := [2]bool{}, [2]bool{rule.Ingress: true}, [2]bool{true, true}
+			bad := func(selector string, revision int64) store.Event {
+				return store.Event{Key: key, Object: policy(selector, true), Revision: revision}
+			}
+			unreadable := store.Event{Key: key, Err: errors.New("garbage"), Revision: 5}
+			for range 2 {
+				start(bad("app == 'one'", 2))
+				expect("its rules are wrong", "one", ingress, true)
+				expect("its rules are wrong", "two", none, true)
+			}
+			b.sync(bad("app == 'two'", 3))
+			expect("another choice", "one", none, true)
+			expect("another choice", "two", ingress, true)
+			b.sync(bad("app ==", 4))
+			expect("its choice is wrong", "two", both, true)
+			start(unreadable)
+			expect("unreadable", "one", both, true)
+			text := ""
+			b.loop.ask(t.Context(), func() { text = fmt.Sprint(b.loop.graph.Problems()[0].Text()) })
+			if !strings.Contains(text, "its last good version is lost") || !strings.Contains(text, "denies all that it governs") {
+				t.Errorf("the status says %q", text)
+			}
+			b.sync(store.Event{Key: key, Object: policy("app == 'one'", false), Revision: 6})
+			expect("mended", "one", none, false)
+			b.sync(bad("app == 'two'", 7))
+			expect("invalid again, with a good version", "two", none, true)
+		})
+	}
+}
+
+// damagedFile keeps an object and damages its file.
+func damagedFile(t *testing.T, path string, good api.Object, damage func([]byte) []byte) string {
+	t.Helper()
+	k := keeper(t, path)
+	if err := k.dir.Put(good); err != nil {
 		t.Fatal(err)
 	}
-	if err := n.stop(); err != nil {
+	name := filepath.Join(path, k.dir.Name(api.KeyOf(good)))
+	data, err := os.ReadFile(name)
+	if err == nil {
+		err = os.WriteFile(name, damage(data), 0o600)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	n.stop = nil
-	files, err := filepath.Glob(filepath.Join(n.dir, "lastgood", "*"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("%v, %v", files, err)
-	}
-	for name, damage := range map[string]func([]byte) []byte{
-		"cut off":  func(b []byte) []byte { return b[:len(b)-9] },
-		"empty":    func([]byte) []byte { return nil },
-		"one byte": func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
+	return name
+}
+
+// openProfile allows what no policy governs.
+func openProfile() store.Event {
+	p := &v3.Profile{ObjectMeta: v3.ObjectMeta{Name: "open"}}
+	p.Spec.Ingress, p.Spec.Egress = []v3.Rule{{Action: v3.Allow}}, []v3.Rule{{Action: v3.Allow}}
+	return store.Event{Key: api.KeyOf(p), Object: p, Revision: 1}
+}
+
+// closed tells in which directions a packet of an endpoint with a label is denied.
+func (b *bench) closed(app string) (out [2]bool) {
+	e := endpoint("a", "10.0.0.1/32")
+	e.Labels["app"], e.Spec.Profiles = app, []string{"open"}
+	accepted := make(chan acceptance, 1)
+	b.loop.locals <- localChange{key: keyOf("a"), endpoint: e, accepted: accepted}
+	<-accepted
+	b.loop.ask(b.t.Context(), func() {
+		ep, ok := b.loop.graph.View().Endpoint(endpointID(keyOf("a")))
+		if !ok {
+			b.t.Error("the endpoint is not in force")
+			return
+		}
+		for _, dir := range []rule.Direction{rule.Ingress, rule.Egress} {
+			p := eval.Packet{Src: netip.MustParseAddr("10.9.9.9"), Dst: netip.MustParseAddr("10.9.9.8"), Protocol: 6, DstPort: 80}
+			out[dir] = eval.Evaluate(eval.FromView(b.loop.graph.View()), ep, dir, p).Verdict == rule.Deny
+		}
+	})
+	return out
+}
+
+// TestALostVersionThatIsNotNeeded: a damaged file of an object that is gone, or valid by now, closes nothing and is removed.
+func TestALostVersionThatIsNotNeeded(t *testing.T) {
+	for name, now := range map[string]func(*v3.NetworkPolicy) []store.Event{
+		"gone": func(*v3.NetworkPolicy) []store.Event { return nil },
+		"valid": func(p *v3.NetworkPolicy) []store.Event {
+			return []store.Event{{Key: api.KeyOf(p), Object: p, Revision: 2}}
+		},
 	} {
-		data, err := os.ReadFile(files[0])
-		if err != nil {
+		path := t.TempDir()
+		good := calctest.Policy("ns/p", func(s *v3.NetworkPolicySpec) { s.Ingress = []v3.Rule{{Action: v3.Allow}} })
+		file := damagedFile(t, path, good, damages["empty"])
+		b := newBench(t)
+		b.loop.good = keeper(t, path)
+		if err := b.loop.restoreGood(); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(files[0], damage(append([]byte{}, data...)), 0o600); err != nil {
-			t.Fatal(err)
+		b.sync(append(now(good), openProfile())...)
+		if got := b.closed("one"); got != [2]bool{} {
+			t.Errorf("%s: closed %v", name, got)
 		}
-		if _, err := keeper(t, filepath.Join(n.dir, "lastgood")).restore(); err == nil || !strings.Contains(err.Error(), files[0]) || !strings.Contains(err.Error(), "remove the file") {
-			t.Errorf("%s: %v; want the file and what to do", name, err)
-		}
-		if err := n.agent.start(t.Context()); err == nil || !strings.Contains(err.Error(), files[0]) {
-			t.Errorf("%s: the agent started: %v", name, err)
-		}
-		if err := os.WriteFile(files[0], data, 0o600); err != nil {
-			t.Fatal(err)
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("%s: the file stays", name)
 		}
 	}
+}
+
+// TestALostVersionWithoutAChoice: what a policy of the whole cluster governs is not known if it cannot be read. The status says so in so many words.
+func TestALostVersionWithoutAChoice(t *testing.T) {
+	path := t.TempDir()
+	p := &v3.GlobalNetworkPolicy{ObjectMeta: v3.ObjectMeta{Name: "p"}}
+	damagedFile(t, path, p, damages["cut off"])
+	b := newBench(t)
+	b.loop.good = keeper(t, path)
+	if err := b.loop.restoreGood(); err != nil {
+		t.Fatal(err)
+	}
+	b.sync(store.Event{Key: api.KeyOf(p), Err: errors.New("garbage"), Revision: 2})
+	b.loop.ask(t.Context(), func() {
+		problems := b.loop.graph.Problems()
+		if len(problems) != 1 || !problems[0].Refused || problems[0].InForce || !strings.Contains(problems[0].Text(), "ITS LAST GOOD VERSION IS LOST") {
+			t.Errorf("%+v", problems)
+		}
+	})
 }

@@ -204,9 +204,22 @@ func (l *loop) takeBatch(b store.Batch) {
 	l.synced = l.synced || b.InSync
 }
 
+// restoreGood gives the graph the last good versions that an earlier agent has kept.
+func (l *loop) restoreGood() error {
+	changes, err := l.good.restore()
+	for i := range changes {
+		l.graph.Apply(changes[i : i+1])
+		if l.graph.Refuses(changes[i].Key) {
+			l.good.refuse(changes[i].Key)
+		}
+	}
+	return err
+}
+
 // take gives the graph what the datastore says, one after the other, so that of several versions of an object the last valid one is known.
 func (l *loop) take(changes []calc.Change) {
 	for i := range changes {
+		l.good.amend(&changes[i])
 		l.graph.Apply(changes[i : i+1])
 		l.good.note(&changes[i], l.graph.Refuses(changes[i].Key))
 	}

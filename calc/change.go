@@ -20,6 +20,10 @@ type Change struct {
 	// Local: the change is this node's own knowledge, not the store's. Where endpoints claim the same interface or address, local ones go
 	// before others and newer ones before older ones.
 	Local bool
+	// Lost: the version that was in force before is not known any more. If this one is refused, the first of Closing that is valid takes its place:
+	// versions of the object that deny what it governs.
+	Lost    bool
+	Closing []api.Object
 }
 
 // Problem is something that keeps an input from being in force as it is written.
@@ -30,11 +34,17 @@ type Problem struct {
 	// Refused: the object is invalid, so that its last good version stays in force (InForce), or nothing of it if there was none. Otherwise it
 	// is in force as far as possible: it refers to something missing, is at odds with another object, or has a field that has no effect yet.
 	Refused, InForce bool
+	// Lost, of a refused object: its last good version is not known any more. With InForce it denies all that it governs.
+	Lost bool
 }
 
 // Text is the reason, and of a refused object what is in force in its place.
 func (p Problem) Text() string {
 	switch {
+	case p.Lost && p.InForce:
+		return p.Reason + "; its last good version is lost, because the file that kept it is damaged, so it denies all that it governs until it is valid again or deleted"
+	case p.Lost:
+		return p.Reason + "; ITS LAST GOOD VERSION IS LOST, because the file that kept it is damaged, and nothing of it is in force: what it denied may be open; correct or delete it now"
 	case p.Refused && p.InForce:
 		return p.Reason + "; the last good version stays in force"
 	case p.Refused:

@@ -42,6 +42,7 @@ func sourceOfChanges[T api.Object](put func(*Change, T) api.FieldErrors, remove 
 type inputs struct {
 	sources  map[api.Resource]source
 	refused  problems
+	lost     map[api.Key]struct{} // of those, whose last good version is lost
 	taken    map[api.Key]struct{} // what is in force of sources without has
 	revision uint64               // the highest seen of the store's
 }
@@ -56,26 +57,47 @@ func (in *inputs) apply(c *Change) {
 	src, ok := in.sources[c.Key.Resource]
 	switch {
 	case !ok:
-	case c.Err != nil:
-		in.refused[c.Key] = api.FieldErrors{{Reason: c.Err.Error()}}
-	case c.Object == nil:
+	case c.Object == nil && c.Err == nil:
 		src.remove(c.Key)
 		delete(in.refused, c.Key)
+		delete(in.lost, c.Key)
 		delete(in.taken, c.Key)
 	default:
-		in.put(c, src)
+		wrong := in.put(c, src)
+		in.refused.set(c.Key, wrong)
+		delete(in.lost, c.Key)
+		if c.Lost && len(wrong) > 0 {
+			in.lost[c.Key] = struct{}{}
+			in.close(c, src)
+		}
 	}
 }
 
-// put takes an object in, unless it is refused.
-func (in *inputs) put(c *Change, src source) {
+// put takes an object in, or returns why it is refused.
+func (in *inputs) put(c *Change, src source) api.FieldErrors {
+	if c.Err != nil {
+		return api.FieldErrors{{Reason: c.Err.Error()}}
+	}
 	wrong := api.Validate(c.Object, inputChecks)
 	if len(wrong) == 0 {
 		wrong = src.put(c)
 	}
-	in.refused.set(c.Key, wrong)
 	if len(wrong) == 0 && src.has == nil {
 		in.taken[c.Key] = struct{}{}
+	}
+	return wrong
+}
+
+// close puts the first closing version that is valid in the place of a lost one, or leaves nothing there.
+func (in *inputs) close(c *Change, src source) {
+	src.remove(c.Key)
+	delete(in.taken, c.Key)
+	for _, obj := range c.Closing {
+		closing := *c
+		closing.Object, closing.Err = obj, nil
+		if len(in.put(&closing, src)) == 0 {
+			return
+		}
 	}
 }
 
@@ -93,6 +115,7 @@ func (in *inputs) problems() []Problem {
 	out := in.refused.list(nil)
 	for i := range out {
 		out[i].Refused, out[i].InForce = true, in.inForce(out[i].Key)
+		_, out[i].Lost = in.lost[out[i].Key]
 	}
 	return out
 }

@@ -4,8 +4,8 @@
 // Package lastgood keeps on disk the last valid version of objects whose newest version is invalid: Open a directory, Put one when it turns
 // invalid, Delete it when it is valid again or gone, Load all at the start.
 //
-// One file an object, written anew and renamed, with a checksum: what is read is what was written, or an error. There are as many files as there
-// are invalid objects, nearly always none.
+// One file an object, written anew and renamed, with a checksum: what is read is what was written, or it is named as damaged, and Closing says what to
+// put in the place of the lost object. There are as many files as there are invalid objects, nearly always none.
 package lastgood
 
 import (
@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/weftnet/weft/api"
 )
@@ -61,37 +62,39 @@ func write(name string, data []byte) (err error) {
 }
 
 // Delete forgets an object; a missing one is not an error.
-func (d *Dir) Delete(key api.Key) error {
-	if err := os.Remove(d.file(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("last good version of %s: %w", key, err)
+func (d *Dir) Delete(key api.Key) error { return d.Remove(d.Name(key)) }
+
+// Remove removes a file that [Dir.Load] has named; a missing one is not an error.
+func (d *Dir) Remove(name string) error {
+	if err := os.Remove(filepath.Join(d.path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("last good version: %w", err)
 	}
 	return nil
 }
 
-// Load returns all objects. The error names each file that cannot be read and what to do about it; then none is returned.
-func (d *Dir) Load() ([]api.Object, error) {
-	names, err := filepath.Glob(filepath.Join(d.path, "*"+suffix))
+// Load returns all objects, and by its name why a file holds none: its object, see [Dir.Name], is lost.
+func (d *Dir) Load() (objects []api.Object, damaged map[string]error, err error) {
+	entries, err := os.ReadDir(d.path)
 	if err != nil {
-		return nil, fmt.Errorf("last good versions: %w", err)
+		return nil, nil, fmt.Errorf("last good versions: %w", err)
 	}
-	var out []api.Object
-	var errs []error
-	for _, name := range names {
-		obj, err := read(name)
+	damaged = map[string]error{}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), suffix) {
+			continue // the beginning of a file whose older version is still there
+		}
+		obj, err := d.read(e.Name())
 		if err != nil {
-			errs = append(errs, fmt.Errorf("last good version in %s: %w; correct or delete the object in the datastore, then remove the file", name, err))
+			damaged[e.Name()] = fmt.Errorf("last good version in %s: %w", filepath.Join(d.path, e.Name()), err)
 			continue
 		}
-		out = append(out, obj)
+		objects = append(objects, obj)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return out, nil
+	return objects, damaged, nil
 }
 
-func read(name string) (api.Object, error) {
-	data, err := os.ReadFile(name)
+func (d *Dir) read(name string) (api.Object, error) {
+	data, err := os.ReadFile(filepath.Join(d.path, name))
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +102,11 @@ func read(name string) (api.Object, error) {
 	if now := sha256.Sum256(data); string(sum) != hex.EncodeToString(now[:]) {
 		return nil, errors.New("the file is damaged: its checksum is another")
 	}
-	return api.DecodeLenient(data)
+	obj, err := api.DecodeLenient(data)
+	if err == nil && d.Name(api.KeyOf(obj)) != name {
+		err = fmt.Errorf("it is that of %s; each object has a file of its own", api.KeyOf(obj))
+	}
+	return obj, err
 }
 
 const (
@@ -107,8 +114,10 @@ const (
 	readableMost = 150 // bytes of a name; the file system takes 255 in all
 )
 
-// file maps a key to a path: the key for people, as far as a file name holds it, and a hash.
-func (d *Dir) file(key api.Key) string {
+// Name is that of the file of an object: its key for people, as far as a file name holds it, and a hash.
+func (d *Dir) Name(key api.Key) string {
 	readable, sum := url.PathEscape(key.String()), sha256.Sum256([]byte(key.String()))
-	return filepath.Join(d.path, readable[:min(len(readable), readableMost)]+"-"+hex.EncodeToString(sum[:8])+suffix)
+	return readable[:min(len(readable), readableMost)] + "-" + hex.EncodeToString(sum[:8]) + suffix
 }
+
+func (d *Dir) file(key api.Key) string { return filepath.Join(d.path, d.Name(key)) }

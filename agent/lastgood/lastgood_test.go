@@ -27,9 +27,9 @@ func TestLongNames(t *testing.T) {
 		}
 	}
 	for left := 2; left >= 0; left-- {
-		objects, err := dir.Load()
-		if err != nil || len(objects) != left {
-			t.Errorf("%d objects, %v; want %d", len(objects), err, left)
+		objects, damaged, err := dir.Load()
+		if err != nil || len(damaged) > 0 || len(objects) != left {
+			t.Errorf("%d objects, %v, %v; want %d", len(objects), damaged, err, left)
 		}
 		if left > 0 {
 			if err := dir.Delete(keys[left-1]); err != nil {
