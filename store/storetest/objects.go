@@ -56,7 +56,7 @@ func testCreateAndGet(t *testing.T, f *fixture) {
 
 func testEveryKind(t *testing.T, f *fixture) {
 	for kind := range api.Kinds() {
-		obj := sample(kind)
+		obj := Sample(kind)
 		before := f.list(t, kind.Resource, "")
 		out := f.create(t, obj)
 		if got := f.get(t, api.KeyOf(obj)); !same(got, out) {

@@ -13,8 +13,8 @@ import (
 	v3 "github.com/weftnet/weft/api/v3"
 )
 
-// sample returns an object of a kind with what every datastore asks of it, one that has a schema too.
-func sample(kind *api.Kind) api.Object {
+// Sample returns an object of a kind with what every datastore asks of it, one that has a schema too.
+func Sample(kind *api.Kind) api.Object {
 	obj := kind.New()
 	obj.SetName("x.y-1")
 	obj.SetLabels(map[string]string{"app": "backend"})
