@@ -15,8 +15,10 @@ import (
 // forwarding makes the host a router (FelixConfiguration ipForwarding: Enabled, the default). A kernel without a family has no such key.
 var forwarding = []string{"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"}
 
-// besides are what the kernel changes along with those.
-var besides = []string{"net/ipv4/conf/*/forwarding", "net/ipv6/conf/*/forwarding", "net/ipv4/conf/all/accept_redirects"}
+// besides are what the kernel changes along with those, and, as send_redirects of all interfaces, when a WireGuard device comes up.
+var besides = []string{
+	"net/ipv4/conf/*/forwarding", "net/ipv6/conf/*/forwarding", "net/ipv4/conf/all/accept_redirects", "net/ipv4/conf/all/send_redirects",
+}
 
 // enableForwarding turns forwarding on where it is off, and notes in the state directory how it was.
 func enableForwarding(stateDir string) error {

@@ -25,7 +25,8 @@ func newUninstall(env *ctl.Env) *cobra.Command {
 		Use:   "uninstall",
 		Short: "Take all that weft has made out of this node's kernel",
 		Long: `Remove routes, tunnel devices, nftables and iptables rules and IP sets of weft, give kernel parameters the values back that they had before the
-agent's first start, and delete the agent's files. What does not carry weft's mark is not touched.
+agent's first start, and delete the agent's files. What does not carry weft's mark is not touched. The kernel's own tunl0 keeps the
+IPv6 parameters and the queueing discipline that it got when it first came up.
 
 Stop the agent first, and delete or drain the workloads of this node. It does not matter how the agent ended. The cluster goes on knowing the
 node until ` + "`weft delete node NAME`" + `.`,

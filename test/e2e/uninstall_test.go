@@ -70,8 +70,21 @@ func TestUninstall(t *testing.T) {
 			}
 			c := &cluster{c.Lab, t}
 			c.choose(s)
+			if s.Mode == lab.IPIP {
+				c.upOnce(device)
+			}
 			c.uninstalls(device)
 		})
+	}
+}
+
+// upOnce brings the kernel's own tunnel device up and down again. The first time it gets IPv6 parameters and a queueing discipline, which it
+// keeps as long as it lives, which is as long as its namespace: the one thing that uninstalling cannot undo.
+func (c *cluster) upOnce(device string) {
+	c.t.Helper()
+	err := c.within(lab.External, func() error { return run(c.t, "bash", "-c", "ip link set "+device+" up; ip link set "+device+" down") })
+	if err != nil {
+		c.t.Fatal(err)
 	}
 }
 
