@@ -60,6 +60,7 @@ type Agent struct {
 	speaker bgp.Speaker // set at the start
 	cni     *cni.Server
 	ipam    *ipam.Allocator
+	pods    *podBook
 	// connections ends those in tracked that policy no longer allows.
 	connections *connections.Reviewer
 	address     addresses
@@ -166,7 +167,7 @@ func build(config Config, below kernel) (*Agent, error) {
 	a := &Agent{
 		config: config, log: config.Log, started: time.Now(), records: records, kernel: below,
 		publish: newPublisher(config.Store, config.Log),
-		ipam:    ipam.New(config.Store, ipam.Options{Node: config.Node}),
+		ipam:    ipam.New(config.Store, ipam.Options{Node: config.Node}), pods: newPodBook(config),
 		claimed: make(chan struct{}), nodeChanged: make(chan struct{}, 1), hostChanged: make(chan struct{}, 1), tunnelsChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
 	}
 	a.loop = &loop{
@@ -234,6 +235,7 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group.Go(func() error { a.check.run(ctx); return nil })
 	group.Go(func() error { return a.claimName(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
+	group.Go(func() error { return a.pods.run(ctx, a.relabel) })
 	group.Go(func() error { return a.sweep(ctx) })
 	group.Go(func() error { return a.serveCNI(ctx, restored) })
 	group.Go(func() error { return a.runBGP(ctx, wishes) })
@@ -279,6 +281,7 @@ func (a *Agent) watch(ctx context.Context) error {
 			}
 			return fmt.Errorf("watch: %w", err)
 		}
+		a.pods.note(batch)
 		select {
 		case a.loop.batches <- batch:
 		case <-ctx.Done():

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"path/filepath"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/weftnet/weft/agent/cni"
 	"github.com/weftnet/weft/agent/record"
 	"github.com/weftnet/weft/api"
@@ -51,6 +53,21 @@ func (b backend) Release(ctx context.Context, handle string) error {
 
 // MTU implements cni.Backend.
 func (b backend) MTU(ctx context.Context) (int, error) { return b.sizes.MTU(ctx) }
+
+// Pod implements cni.Backend.
+func (b backend) Pod(ctx context.Context, namespace, name string, uid types.UID) (cni.Pod, error) {
+	return b.pods.get(ctx, namespace, name, uid)
+}
+
+// Update implements cni.Backend.
+func (b backend) Update(endpoint *v3.WorkloadEndpoint) error {
+	key := api.KeyOf(endpoint)
+	if _, err := b.submit(context.Background(), localChange{key: key, endpoint: endpoint}); err != nil {
+		return err
+	}
+	b.publish.put(key, endpoint)
+	return nil
+}
 
 // Register implements cni.Backend.
 func (b backend) Register(ctx context.Context, endpoint *v3.WorkloadEndpoint) error {

@@ -10,8 +10,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/weftnet/weft/agent/record"
 	"github.com/weftnet/weft/api"
@@ -33,7 +34,16 @@ func (s *Server) add(ctx context.Context, a *attachment) (json.RawMessage, error
 	if err != nil {
 		return nil, &cniapi.Error{Code: cniapi.CodeTryAgain, Message: notReady, Details: err.Error()}
 	}
-	mac := veth.RandomMAC()
+	if a.kubernetes {
+		defer s.pods.lock(a.workload.Namespace + "/" + a.workload.Name)()
+	}
+	if err := s.describe(ctx, a); err != nil {
+		return nil, err
+	}
+	mac := a.mac
+	if mac == nil {
+		mac = veth.RandomMAC()
+	}
 	r := s.newRecord(a, mac.String())
 	if bad := api.Validate(r.Endpoint, api.Checks{}); len(bad) > 0 {
 		return nil, cniapi.Errorf(cniapi.CodeEnvironment, "workload %s/%s: %v", a.workload.Namespace, a.workload.Name, bad)
@@ -66,7 +76,7 @@ func (s *Server) add(ctx context.Context, a *attachment) (json.RawMessage, error
 func (s *Server) newRecord(a *attachment, mac string) *record.Record {
 	return &record.Record{
 		State: record.Adding, Network: a.conf.Name, ContainerID: a.containerID, IfName: a.ifName, Handle: a.handle(), HostIf: a.hostName(),
-		Netns: a.netns, MTU: a.conf.MTU, Endpoint: a.endpoint(s.node, nil, mac),
+		Netns: a.netns, PodUID: types.UID(a.podUID), MTU: a.conf.MTU, Endpoint: a.endpoint(s.node, nil, mac),
 	}
 }
 
@@ -138,7 +148,7 @@ func (a *attachment) succeeds(r *record.Record) bool {
 func (s *Server) build(ctx context.Context, a *attachment, r *record.Record, spec veth.Spec) (json.RawMessage, error) {
 	var link *veth.Interface
 	made := inBackground(func() (err error) { link, err = s.links.Create(spec); return err })
-	addrs, err := s.backend.Assign(ctx, a.allocation(s.node))
+	addrs, err := s.addresses(ctx, a)
 	if linkErr := <-made; linkErr != nil {
 		return nil, cniapi.Errorf(cniapi.CodeInterface, "%v", linkErr)
 	}
@@ -159,6 +169,14 @@ func (s *Server) build(ctx context.Context, a *attachment, r *record.Record, spe
 		return nil, programError(err)
 	}
 	return s.finish(a, r, endpoint)
+}
+
+// addresses returns those of the workload.
+func (s *Server) addresses(ctx context.Context, a *attachment) ([]netip.Addr, error) {
+	if len(a.unmanaged) > 0 {
+		return a.unmanaged, nil
+	}
+	return s.backend.Assign(ctx, a.allocation(s.node))
 }
 
 func inBackground(f func() error) <-chan error {
@@ -202,8 +220,8 @@ func explain(ctx context.Context, err error) error {
 func (a *attachment) spec(ns *netns.NS, mac net.HardwareAddr) veth.Spec {
 	return veth.Spec{
 		HostName: a.hostName(), Owner: a.containerID, NS: ns, IfName: a.ifName, MAC: mac,
-		IPv4:    a.conf.wants4() || slices.ContainsFunc(a.requested, netip.Addr.Is4),
-		IPv6:    a.conf.wants6() || slices.ContainsFunc(a.requested, netip.Addr.Is6),
+		IPv4:    a.has(netip.Addr.Is4, a.conf.wants4()),
+		IPv6:    a.has(netip.Addr.Is6, a.conf.wants6()),
 		Forward: a.conf.ContainerSettings.AllowIPForwarding,
 	}
 }

@@ -4,6 +4,7 @@
 package cni
 
 import (
+	"net"
 	"net/netip"
 	"strings"
 
@@ -21,8 +22,11 @@ type attachment struct {
 	netns       string
 	workload    workloadArgs
 	kubernetes  bool // the runtime named a pod
+	podUID      string
 	requested   []netip.Addr
-	ports       []v3.WorkloadEndpointPort // of the host, which lead to the workload
+	unmanaged   []netip.Addr              // the only ones, of no pool
+	mac         net.HardwareAddr          // asked for; nil: a random one
+	ports       []v3.WorkloadEndpointPort // of the host, which lead to the workload, and those with a name for rules
 }
 
 // id is how records name the attachment.
@@ -50,8 +54,8 @@ func parse(req *cniapi.Request) (*attachment, *cniapi.Error) {
 	if bad := a.takePorts(); bad != nil {
 		return nil, bad
 	}
-	if bad := a.checkFloating(); bad != nil {
-		return nil, bad
+	if err := a.checkFloating("args.weft.floatingIPs"); err != nil {
+		return nil, cniapi.Errorf(cniapi.CodeConfig, "network configuration: %v", err)
 	}
 	if a.workload.Namespace == "" {
 		a.workload.Namespace = "default"
@@ -96,6 +100,8 @@ func (a *attachment) takeArgs(text string) *cniapi.Error {
 			a.workload.Namespace = value
 		case "K8S_POD_NAME":
 			a.workload.Name, a.kubernetes = value, value != ""
+		case "K8S_POD_UID":
+			a.podUID = value
 		case "WEFT_SERVICE_ACCOUNT":
 			a.workload.ServiceAccount = value
 		case "IP":

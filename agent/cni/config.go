@@ -31,6 +31,10 @@ type netConf struct {
 	ContainerSettings struct {
 		AllowIPForwarding bool `json:"allow_ip_forwarding"`
 	} `json:"container_settings"`
+	FeatureControl struct { // what pods may ask for with annotations; default nothing
+		FloatingIPs   bool `json:"floating_ips"`
+		IPAddrsNoIPAM bool `json:"ip_addrs_no_ipam"`
+	} `json:"feature_control"`
 	Args struct {
 		Weft workloadArgs `json:"weft"`
 	} `json:"args"`

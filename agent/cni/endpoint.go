@@ -31,22 +31,27 @@ func (a *attachment) endpoint(node string, addrs []netip.Addr, mac string) *v3.W
 	if a.kubernetes {
 		spec.Orchestrator, spec.Workload, spec.Pod = v3.OrchestratorKubernetes, "", a.workload.Name
 	}
-	labels := map[string]string{}
-	maps.Copy(labels, a.workload.Labels)
-	labels["projectcalico.org/namespace"] = a.workload.Namespace
-	labels["projectcalico.org/orchestrator"] = spec.Orchestrator
 	if sa := a.workload.ServiceAccount; sa != "" {
 		spec.Profiles = append(spec.Profiles, "ksa."+a.workload.Namespace+"."+sa)
-		if len(sa) <= maxLabelValue {
-			labels["projectcalico.org/serviceaccount"] = sa
-		}
 	}
 	for _, addr := range addrs {
 		spec.IPNetworks = append(spec.IPNetworks, netip.PrefixFrom(addr, addr.BitLen()).String())
 	}
 	endpoint := &v3.WorkloadEndpoint{TypeMeta: v3.TypeMeta{APIVersion: v3.APIVersion, Kind: "WorkloadEndpoint"}, Spec: spec}
-	endpoint.Name, endpoint.Namespace, endpoint.Labels = v3.WorkloadEndpointName(&spec), a.workload.Namespace, labels
+	endpoint.Name, endpoint.Namespace, endpoint.Labels = v3.WorkloadEndpointName(&spec), a.workload.Namespace, endpointLabels(a.workload.Namespace, spec.Orchestrator, spec.ServiceAccountName, a.workload.Labels)
 	return endpoint
+}
+
+// endpointLabels are those of the workload and those by which policies find its namespace, orchestrator and service account.
+func endpointLabels(namespace, orchestrator, account string, own map[string]string) map[string]string {
+	labels := map[string]string{}
+	maps.Copy(labels, own)
+	labels["projectcalico.org/namespace"] = namespace
+	labels["projectcalico.org/orchestrator"] = orchestrator
+	if account != "" && len(account) <= maxLabelValue {
+		labels["projectcalico.org/serviceaccount"] = account
+	}
+	return labels
 }
 
 // addrsOf reads the addresses back from an endpoint of a record.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/sys/netlink"
@@ -32,6 +34,8 @@ type fake struct {
 	hold                                      bool               // the datastore does not forget
 	programmed                                error
 	mtu                                       int // 1280 at least
+	pod                                       func() (Pod, error)
+	labels                                    map[string]map[string]string // of endpoints, as last put in force, by name
 }
 
 // fakeState is what a datastore would hold.
@@ -42,7 +46,7 @@ type fakeState struct {
 }
 
 func newFake(file string) *fake {
-	f := &fake{file: file, step: func(string) {}, published: map[api.Key]func(){}}
+	f := &fake{file: file, step: func(string) {}, published: map[api.Key]func(){}, labels: map[string]map[string]string{}}
 	if data, err := os.ReadFile(file); err == nil {
 		_ = json.Unmarshal(data, &f.state)
 	}
@@ -140,8 +144,26 @@ func (f *fake) Register(ctx context.Context, endpoint *v3.WorkloadEndpoint) erro
 		return err
 	}
 	f.state.Endpoints[api.KeyOf(endpoint).String()] = endpoint.Spec.ContainerID
+	f.labels[endpoint.Name] = endpoint.Labels
 	f.save()
 	f.step("registered")
+	return nil
+}
+
+func (f *fake) Pod(context.Context, string, string, types.UID) (Pod, error) {
+	f.mu.Lock()
+	ask := f.pod
+	f.mu.Unlock()
+	if ask == nil {
+		return Pod{}, nil
+	}
+	return ask()
+}
+
+func (f *fake) Update(endpoint *v3.WorkloadEndpoint) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.labels[endpoint.Name] = endpoint.Labels
 	return nil
 }
 

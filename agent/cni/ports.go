@@ -79,6 +79,9 @@ func (a *attachment) reaches(hostIP string) error {
 
 // has tells whether the workload gets an address of a family.
 func (a *attachment) has(family func(netip.Addr) bool, assigned bool) bool {
+	if len(a.unmanaged) > 0 {
+		return slices.ContainsFunc(a.unmanaged, family)
+	}
 	return assigned || slices.ContainsFunc(a.requested, family)
 }
 
@@ -106,15 +109,15 @@ func hostPortText(p v3.WorkloadEndpointPort) string {
 	return text
 }
 
-// checkFloating refuses floating IPs that lead nowhere.
-func (a *attachment) checkFloating() *cniapi.Error {
+// checkFloating refuses floating IPs that lead nowhere; where says who asked for them.
+func (a *attachment) checkFloating(where string) error {
 	for i, text := range a.workload.FloatingIPs {
 		addr, err := v3.ParseIP(text)
 		if err == nil && (addr.Is4() && !a.has(netip.Addr.Is4, a.conf.wants4()) || addr.Is6() && !a.has(netip.Addr.Is6, a.conf.wants6())) {
 			err = fmt.Errorf("%s: the workload gets no address of that family", addr)
 		}
 		if err != nil {
-			return cniapi.Errorf(cniapi.CodeConfig, "network configuration: args.weft.floatingIPs[%d]: %v", i, err)
+			return fmt.Errorf("%s[%d]: %w", where, i, err)
 		}
 	}
 	return nil

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/weftnet/weft/agent/record"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/internal/cniapi"
@@ -42,8 +44,12 @@ type Backend interface {
 	Assign(ctx context.Context, a Allocation) ([]netip.Addr, error)
 	// Release frees all addresses of a handle; an unknown handle is no error.
 	Release(ctx context.Context, handle string) error
+	// Pod returns what Kubernetes says of a pod of this node, whose UID the runtime may have named.
+	Pod(ctx context.Context, namespace, name string, uid types.UID) (Pod, error)
 	// Register puts an endpoint in force and returns when its routes and policy are programmed and read back.
 	Register(ctx context.Context, endpoint *v3.WorkloadEndpoint) error
+	// Update replaces an endpoint that is in force, where it may; an error leaves it as it was.
+	Update(endpoint *v3.WorkloadEndpoint) error
 	// Unregister takes an endpoint out of force at once and calls done when the datastore has forgotten it.
 	Unregister(endpoint *v3.WorkloadEndpoint, done func())
 	// MTU returns the size of workloads' interfaces in bytes, once it is known.
@@ -66,6 +72,7 @@ type Server struct {
 	records *record.Dir
 	links   *veth.Links
 	locks   keyLock    // by host side name
+	pods    keyLock    // held by an ADD, by namespace/name; taken after locks
 	claims  sync.Mutex // of host ports
 
 	addTimeout time.Duration

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	v3 "github.com/weftnet/weft/api/v3"
 )
 
@@ -42,8 +44,9 @@ type Record struct {
 	Handle      string               `json:"handle"` // IPAM handle of its addresses
 	HostIf      string               `json:"hostIf"` // host side link name
 	Netns       string               `json:"netns"`
-	MTU         int                  `json:"mtu,omitempty"` // stated by the network configuration; 0: automatic
-	Endpoint    *v3.WorkloadEndpoint `json:"endpoint"`      // without addresses while Adding
+	PodUID      types.UID            `json:"podUID,omitempty"` // "" outside of Kubernetes
+	MTU         int                  `json:"mtu,omitempty"`    // stated by the network configuration; 0: automatic
+	Endpoint    *v3.WorkloadEndpoint `json:"endpoint"`         // without addresses while Adding
 }
 
 // ID is the record's identity: one container may have several interfaces. Neither part can hold a colon.

@@ -34,6 +34,7 @@ func TestFaults(t *testing.T) {
 	t.Run("TokenRunsOut", func(t *testing.T) { tokenRunsOut(t, server) })
 	t.Run("TooLarge", func(t *testing.T) { tooLargeObject(t, admin(t)) })
 	t.Run("NodeIsKubernetes", func(t *testing.T) { nodeIsKubernetes(t, server, admin(t)) })
+	t.Run("PodsOfNode", func(t *testing.T) { podsOfNode(t, server, admin(t)) })
 	t.Run("Deaf", func(t *testing.T) { deafServer(t, server) })
 	t.Run("GoneAndBack", func(t *testing.T) { goneAndBack(t, server, admin(t)) })
 }

@@ -106,8 +106,11 @@ func (f form) event(data []byte) (store.Event, error) {
 
 // decode reads an object of the API.
 func (f form) decode(data []byte) (api.Object, error) {
-	if f.kind.Resource == api.Nodes {
+	switch f.kind.Resource {
+	case api.Nodes:
 		return nodeOf(data)
+	case store.Pods:
+		return podOf(data)
 	}
 	obj, err := f.kind.Decode(data)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -88,7 +89,7 @@ func (s *Store) List(ctx context.Context, resource api.Resource, namespace strin
 
 func (s *Store) listAll(ctx context.Context, f form, namespace string) (store.List, error) {
 	var list store.List
-	revision, err := s.list(ctx, f, namespace, func(e store.Event) {
+	revision, err := s.list(ctx, f, namespace, nil, func(e store.Event) {
 		if e.Err != nil {
 			list.Invalid = append(list.Invalid, store.Invalid{Key: e.Key, Revision: e.Revision, Err: e.Err})
 		} else {
@@ -105,9 +106,10 @@ type page struct {
 	Items    []json.RawMessage `json:"items"`
 }
 
-// list hands the objects of a resource to use, page by page, all as of the revision that it returns.
-func (s *Store) list(ctx context.Context, f form, namespace string, use func(store.Event)) (int64, error) {
+// list hands the objects of a resource to use, page by page, all as of the revision that it returns. Fields says which ones; nil means all.
+func (s *Store) list(ctx context.Context, f form, namespace string, fields url.Values, use func(store.Event)) (int64, error) {
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
+	maps.Copy(query, fields)
 	for {
 		data, err := s.call(ctx, request{verb: "list", form: f, path: f.path(namespace, ""), query: query})
 		if err != nil {

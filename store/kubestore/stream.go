@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -24,9 +25,10 @@ import (
 
 // stream follows one resource: a streaming list, or where the server has none a list, then changes.
 type stream struct {
-	watch *watch
-	form  form
-	plain bool // the server has no streaming lists
+	watch  *watch
+	form   form
+	fields url.Values // which objects of the resource; nil: all
+	plain  bool       // the server has no streaming lists
 
 	// Guarded by watch.mu.
 	complete  bool  // a snapshot was read; revision is where to go on
@@ -118,7 +120,7 @@ func noStreamingLists(err error) bool {
 func (s *stream) list(ctx context.Context) error {
 	kept := map[api.Key]bool{}
 	var events []store.Event
-	revision, err := s.watch.store.list(ctx, s.form, "", func(e store.Event) {
+	revision, err := s.watch.store.list(ctx, s.form, "", s.fields, func(e store.Event) {
 		kept[e.Key] = true
 		events = append(events, e)
 	})
@@ -147,6 +149,7 @@ func (s *stream) follow(ctx context.Context, query url.Values, kept map[api.Key]
 	watchdog := time.AfterFunc(silence, func() { cancel(errSilent) })
 	defer watchdog.Stop()
 
+	maps.Copy(query, s.fields)
 	query.Set("watch", "true")
 	query.Set("allowWatchBookmarks", "true")
 	r := request{verb: "watch", form: s.form, path: s.form.path("", ""), query: query}

@@ -29,15 +29,23 @@ func (s *Store) Watch(ctx context.Context, resources ...api.Resource) (store.Wat
 	if len(resources) == 0 {
 		return nil, errors.New("watch: no resource is named")
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	w := &watch{store: s, feed: feed.New(cancel)}
+	var streams []*stream
 	for _, r := range slices.Compact(slices.Sorted(slices.Values(resources))) {
 		f, err := formOf(r)
 		if err != nil {
-			cancel()
 			return nil, fmt.Errorf("watch: %w", err)
 		}
-		w.streams = append(w.streams, &stream{watch: w, form: f})
+		streams = append(streams, &stream{form: f})
+	}
+	return s.follow(ctx, streams)
+}
+
+// follow runs streams into one feed.
+func (s *Store) follow(ctx context.Context, streams []*stream) (store.Watcher, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watch{store: s, feed: feed.New(cancel), streams: streams}
+	for _, one := range streams {
+		one.watch = w
 	}
 	run := func() {
 		var group sync.WaitGroup

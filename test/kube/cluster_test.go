@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -28,23 +29,33 @@ apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: database, namespace: shop}
 spec:
-  podSelector: {matchLabels: {app: db}}
+  podSelector: {matchLabels: {role: database}}
   policyTypes: [Ingress]
-  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]
+  ingress: [{from: [{podSelector: {matchLabels: {role: front}}}]}]
 `
 
-// TestAgentsOnKubernetes has the agents of two nodes use a real Kubernetes API as their datastore. Packets pass as the judge says, before a policy, with it,
-// while the API server and an agent are away, and after they are back.
+// TestAgentsOnKubernetes has the agents of two nodes use a real Kubernetes API as their datastore, and take labels from its Pods. Packets pass as the judge
+// says, before a policy, with it, when a label changes, while the API server and an agent are away, and after they are back.
 func TestAgentsOnKubernetes(t *testing.T) {
 	server := kube.Start(t, kube.New)
 	server.InstallSchema(t)
 	l := labtest.Up(t, lab.Spec{Nodes: 2, Kubeconfig: server.Kubeconfig(t, "", kube.AdminToken), Wired: func(l *lab.Lab) error { return reach(t, l, server) }})
+	server.AddPod(t, "shop", "web", "n1", map[string]string{"role": "front"})
+	server.AddPod(t, "shop", "db", "n2", map[string]string{"role": "database"})
+	server.AddPod(t, "shop", "other", "n1", map[string]string{"role": "back"})
 	labtest.Attach(t, l, map[string]string{"shop/web": "n1", "shop/db": "n2", "shop/other": "n1"})
 	settled(t, l, "without policy")
 	server.Must(t, http.MethodPost, "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies", allowed)
 	settled(t, l, "with a policy of Kubernetes")
+	reaches(t, l, "shop/web", "shop/db", true)
+	reaches(t, l, "shop/other", "shop/db", false)
+	server.Must(t, http.MethodPatch, "/api/v1/namespaces/shop/pods/other", `{"metadata":{"labels":{"role":"front"}}}`)
+	labelled(t, server, "shop/other", `"role":"front"`)
+	settled(t, l, "with a label changed")
+	reaches(t, l, "shop/other", "shop/db", true)
+	podGone(t, l, server)
 	server.Must(t, http.MethodPost, "/apis/projectcalico.org/v3/namespaces/shop/networkpolicies", `
-{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: quiet, namespace: shop}, spec: {order: 1, selector: app == 'web', types: [Ingress], ingress: []}}`)
+{apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: quiet, namespace: shop}, spec: {order: 1, selector: role == 'front', types: [Ingress], ingress: []}}`)
 	settled(t, l, "with one of weft beside it")
 	serverAway(t, l, server)
 }
@@ -113,4 +124,54 @@ func serverAway(t *testing.T, l *lab.Lab, server *kube.Server) {
 	}
 	server.Must(t, http.MethodDelete, "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/database", "")
 	settled(t, l, "with the API server back and a policy less")
+}
+
+// reaches waits until a workload can reach another one, or cannot.
+func reaches(t *testing.T, l *lab.Lab, src, dst string, want bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	crew, err := l.Crew(ctx, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer crew.Close()
+	flows, err := crew.Between(src, dst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdict := map[bool]probe.Verdict{true: probe.Allowed, false: probe.Denied}[want]
+	m, err := crew.Settle(ctx, flows, func(probe.Flow) (probe.Verdict, string) { return verdict, "the test says so" })
+	if err != nil || len(flows) == 0 {
+		t.Fatalf("%d flows, %v", len(flows), err)
+	}
+	for _, cell := range m.Mismatches() {
+		t.Error(cell)
+	}
+}
+
+// labelled waits until the endpoint of a pod of n1, which other nodes read, has a label.
+func labelled(t *testing.T, server *kube.Server, pod, label string) {
+	t.Helper()
+	namespace, name, _ := strings.Cut(pod, "/")
+	server.Eventually(t, "the endpoint of "+pod+" to have "+label, func() error {
+		code, answer, err := server.Do(t.Context(), http.MethodGet, "/apis/projectcalico.org/v3/namespaces/"+namespace+"/workloadendpoints/n1-k8s-"+name+"-eth0", "")
+		if err == nil && !strings.Contains(answer, label) {
+			err = fmt.Errorf("%d %s", code, answer)
+		}
+		return err
+	})
+}
+
+// podGone starts a workload whose pod was deleted meanwhile: it is refused, and nothing is left of it.
+func podGone(t *testing.T, l *lab.Lab, server *kube.Server) {
+	_, err := l.AddWorkload(t.Context(), lab.Workload{Node: "n1", Namespace: "shop", Name: "gone"})
+	if err == nil || !strings.Contains(err.Error(), "pod shop/gone is not in the Kubernetes API") {
+		t.Errorf("a pod that is gone: %v", err)
+	}
+	for _, resource := range []string{"workloadendpoints", "ipamhandles", "ipamblocks"} {
+		if answer := server.Must(t, http.MethodGet, "/apis/projectcalico.org/v3/"+resource, ""); strings.Contains(answer, `"gone"`) {
+			t.Errorf("left of it: %s", answer)
+		}
+	}
 }
