@@ -242,7 +242,8 @@ func (l *loop) takeLocal(c localChange) {
 	}
 }
 
-// answer tells those who handed in local changes what became of them: taken, or refused by the calculation.
+// answer tells those who handed in local changes what became of them: taken, or refused by the calculation. What was removed is out of force
+// by then, so that its interface goes after its routes and no event of the kernel contradicts them.
 func (l *loop) answer() {
 	for _, a := range l.asked {
 		reply := acceptance{revision: a.revision}
@@ -268,12 +269,11 @@ func (l *loop) objection(key api.Key) error {
 // program brings the kernel to the graph's state: policy before routes, so that nothing is reachable before it is protected, tunnels before
 // the routes through them, and BGP last, so that nothing is announced before it is reachable.
 func (l *loop) program(ctx context.Context) {
+	defer l.answer()
 	if !l.synced {
-		l.answer()
 		return
 	}
 	delta := l.graph.Flush()
-	l.answer()
 	first := !l.started
 	if first {
 		l.started, l.filter.dirty, l.tunnels.dirty, l.routes.dirty = true, true, true, true

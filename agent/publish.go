@@ -44,6 +44,7 @@ type published struct {
 type wish struct {
 	endpoint *v3.WorkloadEndpoint // nil: delete what the owners put there
 	owners   []string             // containers whose endpoint the datastore may hold, the latest last
+	revision int64                // of the endpoint to delete as it was last written here; 0: not known
 	// done are called once the wish is fulfilled, with the revision of the object that was deleted, 0 if there was none.
 	done []func(deleted int64)
 }
@@ -69,8 +70,12 @@ func (p *publisher) put(key api.Key, endpoint *v3.WorkloadEndpoint) {
 func (p *publisher) remove(key api.Key, owner string, done func(deleted int64)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	w := wish{owners: []string{owner}, done: []func(int64){done}}
+	if live := p.live[key]; live != nil && live.endpoint.Spec.ContainerID == owner {
+		w.revision = live.revision
+	}
 	delete(p.live, key)
-	p.want(key, wish{owners: []string{owner}, done: []func(int64){done}})
+	p.want(key, w)
 }
 
 // sweep asks for an endpoint that a lost record stood for to be removed, unless the key is in use.
@@ -136,11 +141,11 @@ func (p *publisher) round(ctx context.Context) (failed bool) {
 	work := p.pending
 	p.pending = map[api.Key]wish{}
 	p.mu.Unlock()
-	var away error
+	created, away := p.createTogether(ctx, work)
 	for key, w := range work {
 		err := away
-		var revision int64
-		if err == nil {
+		revision, done := created[key]
+		if err == nil && !done {
 			revision, err = p.fulfil(ctx, key, w)
 		}
 		if errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {

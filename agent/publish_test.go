@@ -105,6 +105,37 @@ func TestTheLatestWishWinsAndNoneIsForgotten(t *testing.T) {
 	}
 }
 
+// TestManyAtOnce publishes endpoints together, also where one of them cannot be new, and takes them back, also where one was changed meanwhile.
+func TestManyAtOnce(t *testing.T) {
+	p := newPublishing(t)
+	if _, err := p.store.Create(t.Context(), of("b", "old")); err != nil {
+		t.Fatal(err)
+	}
+	for _, pods := range [][]string{{"a", "b", "c"}, {"d", "e"}} {
+		for _, pod := range pods {
+			p.put(keyOf(pod), of(pod, "c1"))
+		}
+		if !p.all() {
+			t.Fatal("not all were published")
+		}
+	}
+	changed := p.stored("d")
+	changed.Labels = map[string]string{"by": "hand"}
+	if _, err := p.store.Peer().Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	for _, pod := range []string{"a", "b", "c", "d", "e"} {
+		stored, deleted := p.stored(pod), int64(0)
+		if stored == nil || stored.Spec.ContainerID != "c1" {
+			t.Fatalf("%s: stored %v", pod, stored)
+		}
+		p.remove(keyOf(pod), "c1", func(revision int64) { deleted = revision })
+		if revision, err := store.RevisionOf(stored); !p.all() || p.stored(pod) != nil || err != nil || deleted != revision {
+			t.Errorf("%s: left %v, deletion answered %d, want %d", pod, p.stored(pod), deleted, revision)
+		}
+	}
+}
+
 func TestASuccessorOfSomebodyElseStays(t *testing.T) {
 	p := newPublishing(t)
 	if _, err := p.store.Create(t.Context(), of("a", "foreign")); err != nil {

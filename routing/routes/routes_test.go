@@ -225,6 +225,34 @@ func TestLateEvents(t *testing.T) {
 	r.holds("10.65.0.1/32 link 1 proto 119", "10.65.0.2/32 link 1 proto 119")
 }
 
+// TestEventsOfADay: a workload comes and goes. What the kernel tells of its link, late, needs no look at all routes.
+func TestEventsOfADay(t *testing.T) {
+	r := newRig(t)
+	r.apply(nil)
+	release := r.monitor.Hold()
+	r.fib.AddLink("cali1")
+	r.fib.SetUp("cali1", false)
+	r.fib.SetUp("cali1", true)
+	route := local("10.65.0.1/32", "cali1")
+	r.set(route)
+	release()
+	if r.signalled() {
+		t.Error("signalled by what the link was before its route was made")
+	}
+	delete(r.want, route.Dst)
+	r.apply(&desired.Delta{RoutesRemoved: []netip.Prefix{route.Dst}})
+	r.fib.DeleteLink("cali1")
+	if r.signalled() {
+		t.Error("signalled by the end of a link that no route is left on")
+	}
+	r.fib.AddLink("cali1")
+	r.set(route)
+	r.fib.DeleteLink("cali1")
+	if !r.signalled() {
+		t.Error("no signal for the end of a link with a route")
+	}
+}
+
 func TestForeignChangesAreRepaired(t *testing.T) {
 	r := newRig(t)
 	r.fib.AddLink("cali1")

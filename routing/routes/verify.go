@@ -12,7 +12,6 @@ import (
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/netlink"
-	"github.com/weftnet/weft/sys/own"
 )
 
 // verify asks the kernel where it would send a packet to each address of the endpoints, and reports by that.
@@ -54,8 +53,7 @@ func (m *Manager) check(e *desired.Endpoint, addr netip.Addr, f netlink.Found) e
 	if f.Err != nil {
 		return fmt.Errorf("address %s: %w", addr, f.Err)
 	}
-	hops := []netlink.NextHop{{Link: m.links[e.Interface].Index}}
-	if f.Route.Dst != dst || f.Route.Protocol != own.RouteProtocol || !slices.Equal(f.Route.NextHops, hops) {
+	if !leads(f, m.links[e.Interface].Index) {
 		return fmt.Errorf("address %s: the kernel prefers another program's route, %s; delete it", addr, f.Route)
 	}
 	return nil

@@ -5,7 +5,9 @@ package routes
 
 import (
 	"net/netip"
+	"slices"
 
+	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/own"
 )
@@ -27,8 +29,7 @@ func (m *Manager) matter(events []netlink.Event) bool {
 				return true
 			}
 		case netlink.EventAddr:
-			// The IPv4 routes of a link that loses its last address go without a word; a new address has its own route event.
-			if ev.Deleted && m.leadsOver(ev.Link.Index) {
+			if m.addrMatters(ev) {
 				return true
 			}
 		}
@@ -51,30 +52,70 @@ func (m *Manager) routeMatters(ev netlink.Event) bool {
 	return len(m.hops.within(dst)) > 0
 }
 
-// linkMatters compares with the state that the routes were made with, so that events we already know of cost nothing.
+// linkMatters compares with the state that the routes were made with, so that events we already know of cost nothing. Where it differs the
+// routes are looked at: a link that was just made may be told of as down when it is up for long, and one that goes is told of after its routes.
 func (m *Manager) linkMatters(ev netlink.Event) bool {
 	for _, known := range m.links {
-		if known.Name == ev.Link.Name || known.Index == ev.Link.Index {
-			return known != ev.Link || ev.Deleted
+		switch {
+		case known.Name == ev.Link.Name && (ev.Deleted || known != ev.Link):
+			return !m.inForce(known)
+		case known.Name == ev.Link.Name || known.Index == ev.Link.Index:
+			return known != ev.Link // renamed
 		}
 	}
 	gone := ev.Deleted || !ev.Link.Up
-	return !ev.Deleted && m.wants(ev.Link.Name) || gone && m.leadsOver(ev.Link.Index)
+	return !ev.Deleted && m.wants(ev.Link.Name) || gone && m.hopsOver(ev.Link.Index)
 }
 
-// leadsOver says whether a route of ours uses the link.
-func (m *Manager) leadsOver(index int) bool {
+// inForce asks the kernel whether it has all our routes over a link as they were made, and forgets a link that has none.
+func (m *Manager) inForce(link netlink.LinkState) bool {
+	var addrs []netip.Addr
+	for dst, r := range m.local {
+		switch {
+		case r.Interface != link.Name || !throughLink(r):
+		case r.Kind != desired.RouteLocal:
+			return false // a lookup says nothing of a whole prefix
+		default:
+			addrs = append(addrs, dst.Addr())
+		}
+	}
+	if m.hopsOver(link.Index) {
+		return false
+	}
+	if len(addrs) == 0 {
+		delete(m.links, link.Name)
+		return true
+	}
+	found, err := m.kernel.Lookup(addrs)
+	return err == nil && !slices.ContainsFunc(found, func(f netlink.Found) bool { return !leads(f, link.Index) })
+}
+
+// leads says whether what was found is our route of a workload over the link.
+func leads(f netlink.Found, link int) bool {
+	return f.Err == nil && f.Route.Dst.IsSingleIP() && f.Route.Protocol == own.RouteProtocol && slices.Equal(f.Route.NextHops, []netlink.NextHop{{Link: link}})
+}
+
+// hopsOver says whether a next hop is reached over the link.
+func (m *Manager) hopsOver(index int) bool {
 	for _, r := range m.hops.ways {
 		if usesLink(r.hops, index) {
 			return true
 		}
 	}
+	return false
+}
+
+// addrMatters: the IPv4 routes of a link that loses its last address go without a word; a new address has its own route event.
+func (m *Manager) addrMatters(ev netlink.Event) bool {
+	if !ev.Deleted {
+		return false
+	}
 	for _, link := range m.links {
-		if link.Index == index {
-			return true
+		if link.Index == ev.Link.Index {
+			return !m.inForce(link)
 		}
 	}
-	return false
+	return m.hopsOver(ev.Link.Index)
 }
 
 func usesLink(hops []netlink.NextHop, index int) bool {
