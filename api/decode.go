@@ -22,33 +22,40 @@ func Decode(data []byte) (Object, error) {
 	if len(roots) != 1 {
 		return nil, fmt.Errorf("decode: %d JSON values where one object is expected", len(roots))
 	}
-	obj, problems := fromTree(roots[0], header{})
-	if err := problems.Err(); err != nil {
+	read := fromTree(roots[0], header{})
+	if err := read.problems.Err(); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
-	return obj, nil
+	return read.object, nil
 }
 
 // header is what an item of a list takes from the list.
 type header struct{ apiVersion, kind string }
 
-// fromTree makes an object of a tree, or says what is wrong with the tree.
-func fromTree(root *tree.Node, inherit header) (Object, FieldErrors) {
+// reading is what came of a tree.
+type reading struct {
+	object   Object // what could be read, all of it if there are no problems; nil if not even the kind
+	problems FieldErrors
+	misread  []string // paths of what was left out
+}
+
+// fromTree makes an object of a tree, as far as nothing is wrong with it.
+func fromTree(root *tree.Node, inherit header) reading {
 	k, problem := kindOfTree(root, inherit)
 	if problem != nil {
-		return nil, FieldErrors{*problem}
+		return reading{problems: FieldErrors{*problem}}
 	}
 	d := &decoder{}
 	d.object(root, k.goType, "")
-	if len(d.found) > 0 {
-		return nil, d.found
-	}
 	obj := k.New()
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(d.out, obj); err != nil {
-		return nil, FieldErrors{{Reason: err.Error(), Line: root.Line}} // the walk has checked all that can fail
+		if len(d.found) == 0 { // the walk has checked all that can fail
+			d.found = FieldErrors{{Reason: err.Error(), Line: root.Line}}
+		}
+		return reading{problems: d.found}
 	}
 	obj.GetObjectKind().SetGroupVersionKind(k.groupVersionKind())
-	return obj, nil
+	return reading{obj, d.found, d.misread}
 }
 
 func kindOfTree(root *tree.Node, inherit header) (*Kind, *FieldError) {

@@ -18,10 +18,17 @@ import (
 type decoder struct {
 	found FieldErrors
 	out   []byte
+	// misread are the paths that found is about, and those that unknown fields probably stand for: what is said of them later follows from that.
+	misread []string
 }
 
 func (d *decoder) fail(n *tree.Node, path, format string, args ...any) {
-	d.found = append(d.found, FieldError{Path: path, Line: n.Line, Reason: fmt.Sprintf(format, args...)})
+	d.report(path, n.Line, fmt.Sprintf(format, args...))
+}
+
+func (d *decoder) report(path string, line int, reason string) {
+	d.found = append(d.found, FieldError{Path: path, Line: line, Reason: reason})
+	d.misread = append(d.misread, path)
 }
 
 // object writes a struct. Fields that are null count as absent.
@@ -46,7 +53,7 @@ func (d *decoder) object(n *tree.Node, t reflect.Type, path string) {
 	d.out = append(d.out, '}')
 	for _, f := range s.Fields {
 		if f.Required && !seen[f.Name] && shape.Own(t) {
-			d.found = append(d.found, FieldError{Path: join(path, f.Name), Line: n.Line, Reason: "required"})
+			d.report(join(path, f.Name), n.Line, "required")
 		}
 	}
 }
@@ -55,9 +62,13 @@ func (d *decoder) object(n *tree.Node, t reflect.Type, path string) {
 func (d *decoder) refused(p tree.Pair, f *shape.Field, s *shape.Struct, path string, again bool) bool {
 	switch {
 	case f == nil:
-		d.found = append(d.found, FieldError{Path: join(path, p.Key), Line: p.Line, Reason: "unknown field" + hint(p.Key, s, path)})
+		text, meant := hint(p.Key, s, path)
+		d.report(join(path, p.Key), p.Line, "unknown field"+text)
+		if meant != "" {
+			d.misread = append(d.misread, meant)
+		}
 	case again:
-		d.found = append(d.found, FieldError{Path: join(path, p.Key), Line: p.Line, Reason: "is there twice; remove one"})
+		d.report(join(path, p.Key), p.Line, "is there twice; remove one")
 	default:
 		return false
 	}
@@ -70,20 +81,20 @@ var oldNames = map[string]string{
 	"IPPoolSpec.nat-outgoing": "write natOutgoing instead",
 }
 
-// hint says what an unknown field was probably meant to be.
-func hint(name string, s *shape.Struct, path string) string {
+// hint says what an unknown field was probably meant to be, and the path of that.
+func hint(name string, s *shape.Struct, path string) (text, meant string) {
 	if text, ok := oldNames[s.Type.Name()+"."+name]; ok {
-		return "; " + text
+		return "; " + text, ""
 	}
 	if best := near.Best(name, s.Names); best != "" {
-		return "; did you mean " + best + "?"
+		return "; did you mean " + best + "?", join(path, best)
 	}
 	if spec := s.Field("spec"); spec != nil && path == "" {
 		if class, t := shape.ClassOf(spec.Type); class == shape.Object && shape.Of(t).Field(name) != nil {
-			return "; it belongs below spec"
+			return "; it belongs below spec", join("spec", name)
 		}
 	}
-	return ""
+	return "", ""
 }
 
 func (d *decoder) comma(first *bool) {
@@ -185,7 +196,7 @@ func (d *decoder) mapping(n *tree.Node, t reflect.Type, path string, f *shape.Fi
 	first := true
 	for _, p := range n.Pairs {
 		if seen[p.Key] {
-			d.found = append(d.found, FieldError{Path: join(path, p.Key), Line: p.Line, Reason: "is there twice; remove one"})
+			d.report(join(path, p.Key), p.Line, "is there twice; remove one")
 			continue
 		}
 		seen[p.Key] = true

@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/weftnet/weft/api/internal/tree"
 	v3 "github.com/weftnet/weft/api/v3"
@@ -25,6 +26,7 @@ type Document struct {
 	Object   Object      // nil if there are Problems
 	Problems FieldErrors // why there is no Object
 
+	read    reading
 	root    *tree.Node
 	inherit header // of the list that it stands in
 }
@@ -37,23 +39,51 @@ func (d *Document) Where() string {
 	return fmt.Sprintf("%s, document %d, item %d", d.File, d.Index, d.Item)
 }
 
-// Check returns everything wrong with the document, its validation included, each with its line. An object without the namespace that its kind
-// needs is judged as if it were in "default".
+// Partial is the Object or, if there is none, what could be read of it; nil if not even its kind is known.
+func (d *Document) Partial() Object { return d.read.object }
+
+// Check returns everything wrong with the document, its validation included, each with its line. What could be read of a document without Object is
+// validated, too; what may only follow from what could not is left out. An object without the namespace that its kind needs is judged as if it were in
+// "default".
 func (d *Document) Check(c Checks) FieldErrors {
-	if d.Object == nil {
+	obj := d.Partial()
+	if obj == nil {
 		return d.Problems
 	}
-	obj := d.Object
 	if k := KindOf(obj); k.Namespaced && obj.GetNamespace() == "" {
 		obj = Clone(obj)
 		obj.SetNamespace("default")
 	}
-	found := Validate(obj, c)
+	found := slices.DeleteFunc(Validate(obj, c), d.read.follows)
 	for i := range found {
 		found[i].Line = d.root.LineOf(found[i].Path)
 	}
+	found = append(slices.Clone(d.Problems), found...)
 	slices.SortStableFunc(found, func(a, b FieldError) int { return a.Line - b.Line })
 	return found
+}
+
+// follows tells whether something wrong may only follow from what could not be read: it is about that, about what is around or below it, or speaks of it
+// from beside it.
+func (r *reading) follows(e FieldError) bool {
+	return slices.ContainsFunc(r.misread, func(path string) bool {
+		parent, name := "", path
+		if at := strings.LastIndexByte(path, '.'); at >= 0 {
+			parent, name = path[:at], path[at+1:]
+		}
+		return within(e.Path, path) || within(path, e.Path) && strings.Contains(e.Path, ".") || within(e.Path, parent) && speaksOf(e.Reason, name)
+	})
+}
+
+// within tells whether path is place or below it.
+func within(path, place string) bool {
+	rest, ok := strings.CutPrefix(path, place)
+	return ok && (place == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// speaksOf tells whether a text has a word.
+func speaksOf(text, word string) bool {
+	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), word)
 }
 
 // NotYetEffective returns the fields of the document that weft does not act upon yet, each with its line.
@@ -159,17 +189,24 @@ func fromRoot(root *tree.Node, inherit header, d Document) []Document {
 	items, isList := listItems(root, &inherit)
 	if !isList {
 		d.root, d.inherit = root, inherit
-		d.Object, d.Problems = fromTree(root, inherit)
+		d.take(fromTree(root, inherit))
 		return []Document{d}
 	}
 	var out []Document
 	for i, item := range items {
 		inner := d
 		inner.Item, inner.Line, inner.root, inner.inherit = i+1, item.Line, item, inherit
-		inner.Object, inner.Problems = fromTree(item, inherit)
+		inner.take(fromTree(item, inherit))
 		out = append(out, inner)
 	}
 	return out
+}
+
+func (d *Document) take(r reading) {
+	d.read, d.Problems = r, r.problems
+	if len(r.problems) == 0 {
+		d.Object = r.object
+	}
 }
 
 // listItems returns the items of a list: a sequence of objects, a Kubernetes List, or a list of one kind, whose items may leave out

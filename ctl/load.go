@@ -149,8 +149,8 @@ func (p problem) String() string {
 // at is where a document stands and what it holds.
 func at(d *api.Document) problem {
 	p := problem{File: d.File, Document: d.Index, Item: d.Item, Line: d.Line}
-	if d.Object != nil {
-		p.Object = reference(d.Object)
+	if obj := d.Partial(); obj != nil && obj.GetName() != "" {
+		p.Object = reference(obj)
 	}
 	return p
 }
