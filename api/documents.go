@@ -63,27 +63,39 @@ func (d *Document) Check(c Checks) FieldErrors {
 	return found
 }
 
-// follows tells whether something wrong may only follow from what could not be read: it is about that, about what is around or below it, or speaks of it
-// from beside it.
+// follows tells whether something wrong may only follow from what could not be read: it is about that, or about what is around or below it, or speaks of it.
 func (r *reading) follows(e FieldError) bool {
 	return slices.ContainsFunc(r.misread, func(path string) bool {
-		parent, name := "", path
-		if at := strings.LastIndexByte(path, '.'); at >= 0 {
-			parent, name = path[:at], path[at+1:]
-		}
-		return within(e.Path, path) || within(path, e.Path) && strings.Contains(e.Path, ".") || within(e.Path, parent) && speaksOf(e.Reason, name)
+		return within(e.Path, path) || within(path, e.Path) && strings.Contains(e.Path, ".") || speaksOf(e, path)
 	})
+}
+
+// speaksOf tells whether something wrong names a field at the path: in full, or by its own name beside it. What is said of an object's name may
+// speak of any field, and "named" is said of objects.
+func speaksOf(e FieldError, path string) bool {
+	words := strings.FieldsFunc(e.Reason, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '.' })
+	if within("metadata.name", path) && slices.Contains(words, "named") || slices.ContainsFunc(words, func(word string) bool { return within(word, path) }) {
+		return true
+	}
+	parent := ""
+	for name := range strings.SplitSeq(path, ".") {
+		field := join(parent, name)
+		name, _, _ = strings.Cut(name, "[")
+		if parent != "" && slices.ContainsFunc(words, func(word string) bool {
+			beside := within(e.Path, parent) || e.Path == "metadata.name"
+			return word == name && beside || word == join(parent, name)
+		}) {
+			return true
+		}
+		parent = field
+	}
+	return false
 }
 
 // within tells whether path is place or below it.
 func within(path, place string) bool {
 	rest, ok := strings.CutPrefix(path, place)
 	return ok && (place == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
-}
-
-// speaksOf tells whether a text has a word.
-func speaksOf(text, word string) bool {
-	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }), word)
 }
 
 // NotYetEffective returns the fields of the document that weft does not act upon yet, each with its line.

@@ -9,15 +9,18 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/weftnet/weft/api/internal/tree"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/policy/selector"
 )
@@ -316,4 +319,71 @@ func stable(t *testing.T, obj Object) {
 		t.Fatalf("SetDefaults on a clone changed the original: %s", again)
 	}
 	_ = v3.NotYetEffective(filled)
+}
+
+// TestOneMistakeOneLine makes each value of each valid document one of the wrong type, and gives each group of fields one more that is unknown: one line says
+// so, and nothing is said that only follows from it.
+func TestOneMistakeOneLine(t *testing.T) {
+	tried := 0
+	for _, docs := range corpus(t, "testdata/valid/*") {
+		for _, d := range docs {
+			for n, path := range values(d.root, "") {
+				if path == "" || path == "apiVersion" || path == "kind" || n.Kind == tree.Null {
+					continue
+				}
+				before := *n
+				wrong := tree.Node{Kind: tree.List, Line: n.Line, Items: []*tree.Node{{Kind: tree.Map}}}
+				if n.Kind == tree.List {
+					wrong = tree.Node{Kind: tree.Text, Scalar: "wrong", Line: n.Line}
+				}
+				*n = wrong
+				tried++
+				onlyComplaint(t, d, path)
+				*n = before
+				if n.Kind == tree.Map && !free.MatchString(path) {
+					n.Pairs = append(n.Pairs, tree.Pair{Key: "qqqqqqqq", Line: n.Line, Value: &tree.Node{Kind: tree.Text}})
+					onlyComplaint(t, d, join(path, "qqqqqqqq"))
+					*n = before
+				}
+			}
+		}
+	}
+	if tried < 500 {
+		t.Errorf("%d values tried", tried)
+	}
+}
+
+// free are groups of fields of any name.
+var free = regexp.MustCompile(`([lL]abels|[aA]nnotations|spec.selector|labelsToApply|LogFilters|environmentVars)$`)
+
+// onlyComplaint expects a single complaint about a document, at or below a path.
+func onlyComplaint(t *testing.T, d Document, path string) {
+	t.Helper()
+	for _, again := range fromRoot(d.root, d.inherit, Document{File: d.File, Index: d.Index, Item: d.Item}) {
+		if found := again.Check(checks); len(found) != 1 || !within(found[0].Path, path) {
+			t.Errorf("%s, wrong %s: %v", d.Where(), path, found)
+		}
+	}
+}
+
+// values yields a node and all below, with their paths.
+func values(n *tree.Node, path string) iter.Seq2[*tree.Node, string] {
+	return func(yield func(*tree.Node, string) bool) { walk(n, path, yield) }
+}
+
+func walk(n *tree.Node, path string, yield func(*tree.Node, string) bool) bool {
+	if !yield(n, path) {
+		return false
+	}
+	for i, item := range n.Items {
+		if !walk(item, fmt.Sprintf("%s[%d]", path, i), yield) {
+			return false
+		}
+	}
+	for _, p := range n.Pairs {
+		if !walk(p.Value, join(path, p.Key), yield) {
+			return false
+		}
+	}
+	return true
 }

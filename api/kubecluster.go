@@ -78,7 +78,7 @@ func (c *kubeCheck) clusterPeer(r *clusterpolicy.FormRule, p *clusterpolicy.Egre
 		}
 	}
 	if len(p.DomainNames) > 0 && r.Action != clusterpolicy.Accept && r.Action != clusterpolicy.Allow {
-		c.add(path+".domainNames", "only rules that allow can name domains; deny everything in a later rule")
+		c.add(path+".domainNames", "only a rule whose action allows can name domains; deny everything in a later rule")
 	}
 	for i, name := range p.DomainNames {
 		if !domainName.MatchString(name) {

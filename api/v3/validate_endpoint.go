@@ -22,7 +22,7 @@ func validateWorkloadEndpoint(o *WorkloadEndpoint, r report) {
 		}
 	}
 	if want := WorkloadEndpointName(s); o.Name != want {
-		report{path: "metadata.name", all: r.all}.add("is %q, but node, orchestrator, workload and endpoint make %q", o.Name, want)
+		report{path: "metadata.name", all: r.all}.add("is %q, but node, orchestrator, workload (pod, or containerID) and endpoint make %q", o.Name, want)
 	}
 	for i, port := range s.Ports {
 		at := r.at("ports").item(i)

@@ -40,7 +40,7 @@ func validateBlockSize(s *IPPoolSpec, cidr netip.Prefix, r report) {
 	case size < low || size > high:
 		r.at("blockSize").add("%d is out of range; write %d to %d for a pool like %s", size, low, high, cidr)
 	case cidr.Bits() > size && !disabled:
-		r.at("cidr").add("%s is too small: it does not hold one block of size /%d; write a larger pool, or a blockSize of %d to %d",
+		r.at("cidr").add("%s is too small: it does not hold one block of size /%d; write a larger pool, a blockSize of %d to %d, or disabled: true",
 			cidr, size, cidr.Bits(), high)
 	}
 }
