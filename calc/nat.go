@@ -154,13 +154,7 @@ func newNATConfigs(self string) natConfigs {
 // joined is what the configurations come to; only a change of one makes it worth asking.
 func (c *natConfigs) joined() (out natConfig) {
 	own, all := c.byName[c.own], c.byName["default"]
-	stated := func(own, all *string) string {
-		if p := cmp.Or(own, all); p != nil {
-			return *p
-		}
-		return ""
-	}
-	out.floatingIPs = stated(own.FloatingIPs, all.FloatingIPs) == "Enabled"
+	out.floatingIPs = c.floatingIn(c.own)
 	out.hostsInside = stated(own.NATOutgoingExclusions, all.NATOutgoingExclusions) == "IPPoolsAndHostIPs"
 	out.source.Interface = stated(own.IPTablesNATOutgoingInterfaceFilter, all.IPTablesNATOutgoingInterfaceFilter)
 	if addr, err := v3.ParseIP(stated(own.NATOutgoingAddress, all.NATOutgoingAddress)); err == nil { // validation has let none other through
@@ -170,6 +164,21 @@ func (c *natConfigs) joined() (out natConfig) {
 		out.source.MinPort, out.source.MaxPort, _, _ = v3.ParsePort(*ports) // as before; 0 is no port
 	}
 	return out
+}
+
+// stated is the first of two values that is stated, "" where none is.
+func stated(own, all *string) string {
+	if p := cmp.Or(own, all); p != nil {
+		return *p
+	}
+	return ""
+}
+
+// floatingOn tells whether a node, this or another, has floating addresses in use.
+func (c *natConfigs) floatingOn(node string) bool { return c.floatingIn("node." + node) }
+
+func (c *natConfigs) floatingIn(config string) bool {
+	return stated(c.byName[config].FloatingIPs, c.byName["default"].FloatingIPs) == "Enabled"
 }
 
 func (c *natConfigs) put(key api.Key, obj *v3.FelixConfiguration) {

@@ -27,6 +27,7 @@ type reach struct {
 	pools   map[string]tunnelPool
 	blocks  owners[netip.Prefix] // which other nodes have a block
 	holders holders              // which other nodes have a workload's address
+	floats  floats               // and a floating one
 	addrs   owners[netip.Addr]   // which other nodes have a tunnel address
 	macs    owners[desired.MAC]  // which other nodes have a MAC address
 	keys    owners[desired.Key]  // which other nodes have a key of WireGuard
@@ -54,7 +55,7 @@ func newReach(self string, items *items, r *routes, sets *ipSets, nat *sourceNAT
 	configs := newTunnelConfigs(self)
 	return &reach{
 		self: self, nat: nat, config: configs.now, items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
-		holders: newHolders(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, keys: owners[desired.Key]{}, configs: configs,
+		holders: newHolders(), floats: newFloats(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, keys: owners[desired.Key]{}, configs: configs,
 		leads: map[netip.Prefix]string{}, byNode: map[string]map[netip.Prefix]struct{}{},
 		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{}, dirtyNets: map[string]struct{}{},
 		tunnels: newTable(strings.Compare, func(a, b desired.Tunnel) bool { return a == b }),
@@ -153,7 +154,7 @@ func (r *reach) touchBlock(cidr netip.Prefix) {
 		return // no pool has such blocks
 	}
 	for addr := cidr.Addr(); cidr.Contains(addr); addr = addr.Next() {
-		if r.holders.first[addr] != nil {
+		if r.holders.first[addr] != nil || r.floats.holders.first[addr] != nil {
 			r.dirtyDst[desired.HostPrefix(addr)] = struct{}{}
 		}
 	}
@@ -198,7 +199,7 @@ func (r *reach) follow() {
 }
 
 // nodeOf returns which other node a destination belongs to; "" for none: the node that has the block, or for an address that a node has
-// outside its own blocks that node.
+// outside its own blocks that node. A floating address is like one.
 func (r *reach) nodeOf(dst netip.Prefix, pool tunnelPool) string {
 	if node := r.blocks.first(dst); node != "" {
 		return node
@@ -206,7 +207,7 @@ func (r *reach) nodeOf(dst netip.Prefix, pool tunnelPool) string {
 	if !dst.IsSingleIP() {
 		return ""
 	}
-	node := r.holders.node(dst.Addr())
+	node := cmp.Or(r.holders.node(dst.Addr()), r.floatNode(dst.Addr()))
 	block, err := dst.Addr().Prefix(pool.blockSize)
 	if err == nil && node == r.blocks.first(block) {
 		return "" // the block's route leads there
@@ -232,6 +233,7 @@ func (r *reach) flush() {
 		for addr := range r.holders.first {
 			r.dirtyDst[desired.HostPrefix(addr)] = struct{}{}
 		}
+		r.touchFloats()
 	}
 	for name := range r.dirtyNode {
 		r.settlePeer(name)

@@ -58,6 +58,7 @@ func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 	s.reach.release(s.items.workload(key))
 	s.items.put(key, it, labels, obj.Spec.Profiles)
 	s.reach.hold(s.items.workload(key))
+	s.reach.putFloats(key, floating, it.node, c.Revision)
 	if obj.Spec.Node != s.self {
 		return nil // nor was it ours before: the node is part of the name
 	}
@@ -70,6 +71,7 @@ func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 
 func (s *workloads) remove(key api.Key) {
 	s.reach.release(s.items.workload(key))
+	s.reach.removeFloats(key)
 	s.items.remove(key)
 	s.locals.remove(idOf(key))
 }

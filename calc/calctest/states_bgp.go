@@ -195,6 +195,19 @@ func overlayStates() []State {
 	}
 	v4, v6 := pool("p", "10.65.0.0/16", v3.EncapAlways), pool("q", "fd00:65::/64", v3.EncapAlways)
 	off, vni, port, mtu := false, 7, 8472, 1400
+	floating := func(name, node string, external ...string) api.Object {
+		internal := map[string]string{"n2": "10.65.1.7", "n3": "10.65.2.7"}[node]
+		e := Endpoint(name, node, nil, internal)
+		for _, addr := range external {
+			e.Spec.IPNATs = append(e.Spec.IPNATs, v3.IPNAT{InternalIP: internal, ExternalIP: addr})
+		}
+		return e
+	}
+	floats := []api.Object{floating("prod/f2", "n2", "10.65.200.2", "10.65.0.9", "10.65.1.9", "198.51.100.2"), floating("prod/f3", "n3", "10.65.200.2", "10.65.2.1")}
+	on := FelixConfig("default", func(s *v3.FelixConfigurationSpec) { s.FloatingIPs = new("Enabled") })
+	notOn := func(node string) api.Object {
+		return FelixConfig("node."+node, func(s *v3.FelixConfigurationSpec) { s.FloatingIPs = new("Disabled") })
+	}
 	return []State{
 		state("never", tunnels(), blocks, []api.Object{pool("p", "10.65.0.0/16", v3.EncapNever)}),
 		state("always", tunnels(), blocks, []api.Object{v4, v6}),
@@ -216,6 +229,10 @@ func overlayStates() []State {
 			n2.VXLANTunnelMACAddr, n3.VXLANTunnelMACAddr = "66:01:01:01:01:01", "66:01:01:01:01:01"
 		}), blocks, []api.Object{v4}),
 		state("subnets of two lengths", edited(func(_, n2, _ *v3.NodeSpec) { n2.BGP.IPv4Address = "192.0.2.9/30" }), blocks, []api.Object{pool("p", "10.65.0.0/16", v3.EncapCrossSubnet)}),
+		state("floating addresses", tunnels(), blocks, floats, []api.Object{v4, on}),
+		state("floating addresses but on one node", tunnels(), blocks, floats, []api.Object{v4, on, notOn("n3")}),
+		state("floating addresses across subnets", tunnels(), blocks, floats, []api.Object{pool("p", "10.65.0.0/16", v3.EncapCrossSubnet), on}),
+		state("floating addresses but on this node", tunnels(), blocks, floats, []api.Object{v4, on, notOn(Me)}),
 		state("a node without address", edited(func(_, n2, _ *v3.NodeSpec) { n2.BGP = nil }), blocks, []api.Object{v4}),
 	}
 }

@@ -110,7 +110,7 @@ func (w walk) endpoint() api.Object {
 	e.Spec.Ports = pick(w, nil, w.ports(), w.ports(), w.hostPorts())
 	if w.chance(30) {
 		internal, _, _ := strings.Cut(e.Spec.IPNetworks[0], "/")
-		e.Spec.IPNATs = []v3.IPNAT{{InternalIP: internal, ExternalIP: pick(w, "192.0.2.10", "192.0.2.11", "10.65.0.1", "2001:db8::10")}}
+		e.Spec.IPNATs = []v3.IPNAT{{InternalIP: internal, ExternalIP: pick(w, "192.0.2.10", "10.65.0.1", "10.65.0.7", "10.65.1.2", "2001:db8::10", "fd00:65::2", "fd00:65::9")}}
 	}
 	if w.chance(20) {
 		e.Spec.AllowSpoofedSourcePrefixes = []string{"192.0.2.0/24"}

@@ -293,7 +293,7 @@ func (c *Cluster) allEnds() []tunnelEnd {
 	return out
 }
 
-// destinations are the blocks and the workloads' addresses of other nodes.
+// destinations are the blocks, the workloads' addresses and the floating ones of other nodes.
 func (c *Cluster) destinations(me string) []netip.Prefix {
 	var out []netip.Prefix
 	for _, a := range c.affinities {
@@ -304,6 +304,7 @@ func (c *Cluster) destinations(me string) []netip.Prefix {
 	for _, w := range c.workloads {
 		if w.object.Spec.Node != me {
 			out = append(out, w.nets...)
+			out = append(out, c.floatsOf(&w)...)
 		}
 	}
 	return inOrder(out)
@@ -368,22 +369,25 @@ func (c *Cluster) poolAround(dst netip.Prefix, me string) *v3.IPPool {
 	return best[0]
 }
 
-// otherNode returns the node that a destination leads to: of the block, or of the workload with the address unless its node has the block
-// around it.
+// floatsOf are the floating addresses of a workload, if they are in use on its node.
+func (c *Cluster) floatsOf(w *workload) (out []netip.Prefix) {
+	if c.floatingOn(w.object.Spec.Node) {
+		for _, nat := range w.object.Spec.IPNATs {
+			out = append(out, desired.HostPrefix(netip.MustParseAddr(nat.ExternalIP)))
+		}
+	}
+	return out
+}
+
+// otherNode returns the node that a destination leads to: of the block, or of the workload with the address, else with the floating address, unless its
+// node has the block around it.
 func (c *Cluster) otherNode(dst netip.Prefix, me string, pool *v3.IPPool) string {
 	if owner := c.blockOwner(dst, me); owner != "" || !dst.IsSingleIP() {
 		return owner
 	}
-	var newest *workload
-	for i := range c.workloads {
-		w := &c.workloads[i]
-		if w.object.Spec.Node == me || !w.has(dst.Addr()) {
-			continue
-		}
-		if newest == nil || w.version.Revision > newest.version.Revision ||
-			w.version.Revision == newest.version.Revision && w.object.Spec.Node < newest.object.Spec.Node {
-			newest = w
-		}
+	newest := c.newest(me, func(w *workload) bool { return w.has(dst.Addr()) })
+	if newest == nil {
+		newest = c.newest(me, func(w *workload) bool { return slices.Contains(c.floatsOf(w), dst) })
 	}
 	if newest == nil {
 		return ""
@@ -399,6 +403,21 @@ func (c *Cluster) otherNode(dst netip.Prefix, me string, pool *v3.IPPool) string
 		return ""
 	}
 	return newest.object.Spec.Node
+}
+
+// newest returns the newest workload of other nodes that has something, nil if none has.
+func (c *Cluster) newest(me string, has func(*workload) bool) (newest *workload) {
+	for i := range c.workloads {
+		w := &c.workloads[i]
+		if w.object.Spec.Node == me || !has(w) {
+			continue
+		}
+		if newest == nil || w.version.Revision > newest.version.Revision ||
+			w.version.Revision == newest.version.Revision && w.object.Spec.Node < newest.object.Spec.Node {
+			newest = w
+		}
+	}
+	return newest
 }
 
 // blockOwner returns the first other node by name that has exactly this block.

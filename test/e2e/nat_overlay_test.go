@@ -1,0 +1,121 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/lab"
+)
+
+// overlay puts the pools in VXLAN, with natOutgoing or without, on an underlay that carries nothing between their addresses but what the mode promises.
+func (c *cluster) overlay(mode lab.Mode, outgoing bool) {
+	c.t.Helper()
+	s := lab.Scenario{Mode: mode, Families: lab.Dual}
+	for i, cidr := range c.Spec().Pools {
+		p := netip.MustParsePrefix(cidr)
+		c.apply(ipPool(fmt.Sprint("pool-", i+1), cidr, func(spec *v3.IPPoolSpec) { spec.VXLANMode, spec.NATOutgoing = s.Wraps(p.Addr()), &outgoing }))
+	}
+	c.nftIn("tor", "table bridge weft_lab_underlay\ndelete table bridge weft_lab_underlay\ntable inet weft_lab_underlay\ndelete table inet weft_lab_underlay\n"+
+		underlayFor(s))
+}
+
+func (p place) port(n uint16) netip.AddrPort { return netip.AddrPortFrom(p.addr, n) }
+
+// sees visits a server's port 80 by an address, and fails unless it sees this one.
+func (c *cluster) sees(what string, from, server place, to netip.AddrPort, want netip.Addr) netip.AddrPort {
+	c.t.Helper()
+	got := c.visit(from, server, 80, to)
+	if got.seen.Addr() != want {
+		c.t.Errorf("%s: %v asks %v, and the server sees %+v; want %v", what, from.addr, to, got, want)
+	}
+	return got.seen
+}
+
+// answers visits a server's port 80, which may see any address of a node.
+func (c *cluster) answers(what string, from, server place, to netip.AddrPort) {
+	c.t.Helper()
+	if got := c.visit(from, server, 80, to); got.err != nil {
+		c.t.Errorf("%s: %v asks %v: %v", what, from.addr, to, got.err)
+	}
+}
+
+// TestNATOutgoingBesideTunnels: workloads that reach each other through VXLAN alone leave the cluster under their node's address, and see nodes as the
+// exclusions say; nodes reach them through the tunnel.
+func TestNATOutgoingBesideTunnels(t *testing.T) {
+	c := upAs(t, lab.Spec{Name: "natvx", Nodes: 2, Subnets: 2})
+	c.add("n1", "web", "web")
+	c.add("n2", "peer", "peer")
+	web, peer, n1, n2, outside := c.places("shop/web"), c.places("shop/peer"), c.places("n1"), c.places("n2"), c.places(lab.External)
+	c.overlay(lab.VXLAN, true)
+	for _, name := range natDrivers {
+		c.apply(natConfig(name, func(*v3.FelixNAT) {}))
+		c.drivenBy(name)
+		c.converge()
+		for family := range web {
+			w, p, n, o := web[family], peer[family], n2[family], outside[family]
+			c.sees(name+", outside", w, o, o.port(80), n1[family].addr)
+			c.sees(name+", a workload on another node", w, p, p.port(80), w.addr)
+			c.sees(name+", another node", w, n, n.port(80), n1[family].addr)
+			c.answers(name+", from another node", n, w, w.port(80))
+		}
+		inside, ports := "IPPoolsAndHostIPs", intstr.FromString("42000:42099")
+		c.apply(natConfig(name, func(f *v3.FelixNAT) { f.NATOutgoingExclusions, f.NATPortRange = &inside, &ports }))
+		c.converge()
+		for family := range web {
+			w, n, o := web[family], n2[family], outside[family]
+			c.sees(name+", a node that is excepted", w, n, n.port(80), w.addr)
+			if seen := c.sees(name+", outside, with ports", w, o, o.port(80), n1[family].addr); seen.Port() < 42000 || seen.Port() > 42099 {
+				t.Errorf("%s: outside sees %v; want a port of 42000 to 42099", name, seen)
+			}
+		}
+	}
+}
+
+// TestFloatingIPsThroughTunnels: a floating IP leads to its workload from the workloads and hosts of other nodes, in the tunnel where the mode asks for
+// it, and from outside. The workload's policy judges what the address was translated to.
+func TestFloatingIPsThroughTunnels(t *testing.T) {
+	c := upAs(t, lab.Spec{Name: "floatvx", Nodes: 3, Subnets: 2})
+	floating := [2]netip.Addr{netip.MustParseAddr("10.65.200.7"), netip.MustParseAddr("fd65::c8:7")}
+	workload := lab.Workload{Node: "n2", Namespace: "shop", Name: "web", Labels: map[string]string{"app": "web"}, FloatingIPs: floating[:]}
+	if _, err := c.AddWorkload(t.Context(), workload); err != nil {
+		t.Fatal(err)
+	}
+	c.add("n1", "across", "client")
+	c.add("n3", "beside", "client")
+	c.add("n1", "other", "other")
+	policy := &v3.GlobalNetworkPolicy{ObjectMeta: v3.ObjectMeta{Name: "web-not-from-other"}}
+	policy.TypeMeta = v3.TypeMeta{APIVersion: v3.APIVersion, Kind: "GlobalNetworkPolicy"}
+	port := intstr.FromInt32(80)
+	policy.Spec.Selector, policy.Spec.Ingress = "app == 'web'", []v3.Rule{
+		{Action: v3.Deny, Source: &v3.EntityRule{Selector: "app == 'other'"}},
+		{Action: v3.Allow, Protocol: new(intstr.FromString("TCP")), Destination: &v3.EntityRule{Ports: []intstr.IntOrString{port}}},
+	}
+	c.apply(policy)
+	web, across, beside, other := c.places("shop/web"), c.places("shop/across"), c.places("shop/beside"), c.places("shop/other")
+	n1, n3, outside := c.places("n1"), c.places("n3"), c.places(lab.External)
+	for i, mode := range []lab.Mode{lab.VXLAN, lab.VXLANCross} {
+		name := natDrivers[i]
+		c.overlay(mode, false)
+		c.apply(natConfig(name, func(*v3.FelixNAT) {}))
+		c.drivenBy(name)
+		c.converge()
+		for family := range web {
+			what, w, to := fmt.Sprintf("%s, %s", mode, name), web[family], netip.AddrPortFrom(floating[family], 80)
+			for _, from := range [][2]place{across, beside, outside} {
+				c.sees(what, from[family], w, to, from[family].addr)
+			}
+			c.answers(what, n1[family], w, to)
+			c.answers(what, n3[family], w, to)
+			if got := c.visit(other[family], w, 80, to); got.err == nil {
+				t.Errorf("%s: whom policy denies gets through: %+v", what, got)
+			}
+		}
+	}
+}
