@@ -84,8 +84,8 @@ func (l *Lab) startAgent(ctx context.Context, node string) error {
 	return err
 }
 
-// KillAgent sends a node's agent a signal; SIGKILL is waited for.
-func (l *Lab) KillAgent(_ context.Context, node string, sig syscall.Signal) error {
+// KillAgent sends a node's agent a signal; what SIGKILL and SIGSTOP do is waited for.
+func (l *Lab) KillAgent(ctx context.Context, node string, sig syscall.Signal) error {
 	if _, err := l.node(node); err != nil {
 		return err
 	}
@@ -93,8 +93,11 @@ func (l *Lab) KillAgent(_ context.Context, node string, sig syscall.Signal) erro
 		return l.kill(node)
 	}
 	p, err := l.process(node)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case sig == syscall.SIGSTOP:
+		return p.Freeze(ctx)
 	}
 	return p.Signal(sig)
 }

@@ -238,3 +238,34 @@ func TestAncestors(t *testing.T) {
 		}
 	}
 }
+
+// TestFreeze stops a process that counts, and lets it go on.
+func TestFreeze(t *testing.T) {
+	p, err := proc.Start(proc.Spec{Path: "bash", Args: []string{"-c", "while :; do :; done"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Kill() })
+	busy := func() uint64 {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ticks uint64
+		_, _ = fmt.Sscan(string(bytes.Fields(stat)[13]), &ticks)
+		return ticks
+	}
+	waitFor(t, "the process to work", func() bool { return busy() > 0 })
+	if err := p.Freeze(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
+	if !bytes.Contains(stat, []byte(") T ")) {
+		t.Errorf("frozen, it is %s", stat)
+	}
+	if err := p.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	before := busy()
+	waitFor(t, "the process to go on", func() bool { return busy() > before })
+}

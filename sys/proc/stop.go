@@ -37,6 +37,21 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	return nil
 }
 
+// Freeze stops the process with SIGSTOP and waits until it does nothing any more: until its threads are scheduled they go on. SIGCONT lets it go on.
+func (p *Process) Freeze(ctx context.Context) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		st, err := readStat(p.PID)
+		if err != nil || st.state == 'T' {
+			return err
+		}
+		time.Sleep(time.Millisecond) // nothing tells of it but the state
+	}
+	return fmt.Errorf("wait for %s to stop: %w", p.name, ctx.Err())
+}
+
 // Stop asks the process to end with SIGTERM and kills it when it has not ended after grace, or when ctx ends. A process that is
 // gone already is no error.
 func (p *Process) Stop(ctx context.Context, grace time.Duration) error {
