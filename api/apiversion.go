@@ -39,7 +39,7 @@ func explainKind(apiVersion, name string) error {
 	if known := nearestKind(apiVersion, name); known != "" {
 		return fmt.Errorf("kind: %s is not known in %s; did you mean %s?", name, apiVersion, known)
 	}
-	return fmt.Errorf("kind: %s of %s is no kind that weft reads", name, apiVersion)
+	return fmt.Errorf("kind: %s of %s is no kind that weft reads; leave the document out, or ask `weft explain` which kinds there are", name, apiVersion)
 }
 
 // nearestKind returns the kind of the same version that name was probably meant to be, "" if none is near.

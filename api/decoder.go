@@ -123,9 +123,7 @@ func (d *decoder) value(n *tree.Node, t reflect.Type, path string, f *shape.Fiel
 	case shape.Integer:
 		d.integer(n, t, path, f)
 	case shape.Number:
-		if d.expect(n, tree.Number, path, "a number") {
-			d.out = append(d.out, n.Scalar...)
-		}
+		d.number(n, path)
 	case shape.Leaf:
 		d.leaf(n, t, path)
 	}
@@ -145,7 +143,7 @@ func (d *decoder) expect(n *tree.Node, want tree.Kind, path, what string) bool {
 		how = `: write each entry on a line of its own after "- "`
 	case want == tree.Text && (n.Kind == tree.Number || n.Kind == tree.Bool):
 		how = fmt.Sprintf(": write %q in quotes", n.Scalar)
-	case want == tree.Number && n.Kind == tree.Text && json.Valid([]byte(n.Scalar)):
+	case want == tree.Number && n.Kind == tree.Text && !n.Plain && json.Valid([]byte(n.Scalar)):
 		how = ": write " + n.Scalar + " without quotes"
 	}
 	d.fail(n, path, "is %s where %s is expected%s", describe(n), what, how)

@@ -81,10 +81,9 @@ func speaksOf(e FieldError, path string) bool {
 	for name := range strings.SplitSeq(path, ".") {
 		field := join(parent, name)
 		name, _, _ = strings.Cut(name, "[")
-		if parent != "" && slices.ContainsFunc(words, func(word string) bool {
-			beside := within(e.Path, parent) || e.Path == "metadata.name"
-			return word == name && beside || word == join(parent, name)
-		}) {
+		list := join(parent, name)
+		beside := within(e.Path, parent) && !within(e.Path, list) || e.Path == "metadata.name" // not of another entry of the same list
+		if parent != "" && slices.ContainsFunc(words, func(word string) bool { return word == name && beside || word == list }) {
 			return true
 		}
 		parent = field
@@ -198,7 +197,11 @@ func parse(s section) ([]*tree.Node, error) {
 
 // fromRoot makes documents of one tree: one, or one for each item of a list.
 func fromRoot(root *tree.Node, inherit header, d Document) []Document {
-	items, isList := listItems(root, &inherit)
+	items, isList, problem := listItems(root, &inherit)
+	if problem != nil {
+		d.Problems = FieldErrors{*problem}
+		return []Document{d}
+	}
 	if !isList {
 		d.root, d.inherit = root, inherit
 		d.take(fromTree(root, inherit))
@@ -223,18 +226,23 @@ func (d *Document) take(r reading) {
 
 // listItems returns the items of a list: a sequence of objects, a Kubernetes List, or a list of one kind, whose items may leave out
 // apiVersion and kind.
-func listItems(root *tree.Node, inherit *header) ([]*tree.Node, bool) {
+func listItems(root *tree.Node, inherit *header) (items []*tree.Node, isList bool, wrong *FieldError) {
 	if root.Kind == tree.List {
-		return root.Items, true
+		return root.Items, true, nil
 	}
 	h, problem := headerOf(root)
 	name, isList := strings.CutSuffix(h.kind, "List")
-	items := root.Get("items")
-	if problem != nil || !isList || items == nil || items.Kind != tree.List {
-		return nil, false
+	list := root.Get("items")
+	switch {
+	case problem != nil || !isList || list == nil && name != "":
+		return nil, false, nil
+	case list == nil || list.Kind == tree.Null:
+		return nil, true, nil
+	case list.Kind != tree.List:
+		return nil, true, &FieldError{Path: "items", Line: root.LineOf("items"), Reason: fmt.Sprintf("is %s where a list of objects is expected", describe(list))}
 	}
 	if name != "" {
 		*inherit = header{h.apiVersion, name}
 	}
-	return items.Items, true
+	return list.Items, true, nil
 }

@@ -5,6 +5,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strconv"
 	"strings"
@@ -25,7 +26,28 @@ func (d *decoder) text(n *tree.Node, path string) {
 		d.fail(n, path, "is %s, which YAML 1.1 and kubectl read as %s; write it in quotes", n.Scalar, yaml11Bool(n.Scalar))
 		return
 	}
+	if n.Plain && endless(n.Scalar) {
+		d.fail(n, path, "is %s, which YAML reads as a number; write it in quotes", n.Scalar)
+		return
+	}
 	d.out = tree.AppendText(d.out, n.Scalar)
+}
+
+// endless tells whether a plain word is a number of YAML that JSON does not have.
+func endless(word string) bool {
+	word = strings.ToLower(strings.TrimLeft(word, "+-"))
+	return word == ".inf" || word == ".nan"
+}
+
+// number writes a number of any size that a float holds.
+func (d *decoder) number(n *tree.Node, path string) {
+	if _, err := strconv.ParseFloat(n.Scalar, 64); errors.Is(err, strconv.ErrRange) && (n.Kind == tree.Number || n.Plain) {
+		d.fail(n, path, "%s is out of range; write a number up to about 1e308", n.Scalar)
+		return
+	}
+	if d.expect(n, tree.Number, path, "a number") {
+		d.out = append(d.out, n.Scalar...)
+	}
 }
 
 // yaml11Bool returns what YAML 1.1, and with it kubectl, reads a plain word as: "true", "false", or "" for text.

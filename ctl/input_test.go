@@ -119,3 +119,27 @@ func TestCompletionFromTheStore(t *testing.T) {
 		t.Errorf("a name that is there already is offered again:\n%s", out)
 	}
 }
+
+// TestManifestsBesidePolicies: kinds of others are left out with a word each, but not those that could be mistyped policy.
+func TestManifestsBesidePolicies(t *testing.T) {
+	u := newUser(t)
+	deployment := "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}}\n---\n{apiVersion: v1, kind: Pod, metadata: {name: p}}\n"
+	tier := "---\n{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: t}}\n"
+	file := u.file("mixed.yaml", deployment+tier)
+	out, errOut, code := u.run("", "validate", "-f", file)
+	if code != 0 || out != "1 valid\n" || errOut != "warning: "+file+": document 1 (line 1): Deployment web: not checked: Deployment of apps/v1 is no kind that weft stores\n"+
+		"warning: "+file+": document 2 (line 3): Pod p: not checked: Pod of v1 is no kind that weft stores\n" {
+		t.Errorf("exit %d\n%s%s", code, out, errOut)
+	}
+	for _, wrong := range []string{
+		"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicys, metadata: {name: x}}", "{apiVersion: projectcalico.org/v3, kind: BFDConfiguration, metadata: {name: x}}",
+		"{apiVersion: extensions/v1beta1, kind: NetworkPolicy, metadata: {name: x}}", "{apiVersion: v1, kind: List, items: text}",
+	} {
+		if out, _, code := u.run("", "validate", "-f", u.file("wrong.yaml", deployment+"---\n"+wrong)); code != ExitError || !strings.Contains(out, "document 3 (line 5): ") {
+			t.Errorf("%s: exit %d\n%s", wrong, code, out)
+		}
+	}
+	if _, errOut, code := u.run("", "apply", "-f", file); code != ExitError || !strings.Contains(errOut, "Deployment of apps/v1 is no kind that weft reads; leave the document out") {
+		t.Errorf("apply: exit %d\n%s", code, errOut)
+	}
+}

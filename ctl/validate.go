@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/ctl/printer"
 )
 
@@ -19,7 +20,7 @@ func newValidate(env *Env) *cobra.Command {
 		Long: `Check manifests offline: syntax, unknown fields, values, selectors, and what must hold between the given objects.
 
 Prints one line per problem (file, document, field, reason). Exit status 0: all valid. 1: something is invalid. Fields that are valid but have no
-effect yet are reported as warnings.`,
+effect yet are reported as warnings, and so are documents of kinds that weft does not store, such as Pods and Deployments: they are not checked.`,
 		Example: "  weft validate -f policy.yaml\n  weft validate -f manifests/ -o json\n  kustomize build . | weft validate -f -",
 		Args:    filesNotArgs,
 	}
@@ -34,7 +35,9 @@ effect yet are reported as warnings.`,
 		if err != nil {
 			return err
 		}
+		documents, left := withoutForeign(documents)
 		problems, notes := examine(documents)
+		notes = append(left, notes...)
 		if err := printProblems(env, format, len(documents), problems, notes); err != nil {
 			return err
 		}
@@ -44,6 +47,21 @@ effect yet are reported as warnings.`,
 		return nil
 	}
 	return offline(cmd)
+}
+
+// withoutForeign takes out the documents of kinds that belong to others, such as Deployments beside the policies for them, and returns a note for each.
+func withoutForeign(documents []api.Document) (own []api.Document, notes []problem) {
+	for i := range documents {
+		f, foreign := documents[i].Foreign()
+		if !foreign {
+			own = append(own, documents[i])
+			continue
+		}
+		p := at(&documents[i])
+		p.Object = f.Kind + " " + f.Name
+		notes = append(notes, p.with("", "not checked: "+f.Kind+" of "+f.APIVersion+" is no kind that weft stores", p.Line))
+	}
+	return own, notes
 }
 
 func printProblems(env *Env, format printer.Format, documents int, problems, notes []problem) error {

@@ -220,3 +220,21 @@ func TestWhyMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestWhyAServiceAddress: the packets go elsewhere, which the answer says.
+func TestWhyAServiceAddress(t *testing.T) {
+	u := newUser(t)
+	file := u.file("shop.yaml", shopPods+`
+apiVersion: v1
+kind: Service
+metadata: {name: api, namespace: shop}
+spec: {clusterIP: 10.96.0.9, clusterIPs: [10.96.0.9], externalIPs: [198.51.100.9], ports: [{port: 80}]}
+status: {loadBalancer: {ingress: [{ip: 203.0.113.9}]}}
+`)
+	for dst, of := range map[string]bool{"10.96.0.9": true, "198.51.100.9": true, "203.0.113.9": true, "10.96.0.10": false} {
+		out := u.must("", "why", "--offline", "-f", file, "shop/web", dst+":80")
+		if strings.Contains(out, dst+" is an address of Service shop/api: ") != of {
+			t.Errorf("%s:\n%s", dst, out)
+		}
+	}
+}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
@@ -71,7 +73,25 @@ func (c *Cluster) findAddress(addr netip.Addr) *End {
 	if name := c.nodeAt(addr); name != "" {
 		return &End{Name: "node " + name, Node: name, Addrs: []netip.Addr{addr}}
 	}
-	return &End{Name: addr.String(), Addrs: []netip.Addr{addr}}
+	return &End{Name: addr.String(), Addrs: []netip.Addr{addr}, Note: c.serviceNote(addr)}
+}
+
+// serviceNote says that an address is that of a service, behind which others get the packets; empty if it is none's.
+func (c *Cluster) serviceNote(addr netip.Addr) string {
+	for _, key := range c.order {
+		s, ok := c.objects[key].(*corev1.Service)
+		if !ok {
+			continue
+		}
+		texts := slices.Concat(s.Spec.ClusterIPs, s.Spec.ExternalIPs, []string{s.Spec.ClusterIP})
+		for _, in := range s.Status.LoadBalancer.Ingress {
+			texts = append(texts, in.IP)
+		}
+		if slices.ContainsFunc(texts, func(text string) bool { a, err := v3.ParseIP(text); return err == nil && a == addr }) {
+			return fmt.Sprintf("%s is an address of Service %s/%s: policy judges packets to it by the pod that they are led to; ask about its pods and their ports", addr, s.Namespace, s.Name)
+		}
+	}
+	return ""
 }
 
 // nodeAt returns the node that has an address, the first by name; empty if there is none.

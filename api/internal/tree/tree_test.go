@@ -94,7 +94,7 @@ func TestHostileInput(t *testing.T) {
 		bomb += string(c) + ": &" + string(c) + " [*" + p + strings.Repeat(",*"+p, 9) + "]\n"
 	}
 	for name, text := range map[string]string{
-		"bomb": bomb, "deep YAML": strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "self": "a: &a [*a]", "not a number": "a: .nan",
+		"bomb": bomb, "deep YAML": strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "self": "a: &a [*a]",
 		"deep blocks": deepBlocks(300),
 	} {
 		if _, err := YAML([]byte(text), 1); err == nil {

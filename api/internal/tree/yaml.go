@@ -139,8 +139,9 @@ func (c *converter) scalar(n *Node, y *yaml.Node) error {
 		}
 	case "!!int", "!!float":
 		number, err := jsonNumber(y)
-		if err != nil {
-			return c.fail(y, "%q is no number that can be used here", y.Value)
+		if err != nil { // not a number that JSON has, so that only text may be like it
+			n.Kind = Text
+			return nil
 		}
 		n.Kind, n.Scalar = Number, number
 	default: // text, and times and binary data in their notation
@@ -187,6 +188,9 @@ func explainYAML(data []byte, err error, firstLine int) error {
 		if strings.Contains(reason, h.text) {
 			reason = h.hint
 		}
+	}
+	if strings.Contains(reason, "unknown anchor") {
+		reason += ": an anchor (&name) stands before its aliases (*name), in the same document"
 	}
 	return &SyntaxError{line, "no YAML: " + reason}
 }
