@@ -22,7 +22,7 @@ import (
 )
 
 // InstanceAnnotation on a Node names the agent installation that owns the node name.
-const InstanceAnnotation = "weft.net/agent-instance"
+const InstanceAnnotation = v3.AgentInstanceAnnotation
 
 // ErrNameTaken says that another agent, on another host, uses this node name.
 var ErrNameTaken = errors.New("node name is taken")

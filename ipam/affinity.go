@@ -21,6 +21,27 @@ const (
 	statePendingDeletion = "pendingDeletion"
 )
 
+// The types of a BlockAffinity.
+const (
+	typeHost    = "host"
+	typeVirtual = "virtual"
+)
+
+func (a *Allocator) affinityType() string {
+	if a.virtual {
+		return typeVirtual
+	}
+	return typeHost
+}
+
+// ownerIn returns the owner that an affinity speaks of.
+func ownerIn(affinity *v3.BlockAffinity) string {
+	if affinity.Spec.Type == typeVirtual {
+		return virtualOwner(affinity.Spec.Node)
+	}
+	return OwnerOf(affinity.Spec.Node)
+}
+
 func affinityKey(node string, cidr netip.Prefix) api.Key {
 	return api.Key{Resource: api.BlockAffinities, Name: AffinityName(node, cidr)}
 }
@@ -42,7 +63,7 @@ func (a *Allocator) claimOnce(ctx context.Context, cidr netip.Prefix, strict boo
 	if err != nil {
 		return nil, err
 	}
-	created, err := a.store.Create(ctx, newBlock(cidr, OwnerOf(a.node), strict, a.now()).obj)
+	created, err := a.store.Create(ctx, newBlock(cidr, a.owner(), strict, a.now()).obj)
 	var b block
 	switch {
 	case err == nil:
@@ -57,7 +78,7 @@ func (a *Allocator) claimOnce(ctx context.Context, cidr netip.Prefix, strict boo
 	switch {
 	case !b.exists():
 		return nil, fmt.Errorf("block %s: %w", cidr, store.ErrConflict) // deleted between the two calls
-	case b.owner() != OwnerOf(a.node):
+	case b.owner() != a.owner():
 		return nil, a.retract(ctx, affinity)
 	}
 	if err := a.setState(ctx, affinity, stateConfirmed); err != nil {
@@ -71,7 +92,7 @@ func (a *Allocator) claimOnce(ctx context.Context, cidr netip.Prefix, strict boo
 // pendingAffinity returns this node's affinity to the block, made or brought back to pending unless it is confirmed.
 func (a *Allocator) pendingAffinity(ctx context.Context, cidr netip.Prefix) (*v3.BlockAffinity, error) {
 	obj := &v3.BlockAffinity{ObjectMeta: v3.ObjectMeta{Name: AffinityName(a.node, cidr)}}
-	obj.Spec = v3.BlockAffinitySpec{State: statePending, Node: a.node, Type: "host", CIDR: cidr.String()}
+	obj.Spec = v3.BlockAffinitySpec{State: statePending, Node: a.node, Type: a.affinityType(), CIDR: cidr.String()}
 	created, err := a.store.Create(ctx, obj)
 	if err == nil {
 		return created.(*v3.BlockAffinity), nil
@@ -138,14 +159,14 @@ func (a *Allocator) giveBack(ctx context.Context, affinity *v3.BlockAffinity, on
 	if err != nil {
 		return err
 	}
-	d := &disown{owner: OwnerOf(affinity.Spec.Node), onlyEmpty: onlyEmpty, rules: s.rules(a.now())}
+	d := &disown{owner: ownerIn(affinity), onlyEmpty: onlyEmpty, rules: s.rules(a.now())}
 	if err := a.writer(cidr).do(&request{edit: d, ctx: ctx}); err != nil {
 		if errors.Is(err, errMoved) { // somebody took an address meanwhile: the block stays
 			return errors.Join(err, a.setState(ctx, leaving, stateConfirmed))
 		}
 		return err
 	}
-	if affinity.Spec.Node == a.node {
+	if ownerIn(affinity) == a.owner() {
 		a.disown(cidr)
 	}
 	revision, err := store.RevisionOf(leaving)
@@ -200,7 +221,7 @@ func (a *Allocator) affinitiesOf(ctx context.Context, node string) ([]*v3.BlockA
 	}
 	var out []*v3.BlockAffinity
 	for _, obj := range list.Items {
-		if affinity := obj.(*v3.BlockAffinity); affinity.Spec.Node == node && affinity.Spec.Type != "virtual" {
+		if affinity := obj.(*v3.BlockAffinity); affinity.Spec.Node == node && (affinity.Spec.Type == typeVirtual) == a.virtual {
 			out = append(out, affinity)
 		}
 	}

@@ -21,6 +21,8 @@ import (
 type Options struct {
 	// Node whose blocks are used. Required.
 	Node string
+	// Virtual says that Node is no node but a user of addresses that stand for none, as LoadBalancerNode.
+	Virtual bool
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -29,6 +31,7 @@ type Options struct {
 type Allocator struct {
 	store    store.Store
 	node     string
+	virtual  bool
 	now      func() time.Time
 	settings *settingsCache
 	locks    keyLock // by handle
@@ -50,7 +53,7 @@ func New(s store.Store, o Options) *Allocator {
 		now = time.Now
 	}
 	a := &Allocator{
-		store: s, node: o.Node, now: now, settings: newSettingsCache(s),
+		store: s, node: o.Node, virtual: o.Virtual, now: now, settings: newSettingsCache(s),
 		writers: map[netip.Prefix]*writer{}, own: map[netip.Prefix]bool{},
 	}
 	if t, ok := s.(store.Transactor); ok {
@@ -61,6 +64,14 @@ func New(s store.Store, o Options) *Allocator {
 
 // Close ends the watch that the first Assign has begun. It ends with the store as well.
 func (a *Allocator) Close() { a.settings.stop() }
+
+// owner returns whose blocks this allocator uses, as IPAMBlock.spec.affinity has it.
+func (a *Allocator) owner() string {
+	if a.virtual {
+		return virtualOwner(a.node)
+	}
+	return OwnerOf(a.node)
+}
 
 // maxWriters bounds the blocks of others that are remembered.
 const maxWriters = 1024

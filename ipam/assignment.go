@@ -111,7 +111,7 @@ func (t *assignment) take(ctx context.Context, w *want) error {
 func (t *assignment) edit(w *want) *take {
 	edit := &take{holder: holder{t.r.Handle, t.r.Attrs}, addr: w.addr, rules: t.s.rules(t.a.now())}
 	if w.affine {
-		edit.owner = OwnerOf(t.a.node)
+		edit.owner = t.a.owner()
 	}
 	return edit
 }

@@ -146,16 +146,12 @@ func (c *checker) checkAffinities() {
 			c.add(affinity, false, "spec.cidr %q is no CIDR; delete the object", s.CIDR)
 			continue
 		}
-		if s.Type == "virtual" {
-			claimed[s.CIDR+" virtual:"+s.Node] = true
-			continue
-		}
-		claimed[s.CIDR+" "+OwnerOf(s.Node)] = true
+		claimed[s.CIDR+" "+ownerIn(affinity)] = true
 		if s.State != stateConfirmed {
 			c.add(affinity, true, "is %s; node %s finishes it when it next needs a block", s.State, s.Node)
 			continue
 		}
-		if owner := c.blocks[cidr].owner(); owner != OwnerOf(s.Node) {
+		if owner := c.blocks[cidr].owner(); owner != ownerIn(affinity) {
 			c.add(affinity, false, "is confirmed, but block %s belongs to %q; delete this object", cidr, owner)
 		}
 	}

@@ -34,6 +34,12 @@ func HandleName(id string) string { return objectName(id) }
 // OwnerOf returns the owner of a node's blocks, as IPAMBlock.spec.affinity has it.
 func OwnerOf(node string) string { return "host:" + node }
 
+// LoadBalancerNode is the virtual node whose blocks LoadBalancer services get their addresses from, as Calico's.
+const LoadBalancerNode = "load-balancer"
+
+// virtualOwner returns the owner of the blocks of a virtual node.
+func virtualOwner(name string) string { return "virtual:" + name }
+
 func objectName(text string) string {
 	if len(text) <= maxName && subdomain.MatchString(text) {
 		return text

@@ -56,7 +56,7 @@ func (a *Allocator) pick(ctx context.Context, s *settings, w *want) error {
 func (a *Allocator) pickOwn(ctx context.Context, s *settings, w *want) (bool, error) {
 	for _, pool := range w.pools {
 		for _, block := range a.ownWriters(pool) {
-			if ok, err := a.try(ctx, s, w, block, OwnerOf(a.node)); ok || err != nil {
+			if ok, err := a.try(ctx, s, w, block, a.owner()); ok || err != nil {
 				return ok, err
 			}
 		}
@@ -86,7 +86,7 @@ func (a *Allocator) pickNew(ctx context.Context, s *settings, w *want) (bool, er
 		if block == nil {
 			continue
 		}
-		if ok, err := a.try(ctx, s, w, block, OwnerOf(a.node)); ok || err != nil {
+		if ok, err := a.try(ctx, s, w, block, a.owner()); ok || err != nil {
 			return ok, err
 		}
 	}
@@ -152,7 +152,7 @@ func (a *Allocator) pickWanted(ctx context.Context, s *settings, w *want) error 
 			return err
 		}
 		if b.exists() {
-			if s.strict && b.owner() != OwnerOf(a.node) {
+			if s.strict && b.owner() != a.owner() {
 				return fmt.Errorf("%w: %s lies in block %s of %q, and strictAffinity forbids node %s to use it; choose an address of a block of the node",
 					ErrStrict, w.addr, cidr, b.owner(), a.node)
 			}

@@ -38,7 +38,7 @@ func (a *Allocator) reclaim(ctx context.Context, s *settings, blocks []block) (*
 
 // idle reports that a block of another node, or of none, may be taken over.
 func (a *Allocator) idle(s *settings, b block) bool {
-	if b.owner() == OwnerOf(a.node) || strings.HasPrefix(b.owner(), "virtual:") || s.reserved.covers(b.cidr) {
+	if b.owner() == a.owner() || strings.HasPrefix(b.owner(), "virtual:") || s.reserved.covers(b.cidr) {
 		return false
 	}
 	since := b.obj.Spec.AffinityClaimTime

@@ -17,7 +17,7 @@ func (a *Allocator) refusal(ctx context.Context, s *settings, w *want) error {
 	}
 	elsewhere := 0
 	for _, b := range blocks {
-		if b.owner() != OwnerOf(a.node) {
+		if b.owner() != a.owner() {
 			elsewhere += b.free(s.rules(a.now()))
 		}
 	}

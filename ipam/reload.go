@@ -83,7 +83,7 @@ func (a *Allocator) settle(ctx context.Context, s *settings, affinity *v3.BlockA
 // recheck reads a block of this node again: others may have freed addresses of it, or taken it.
 func (a *Allocator) recheck(ctx context.Context, cidr netip.Prefix) error {
 	b, _, err := a.writer(cidr).read(ctx)
-	if err == nil && b.owner() != OwnerOf(a.node) {
+	if err == nil && b.owner() != a.owner() {
 		a.disown(cidr)
 	}
 	return err

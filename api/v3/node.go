@@ -3,6 +3,9 @@
 
 package v3
 
+// AgentInstanceAnnotation on a Node names the installation of weft's agent that owns the node name.
+const AgentInstanceAnnotation = "weft.net/agent-instance"
+
 // Node is what weft knows of one host.
 type Node struct {
 	TypeMeta   `json:",inline"`
