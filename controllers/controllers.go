@@ -3,18 +3,18 @@
 
 // Package controllers runs what a cluster needs once and not on every node: [Run], until its context ends.
 //
-// More than one may run: writes are compare-and-swap and what is right already is left alone.
+// Writes are compare-and-swap and what is right already is left alone, so two that act at a time do no harm.
 package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
-	"github.com/weftnet/weft/controllers/hostendpoint"
 	"github.com/weftnet/weft/policy/selector"
 	"github.com/weftnet/weft/store"
 )
@@ -26,17 +26,26 @@ const (
 )
 
 // watched is what the controllers act upon.
-var watched = []api.Resource{api.KubeControllersConfigurations, api.Nodes, api.HostEndpoints}
+var watched = []api.Resource{api.KubeControllersConfigurations, api.Nodes, api.HostEndpoints, api.Services, api.IPPools}
 
-// Run keeps the automatic host endpoints of the nodes in a store, as the KubeControllersConfiguration named default says: at once when something changes, and
-// after each reconcilerPeriod. Errors of the datastore are waited out. It returns nil when ctx ends.
-func Run(ctx context.Context, s store.Store, log *slog.Logger) error {
+// Options of Run.
+type Options struct {
+	// Log takes what is done and what cannot be. Required.
+	Log *slog.Logger
+	// Health is told how the controllers are. Optional.
+	Health *Health
+}
+
+// Run acts on a store as the KubeControllersConfiguration named default says: at once when something changes, and now and then. Errors of
+// the datastore are waited out. It returns nil when ctx ends.
+func Run(ctx context.Context, s store.Store, o Options) error {
 	watcher, err := s.Watch(ctx, watched...)
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
 	defer watcher.Close()
-	c := controller{store: s, log: log, config: &v3.KubeControllersConfiguration{}}
+	c := controller{log: o.Log, health: o.Health, config: &v3.KubeControllersConfiguration{}, parts: newParts(s, o.Log)}
+	defer c.close()
 	batches := make(chan store.Batch)
 	ended := make(chan error, 1)
 	go func() { ended <- forward(ctx, watcher, batches) }()
@@ -76,63 +85,95 @@ func forward(ctx context.Context, w store.Watcher, to chan<- store.Batch) error 
 
 // controller is the state between two events.
 type controller struct {
-	store   store.Store
-	log     *slog.Logger
-	config  *v3.KubeControllersConfiguration // the last good one
-	synced  bool
-	backoff time.Duration
-	failed  string
+	log    *slog.Logger
+	health *Health
+	config *v3.KubeControllersConfiguration // the last good one
+	synced bool
+	parts  []*part
 }
 
 // take takes news in. A configuration that is no good leaves the last good one in force.
 func (c *controller) take(b store.Batch) {
 	for _, e := range b.Events {
-		if e.Key.Resource != api.KubeControllersConfigurations || e.Key.Name != "default" {
-			continue
+		if e.Key.Resource == api.KubeControllersConfigurations && e.Key.Name == "default" {
+			c.configure(e)
 		}
-		config, ok := e.Object.(*v3.KubeControllersConfiguration)
-		switch {
-		case e.Err != nil:
-			c.log.Warn("configuration cannot be read; the last good one stays in force", "object", e.Key.String(), "error", e.Err)
-		case !ok:
-			c.config = &v3.KubeControllersConfiguration{}
-		default:
-			if wrong := api.Validate(config, api.Checks{Selector: selector.ValidateSyntax, Stored: true}); len(wrong) > 0 {
-				c.log.Warn("configuration is invalid; the last good one stays in force", "object", e.Key.String(), "error", wrong)
-				continue
+		for _, p := range c.parts {
+			if p.wakes(e) {
+				p.due = time.Time{}
 			}
-			c.config = config
 		}
 	}
 	c.synced = b.InSync
+	c.health.datastore(b)
 }
 
-// reconcile does what is to be done, and returns when to look again.
-func (c *controller) reconcile(ctx context.Context) time.Duration {
-	node := c.config.Spec.Controllers.Node
-	if err := hostendpoint.Reconcile(ctx, c.store, wanted(node)); err != nil {
-		if err.Error() != c.failed {
-			c.log.Error("not done, retrying", "error", err)
+// configure takes a configuration over, for all controllers.
+func (c *controller) configure(e store.Event) {
+	config, ok := e.Object.(*v3.KubeControllersConfiguration)
+	switch {
+	case e.Err != nil:
+		c.log.Warn("configuration cannot be read; the last good one stays in force", "object", e.Key.String(), "error", e.Err)
+		return
+	case !ok:
+		config = &v3.KubeControllersConfiguration{}
+	default:
+		if wrong := api.Validate(config, api.Checks{Selector: selector.ValidateSyntax, Stored: true}); len(wrong) > 0 {
+			c.log.Warn("configuration is invalid; the last good one stays in force", "object", e.Key.String(), "error", wrong)
+			return
 		}
-		c.failed, c.backoff = err.Error(), min(max(2*c.backoff, retryFirst), retryMost)
-		return c.backoff
 	}
-	c.failed, c.backoff = "", 0
-	return period(node)
+	c.config = config
+	c.health.configure(config.Spec.HealthChecks)
+	for _, p := range c.parts {
+		p.due = time.Time{}
+	}
 }
 
-// wanted tells whether each node is to have a host endpoint.
-func wanted(n *v3.NodeControllerConfig) bool {
-	return n != nil && n.HostEndpoint != nil && n.HostEndpoint.AutoCreate == "Enabled" && n.HostEndpoint.CreateDefaultHostEndpoint != "Disabled"
+// reconcile has the controllers that are due act, and returns how long until the next one is.
+func (c *controller) reconcile(ctx context.Context) time.Duration {
+	next := retryMost
+	for _, p := range c.parts {
+		if !p.due.After(time.Now()) {
+			p.act(ctx, c.config, c.log)
+			c.health.acted(p.name, p.failed)
+		}
+		next = min(next, max(time.Until(p.due), time.Millisecond))
+	}
+	return next
 }
 
-// defaultPeriod is that of a configuration that states none.
-const defaultPeriod = 5 * time.Minute
-
-// period is the time between full checks.
-func period(n *v3.NodeControllerConfig) time.Duration {
-	if n == nil || n.ReconcilerPeriod == nil || n.ReconcilerPeriod.Duration <= 0 {
-		return defaultPeriod
+func (c *controller) close() {
+	for _, p := range c.parts {
+		p.close()
 	}
-	return n.ReconcilerPeriod.Duration
+}
+
+// part is one controller.
+type part struct {
+	name string
+	// wakes tells whether an event is a reason to act at once.
+	wakes func(store.Event) bool
+	// run brings everything up to date and returns how long until it has to look again.
+	run   func(ctx context.Context, config *v3.KubeControllersConfiguration) (time.Duration, error)
+	close func()
+
+	due     time.Time
+	backoff time.Duration
+	failed  error
+}
+
+// act runs the controller and notes when it is due again.
+func (p *part) act(ctx context.Context, config *v3.KubeControllersConfiguration, log *slog.Logger) {
+	next, err := p.run(ctx, config)
+	if err != nil {
+		if (p.failed == nil || p.failed.Error() != err.Error()) && !errors.Is(err, context.Canceled) {
+			log.Error("not done, retrying", "controller", p.name, "error", err)
+		}
+		p.backoff = min(max(2*p.backoff, retryFirst), retryMost)
+		next = p.backoff
+	} else {
+		p.backoff = 0
+	}
+	p.failed, p.due = err, time.Now().Add(next)
 }

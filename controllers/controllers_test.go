@@ -6,9 +6,15 @@ package controllers_test
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
@@ -30,7 +36,7 @@ func start(t *testing.T) *cluster {
 	c := &cluster{memstore.New(), t}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- controllers.Run(ctx, c, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- controllers.Run(ctx, c, controllers.Options{Log: slog.New(slog.DiscardHandler)}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -141,4 +147,80 @@ func TestDatastoreAway(t *testing.T) {
 	}
 	c.Reconnect()
 	c.until("n1-auto-hep", "n2-auto-hep")
+}
+
+// TestServicesGetAddresses: a service and a pool, in whatever order, lead to an address at once.
+func TestServicesGetAddresses(t *testing.T) {
+	c := start(t)
+	s := &corev1.Service{}
+	s.Name, s.Namespace, s.Spec.Type = "web", "prod", corev1.ServiceTypeLoadBalancer
+	c.put(s)
+	c.put(&v3.IPPool{ObjectMeta: v3.ObjectMeta{Name: "lb"}, Spec: v3.IPPoolSpec{CIDR: "10.7.0.0/24", AllowedUses: []string{v3.UseLoadBalancer}}})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	watch, err := c.Watch(ctx, api.Services)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close()
+	for {
+		b, err := watch.Next(ctx)
+		if err != nil {
+			t.Fatalf("the service got no address: %v", err)
+		}
+		for _, e := range b.Events {
+			if s, ok := e.Object.(*corev1.Service); ok && len(s.Status.LoadBalancer.Ingress) == 1 {
+				return
+			}
+		}
+	}
+}
+
+// TestHealth: ready with the datastore, and what cannot be done is listed.
+func TestHealth(t *testing.T) {
+	health := &controllers.Health{}
+	get := func(path string) (int, string) {
+		w := httptest.NewRecorder()
+		health.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w.Code, w.Body.String()
+	}
+	if code, _ := get("/readyz"); code != http.StatusServiceUnavailable {
+		t.Errorf("before the start: %d", code)
+	}
+	if code, _ := get("/livez"); code != http.StatusOK {
+		t.Errorf("alive: %d", code)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New()
+		defer s.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- controllers.Run(ctx, s, controllers.Options{Log: slog.New(slog.DiscardHandler), Health: health})
+		}()
+		defer func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		if code, body := get("/readyz"); code != http.StatusOK || body != "{\"ready\":true}\n" {
+			t.Errorf("running: %d %s", code, body)
+		}
+		s.Inject(api.Key{Resource: api.Nodes, Name: "n1"}, []byte("no JSON"))
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if code, body := get("/readyz"); code != http.StatusOK || !strings.Contains(body, `"leaked addresses":"leaked addresses: nodes.projectcalico.org n1 cannot be read`) {
+			t.Errorf("with a node that cannot be read: %d %s", code, body)
+		}
+		off := &v3.KubeControllersConfiguration{ObjectMeta: v3.ObjectMeta{Name: "default"}, Spec: v3.KubeControllersConfigurationSpec{HealthChecks: "Disabled"}}
+		if _, err := s.Create(ctx, off); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if code, _ := get("/livez"); code != http.StatusNotFound {
+			t.Errorf("turned off: %d", code)
+		}
+	})
 }

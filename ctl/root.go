@@ -107,7 +107,7 @@ It reads projectcalico.org/v3 and Kubernetes NetworkPolicy manifests as they are
 		c.GroupID = "objects"
 		root.AddCommand(c)
 	}
-	for _, c := range []*cobra.Command{newWhy(env, options), newPolicy(env, options), newNode(env), newMTU(env), newState(env), newVersion(env)} {
+	for _, c := range []*cobra.Command{newWhy(env, options), newPolicy(env, options), newNode(env), newMTU(env), newState(env), newIPAM(env, options), newVersion(env)} {
 		c.GroupID = "inspect"
 		root.AddCommand(c)
 	}

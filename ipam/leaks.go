@@ -35,18 +35,8 @@ func Leaks(objects []api.Object) []Leak {
 		o.collect(obj)
 	}
 	found, alive := map[string]*Leak{}, map[string]bool{}
-	for _, obj := range objects {
-		stored, ok := obj.(*v3.IPAMBlock)
-		if !ok {
-			continue
-		}
-		b, err := readBlock(stored)
-		if err != nil || !b.exists() {
-			continue // Check names it
-		}
-		for i := range b.obj.Spec.Allocations {
-			o.judge(b, i, found, alive)
-		}
+	for _, h := range Holdings(objects) {
+		o.judge(h, found, alive)
 	}
 	var out []Leak
 	for handle, leak := range found {
@@ -77,25 +67,20 @@ func (o *owners) collect(obj api.Object) {
 	}
 }
 
-// judge adds address i of a block to the leak of its handle, or notes that the handle has an owner.
-func (o *owners) judge(b block, i int, found map[string]*Leak, alive map[string]bool) {
-	handle := b.handleAt(i)
-	if handle == "" {
-		return
-	}
-	node := b.attr(i).Secondary["node"]
-	reason := o.missing(b.attr(i).Secondary, b.addr(i))
+// judge adds an address to the leak of its handle, or notes that the handle has an owner.
+func (o *owners) judge(h Holding, found map[string]*Leak, alive map[string]bool) {
+	reason := o.missing(h.Attrs, h.Addr)
 	if reason == "" {
-		alive[handle] = true
+		alive[h.Handle] = true
 		return
 	}
-	leak := found[handle]
+	leak := found[h.Handle]
 	if leak == nil {
-		leak = &Leak{Handle: handle, Node: node, NodeGone: o.nodes[node] == nil, Reason: reason}
-		found[handle] = leak
+		node := h.Attrs["node"]
+		leak = &Leak{Handle: h.Handle, Node: node, NodeGone: o.nodes[node] == nil, Reason: reason}
+		found[h.Handle] = leak
 	}
-	sequence := b.sequence(i)
-	leak.Addrs = append(leak.Addrs, Release{Addr: b.addr(i), Handle: handle, Sequence: &sequence})
+	leak.Addrs = append(leak.Addrs, h.Release())
 }
 
 // missing says what an owner of addr with these attributes lacks, or "".

@@ -19,8 +19,8 @@ type KubeControllersConfiguration struct {
 type KubeControllersConfigurationSpec struct {
 	// LogSeverityScreen is the least severity of log lines.
 	LogSeverityScreen string `json:"logSeverityScreen,omitempty" default:"Info" enum:"None Debug Info Warning Error Fatal Panic" later:"log settings are read from the command line only"`
-	// HealthChecks serves the health of the controllers.
-	HealthChecks string `json:"healthChecks,omitempty" default:"Enabled" enum:"Enabled Disabled" later:"the controllers do not serve their health yet"`
+	// HealthChecks serves the health of the controllers, where weft controllers is given an address for it.
+	HealthChecks string `json:"healthChecks,omitempty" default:"Enabled" enum:"Enabled Disabled"`
 	// PrometheusMetricsPort is the TCP port of metrics; 0 turns them off.
 	PrometheusMetricsPort *int `json:"prometheusMetricsPort,omitempty" default:"9094" min:"0" max:"65535" idle:"0" later:"there is no metrics endpoint yet"`
 	// EtcdV3CompactionPeriod is the time between compactions of etcd; 0 turns them off.
@@ -44,7 +44,7 @@ type ControllersConfig struct {
 	// Namespace copies namespaces to etcd.
 	Namespace *ReconcilerConfig `json:"namespace,omitempty" later:"nothing copies objects of Kubernetes yet"`
 	// LoadBalancer gives addresses to services of type LoadBalancer.
-	LoadBalancer *LoadBalancerControllerConfig `json:"loadBalancer,omitempty" later:"services get no addresses yet"`
+	LoadBalancer *LoadBalancerControllerConfig `json:"loadBalancer,omitempty"`
 	// Migration renames policies of older versions.
 	Migration *MigrationControllerConfig `json:"migration,omitempty" later:"weft reads policies of either naming"`
 }
@@ -63,8 +63,8 @@ type NodeControllerConfig struct {
 	SyncLabels string `json:"syncLabels,omitempty" default:"Enabled" enum:"Enabled Disabled" idle:"Disabled" later:"nothing copies objects of Kubernetes yet"`
 	// HostEndpoint makes host endpoints for the nodes.
 	HostEndpoint *AutoHostEndpointConfig `json:"hostEndpoint,omitempty"`
-	// LeakGracePeriod is the time after which an address that nobody uses is freed; 0 turns that off.
-	LeakGracePeriod *metav1.Duration `json:"leakGracePeriod,omitempty" default:"15m" idle:"0s" later:"leaked addresses are not collected yet"`
+	// LeakGracePeriod is the time after which an address that nobody uses is freed; 0 turns that off. What deleted nodes leave is freed in any case.
+	LeakGracePeriod *metav1.Duration `json:"leakGracePeriod,omitempty" default:"15m"`
 }
 
 // AutoHostEndpointConfig says which host endpoints are made.

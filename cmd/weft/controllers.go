@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,16 +19,19 @@ import (
 
 // newControllers returns `weft controllers`.
 func newControllers(env *ctl.Env) *cobra.Command {
-	var level string
+	var level, health string
 	cmd := &cobra.Command{
 		Use:   "controllers",
-		Short: "Run what a cluster needs once: automatic host endpoints",
-		Long: `Run the controllers of the cluster. They make a host endpoint for each node where the KubeControllersConfiguration named default has
-spec.controllers.node.hostEndpoint.autoCreate: Enabled, and remove those that they made where it has not. Such a host endpoint is for all interfaces of the
-node and lets everything pass until a policy selects it.
+		Short: "Run what a cluster needs once: service addresses, collection of leaked addresses, automatic host endpoints",
+		Long: `Run the controllers of the cluster, as the KubeControllersConfiguration named default says:
 
-One is enough; more than one do not get into each other's way.`,
-		Example: "  weft controllers --etcd-endpoints http://10.0.0.1:2379",
+Services of type LoadBalancer get addresses from pools with allowedUses: [LoadBalancer]; loadBalancer.assignIPs: RequestedServicesOnly leaves out those
+that do not ask by an annotation or by loadBalancerClass: calico.
+Addresses whose workload is gone for node.leakGracePeriod are freed, and what a deleted node had: endpoints, addresses of workloads and tunnels, blocks.
+With node.hostEndpoint.autoCreate: Enabled each node gets a host endpoint for all its interfaces that lets everything pass until a policy selects it.
+
+With --health-address they answer /livez and /readyz over HTTP.`,
+		Example: "  weft controllers --etcd-endpoints http://10.0.0.1:2379\n  weft controllers --datastore-type kubernetes --health-address 127.0.0.1:9095",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			var severity slog.Level
@@ -37,9 +43,30 @@ One is enough; more than one do not get into each other's way.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, s.Close()) }()
-			return controllers.Run(cmd.Context(), s, slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: severity})))
+			o := controllers.Options{Log: slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: severity})), Health: &controllers.Health{}}
+			stop, err := serveHealth(health, o.Health)
+			if err != nil {
+				return err
+			}
+			defer stop()
+			return controllers.Run(cmd.Context(), s, o)
 		},
 	}
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().StringVar(&health, "health-address", "", "host:port to answer /livez and /readyz on (default: none)")
 	return cmd
+}
+
+// serveHealth serves on an address, or nowhere if that is empty.
+func serveHealth(address string, handler http.Handler) (stop func(), err error) {
+	if address == "" {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--health-address: %w", err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	return func() { _ = server.Close() }, nil
 }

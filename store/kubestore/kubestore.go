@@ -33,7 +33,10 @@ type Store struct {
 	life   *lifetime.Lifetime
 }
 
-var _ store.Store = (*Store)(nil)
+var _ interface {
+	store.Store
+	store.StatusWriter
+} = (*Store)(nil)
 
 // pace is the timing of a store; tests hurry it.
 type pace struct {

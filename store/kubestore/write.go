@@ -89,7 +89,7 @@ func (s *Store) update(ctx context.Context, key api.Key, obj api.Object) (api.Ob
 		return s.updateNode(ctx, key, node, want)
 	}
 	if want != 0 {
-		return s.replace(ctx, key, obj, obj.GetResourceVersion(), obj.GetUID())
+		return s.replace(ctx, key, "", obj, obj.GetResourceVersion(), obj.GetUID())
 	}
 	for {
 		_, data, err := s.read(ctx, key)
@@ -103,7 +103,7 @@ func (s *Store) update(ctx context.Context, key api.Key, obj api.Object) (api.Ob
 		if err := sameObject(obj, h.Metadata.UID); err != nil {
 			return nil, err
 		}
-		out, err := s.replace(ctx, key, obj, h.Metadata.ResourceVersion, h.Metadata.UID)
+		out, err := s.replace(ctx, key, "", obj, h.Metadata.ResourceVersion, h.Metadata.UID)
 		if !errors.Is(err, store.ErrConflict) {
 			return out, err
 		}
@@ -118,8 +118,24 @@ func sameObject(obj api.Object, stored types.UID) error {
 	return nil
 }
 
-// replace writes obj over a revision of the object.
-func (s *Store) replace(ctx context.Context, key api.Key, obj api.Object, revision string, uid types.UID) (api.Object, error) {
+// UpdateStatus replaces the status of an object whose kind has it as a subresource, by compare-and-swap.
+func (s *Store) UpdateStatus(ctx context.Context, obj api.Object) (api.Object, error) {
+	key := api.KeyOf(obj)
+	err := record.CheckKey(key)
+	if err == nil && obj.GetResourceVersion() == "" {
+		err = errors.New("metadata.resourceVersion: missing; a status is written for what was read")
+	}
+	if err == nil {
+		obj, err = s.replace(ctx, key, "/status", obj, obj.GetResourceVersion(), obj.GetUID())
+	}
+	if err != nil {
+		return nil, &store.KeyError{Op: "update status", Key: key, Err: err}
+	}
+	return obj, nil
+}
+
+// replace writes obj, or a subresource of it, over a revision of the object.
+func (s *Store) replace(ctx context.Context, key api.Key, part string, obj api.Object, revision string, uid types.UID) (api.Object, error) {
 	f, err := formOf(key.Resource)
 	if err != nil {
 		return nil, err
@@ -131,7 +147,7 @@ func (s *Store) replace(ctx context.Context, key api.Key, obj api.Object, revisi
 	if err != nil {
 		return nil, err
 	}
-	return s.write(ctx, request{verb: "update", form: f, path: f.path(key.Namespace, key.Name), query: strict, body: body})
+	return s.write(ctx, request{verb: "update", form: f, path: f.path(key.Namespace, key.Name) + part, query: strict, body: body})
 }
 
 // Delete removes an object. A Node is Kubernetes' own and not deleted here.

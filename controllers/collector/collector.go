@@ -1,0 +1,201 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package collector frees what owners that are gone have left: addresses whose workload or node does not exist any more, and the blocks and workload
+// endpoints of deleted nodes. [New], then Reconcile now and then.
+//
+// Nothing is freed at first sight. What is gone must be gone at an earlier look, a grace time ago, and at this one, each of which reads all
+// endpoints and nodes anew; and an address is only freed for the handle and at the sequence number that it was seen with.
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/ipam"
+	"github.com/weftnet/weft/store"
+)
+
+// NodeGrace is how long a Node must be gone before what it had is given up: a Node that is made anew within it keeps everything.
+const NodeGrace = time.Minute
+
+// Collector remembers since when things are gone.
+type Collector struct {
+	store store.Store
+	ipam  *ipam.Allocator
+	now   func() time.Time
+	since map[string]time.Time
+}
+
+// New returns a collector that has seen nothing yet. Close ends it.
+func New(s store.Store) *Collector {
+	return &Collector{store: s, ipam: ipam.New(s, ipam.Options{Node: "weft-controllers"}), now: time.Now, since: map[string]time.Time{}}
+}
+
+// Close ends the watch of the settings of address management.
+func (c *Collector) Close() { c.ipam.Close() }
+
+// Report is what a look found and did.
+type Report struct {
+	// Freed are the handles whose addresses were freed.
+	Freed []ipam.Leak
+	// Nodes are the deleted nodes whose endpoints and blocks were given up.
+	Nodes []string
+	// Next is how long until something that is gone now has been so for long enough; 0: nothing is.
+	Next time.Duration
+}
+
+// Reconcile takes a look. Addresses of workloads on nodes that exist are freed after leakGrace, or never if it is 0. The error joins what could not be
+// done; the rest is done. An endpoint or a node that cannot be read is an error, and nothing is judged then.
+func (c *Collector) Reconcile(ctx context.Context, leakGrace time.Duration) (Report, error) {
+	w, err := c.look(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("leaked addresses: %w", err)
+	}
+	p := pass{Collector: c, ctx: ctx, seen: map[string]time.Time{}}
+	for _, node := range w.gone {
+		if p.due("node "+node, NodeGrace) {
+			p.giveUp(node, w.endpoints)
+		}
+	}
+	for _, leak := range w.leaks {
+		grace := leakGrace
+		if leak.NodeGone {
+			grace = NodeGrace
+		}
+		if grace > 0 && p.due(identity(leak), grace) {
+			p.free(leak)
+		}
+	}
+	c.since = p.seen
+	return p.report, errors.Join(p.errs...)
+}
+
+// world is what one look saw.
+type world struct {
+	endpoints []*v3.WorkloadEndpoint
+	gone      []string // nodes that endpoints and blocks name and that do not exist, sorted
+	leaks     []ipam.Leak
+}
+
+// look reads everything: what may have an owner before the owners, and the nodes last.
+func (c *Collector) look(ctx context.Context) (world, error) {
+	var w world
+	var objects []api.Object
+	named, exist := map[string]bool{}, map[string]bool{}
+	for _, resource := range []api.Resource{api.IPAMBlocks, api.BlockAffinities, api.WorkloadEndpoints, api.Nodes} {
+		list, err := c.store.List(ctx, resource, "")
+		if err != nil {
+			return w, err
+		}
+		if len(list.Invalid) > 0 && (resource == api.WorkloadEndpoints || resource == api.Nodes) {
+			return w, fmt.Errorf("%s cannot be read (%w), so it is not known what is in use; replace or delete it", list.Invalid[0].Key, list.Invalid[0].Err)
+		}
+		objects = append(objects, list.Items...)
+	}
+	for _, obj := range objects {
+		switch obj := obj.(type) {
+		case *v3.BlockAffinity:
+			named[obj.Spec.Node] = named[obj.Spec.Node] || obj.Spec.Type != "virtual"
+		case *v3.WorkloadEndpoint:
+			w.endpoints = append(w.endpoints, obj)
+			named[obj.Spec.Node] = true
+		case *v3.Node:
+			exist[obj.Name] = true
+		}
+	}
+	for node, real := range named {
+		if real && node != "" && !exist[node] {
+			w.gone = append(w.gone, node)
+		}
+	}
+	slices.Sort(w.gone)
+	w.leaks = ipam.Leaks(objects)
+	return w, nil
+}
+
+// identity tells a leak from one that the same handle has later.
+func identity(l ipam.Leak) string {
+	text := "handle " + l.Handle
+	for _, r := range l.Addrs {
+		text += fmt.Sprintf(" %s/%d", r.Addr, *r.Sequence)
+	}
+	return text
+}
+
+// pass is one Reconcile.
+type pass struct {
+	*Collector
+	ctx    context.Context
+	seen   map[string]time.Time
+	report Report
+	errs   []error
+}
+
+// due notes that something is gone, and tells whether it was at an earlier look, a grace time ago.
+func (p *pass) due(what string, grace time.Duration) bool {
+	first, known := p.since[what]
+	if !known {
+		first = p.now()
+	}
+	p.seen[what] = first
+	left := grace - p.now().Sub(first)
+	if known && left <= 0 {
+		return true
+	}
+	if p.report.Next == 0 || left < p.report.Next {
+		p.report.Next = max(left, time.Millisecond)
+	}
+	return false
+}
+
+// giveUp deletes the endpoints of a node and gives its blocks back, unless it has come again just now.
+func (p *pass) giveUp(node string, endpoints []*v3.WorkloadEndpoint) {
+	_, err := p.store.Get(p.ctx, api.Key{Resource: api.Nodes, Name: node})
+	if !errors.Is(err, store.ErrNotFound) {
+		p.note("node "+node, err)
+		return
+	}
+	before := len(p.errs)
+	for _, e := range endpoints {
+		if e.Spec.Node == node {
+			p.note("workload endpoint of node "+node, p.remove(e))
+		}
+	}
+	p.note("blocks of node "+node, p.ipam.ReleaseNode(p.ctx, node))
+	if len(p.errs) == before {
+		p.report.Nodes = append(p.report.Nodes, node)
+	}
+}
+
+// remove deletes what was read, unless it has changed since.
+func (p *pass) remove(e *v3.WorkloadEndpoint) error {
+	revision, err := store.RevisionOf(e)
+	if err == nil {
+		err = p.store.Delete(p.ctx, api.KeyOf(e), revision)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// free frees the addresses of a leak.
+func (p *pass) free(leak ipam.Leak) {
+	if err := p.ipam.ReleaseAddrs(p.ctx, leak.Addrs...); err != nil {
+		p.note("addresses of "+leak.Handle, err)
+		return
+	}
+	p.report.Freed = append(p.report.Freed, leak)
+}
+
+func (p *pass) note(what string, err error) {
+	if err != nil {
+		p.errs = append(p.errs, fmt.Errorf("%s: %w", what, err))
+	}
+}

@@ -1,0 +1,213 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/ipam"
+	"github.com/weftnet/weft/store/memstore"
+)
+
+// cluster is a store with a pool, a collector and its clock.
+type cluster struct {
+	t *testing.T
+	*memstore.Store
+	collector *Collector
+	time      time.Time
+}
+
+func newCluster(t *testing.T) *cluster {
+	c := &cluster{t: t, Store: memstore.New(), time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c.collector = New(c.Store)
+	c.collector.now = func() time.Time { return c.time }
+	t.Cleanup(func() { c.collector.Close(); _ = c.Store.Close() })
+	c.put(&v3.IPPool{ObjectMeta: v3.ObjectMeta{Name: "p"}, Spec: v3.IPPoolSpec{CIDR: "10.0.0.0/24"}})
+	return c
+}
+
+func (c *cluster) put(obj api.Object) {
+	c.t.Helper()
+	if _, err := c.Create(c.t.Context(), obj); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cluster) node(name string) {
+	c.t.Helper()
+	c.put(&v3.Node{ObjectMeta: v3.ObjectMeta{Name: name, Annotations: map[string]string{v3.AgentInstanceAnnotation: "i"}}})
+}
+
+func (c *cluster) deleteNode(name string) {
+	c.t.Helper()
+	if err := c.Delete(c.t.Context(), api.Key{Resource: api.Nodes, Name: name}, 0); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// pod assigns an address as a node does, and adds the endpoint if asked.
+func (c *cluster) pod(node, name string, endpoint bool) {
+	c.t.Helper()
+	a := ipam.New(c.Store, ipam.Options{Node: node})
+	defer a.Close()
+	r, err := a.Assign(c.t.Context(), ipam.Request{Handle: name, IPv4: true, Attrs: map[string]string{"node": node, "namespace": "prod", "pod": name}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if endpoint {
+		e := &v3.WorkloadEndpoint{ObjectMeta: v3.ObjectMeta{Name: name, Namespace: "prod"}}
+		e.Spec.Node, e.Spec.IPNetworks = node, []string{r.Addrs[0].String() + "/32"}
+		c.put(e)
+	}
+}
+
+// look advances the clock, reconciles and returns what was done.
+func (c *cluster) look(after time.Duration) string {
+	c.t.Helper()
+	c.time = c.time.Add(after)
+	r, err := c.collector.Reconcile(c.t.Context(), 15*time.Minute)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var out []string
+	for _, leak := range r.Freed {
+		out = append(out, leak.Handle)
+	}
+	return strings.TrimSpace(strings.Join(append(out, r.Nodes...), " "))
+}
+
+func (c *cluster) count(resource api.Resource) int {
+	c.t.Helper()
+	list, err := c.List(c.t.Context(), resource, "")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return len(list.Items)
+}
+
+func (c *cluster) expect(when, got, want string) {
+	c.t.Helper()
+	if got != want {
+		c.t.Errorf("%s: freed %q, want %q", when, got, want)
+	}
+}
+
+func TestLeakIsFreedAfterItsGrace(t *testing.T) {
+	c := newCluster(t)
+	c.node("n1")
+	c.pod("n1", "alive", true)
+	c.pod("n1", "gone", false)
+	c.expect("first look", c.look(0), "")
+	c.expect("within the grace", c.look(14*time.Minute), "")
+	c.expect("after it", c.look(time.Minute), "gone")
+	c.expect("again", c.look(time.Hour), "")
+	if n := c.count(api.IPAMHandles); n != 1 {
+		t.Errorf("%d handles", n)
+	}
+}
+
+// TestFirstLookFreesNothing: however long a collector was away, it looks twice.
+func TestFirstLookFreesNothing(t *testing.T) {
+	c := newCluster(t)
+	c.node("n1")
+	c.pod("n1", "gone", false)
+	c.expect("long after", c.look(24*time.Hour), "")
+	r, err := c.collector.Reconcile(t.Context(), 0)
+	if err != nil || len(r.Freed) > 0 || r.Next != 0 {
+		t.Errorf("turned off: %+v, %v", r, err)
+	}
+}
+
+// TestOwnerComesMeanwhile: an address that is in use at the second look, or that another workload has by then, starts anew.
+func TestOwnerComesMeanwhile(t *testing.T) {
+	c := newCluster(t)
+	c.node("n1")
+	c.pod("n1", "slow", false)
+	c.look(0)
+	list, err := c.List(t.Context(), api.IPAMBlocks, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ipam.Leaks(append(list.Items, &v3.Node{ObjectMeta: v3.ObjectMeta{Name: "n1", Annotations: map[string]string{v3.AgentInstanceAnnotation: "i"}}}))[0].Addrs[0].Addr
+	e := &v3.WorkloadEndpoint{ObjectMeta: v3.ObjectMeta{Name: "slow", Namespace: "prod"}, Spec: v3.WorkloadEndpointSpec{Node: "n1", IPNetworks: []string{addr.String()}}}
+	c.put(e)
+	c.expect("with an owner", c.look(time.Hour), "")
+	if err := c.Delete(t.Context(), api.KeyOf(e), 0); err != nil {
+		t.Fatal(err)
+	}
+	c.expect("the owner has just left", c.look(time.Hour), "")
+	c.expect("long enough", c.look(15*time.Minute), "slow")
+}
+
+// TestDeletedNode: endpoints, addresses, tunnel addresses and blocks of a node that is gone for a while go, those of others stay.
+func TestDeletedNode(t *testing.T) {
+	c := newCluster(t)
+	c.node("n1")
+	c.node("n2")
+	c.pod("n1", "a", true)
+	c.pod("n2", "b", true)
+	tunnel := ipam.New(c.Store, ipam.Options{Node: "n1"})
+	defer tunnel.Close()
+	if _, err := tunnel.Assign(t.Context(), ipam.Request{Handle: "vxlan-tunnel-addr-n1", IPv4: true, Use: v3.UseTunnel,
+		Attrs: map[string]string{"node": "n1", "type": "vxlanTunnelAddress"}}); err != nil {
+		t.Fatal(err)
+	}
+	c.deleteNode("n1")
+	c.expect("first look", c.look(0), "")
+	c.expect("after the grace", c.look(NodeGrace), "vxlan-tunnel-addr-n1 n1")
+	c.look(0)
+	c.expect("what the endpoint had", c.look(NodeGrace), "a")
+	if e, a, b, h := c.count(api.WorkloadEndpoints), c.count(api.BlockAffinities), c.count(api.IPAMBlocks), c.count(api.IPAMHandles); e+a+b+h != 4 {
+		t.Errorf("%d endpoints, %d affinities, %d blocks, %d handles left", e, a, b, h)
+	}
+}
+
+// TestNodeComesAgain: a node that was made anew within the grace keeps what it had.
+func TestNodeComesAgain(t *testing.T) {
+	c := newCluster(t)
+	c.node("n1")
+	c.pod("n1", "a", true)
+	c.deleteNode("n1")
+	c.look(0)
+	c.node("n1")
+	c.expect("there again", c.look(time.Hour), "")
+	c.deleteNode("n1")
+	c.expect("gone once more", c.look(time.Hour), "")
+	if n := c.count(api.WorkloadEndpoints); n != 1 {
+		t.Errorf("%d endpoints", n)
+	}
+}
+
+// TestNothingIsJudgedBlind: with an endpoint or a node that cannot be read, nothing is freed.
+func TestNothingIsJudgedBlind(t *testing.T) {
+	for _, key := range []api.Key{{Resource: api.WorkloadEndpoints, Namespace: "prod", Name: "x"}, {Resource: api.Nodes, Name: "x"}} {
+		c := newCluster(t)
+		c.node("n1")
+		c.pod("n1", "gone", false)
+		c.look(0)
+		c.Inject(key, []byte("no JSON"))
+		c.time = c.time.Add(time.Hour)
+		r, err := c.collector.Reconcile(t.Context(), time.Minute)
+		if err == nil || !strings.Contains(err.Error(), key.String()) || len(r.Freed)+len(r.Nodes) > 0 {
+			t.Errorf("%s: %+v, %v", key, r, err)
+		}
+	}
+}
+
+// TestNext: the collector says when to look again.
+func TestNext(t *testing.T) {
+	c := newCluster(t)
+	c.node("n1")
+	c.pod("n1", "gone", false)
+	c.pod("n9", "away", false)
+	r, err := c.collector.Reconcile(t.Context(), 15*time.Minute)
+	if got := fmt.Sprint(r.Next); err != nil || got != "1m0s" {
+		t.Errorf("next look in %s, %v", got, err)
+	}
+}
