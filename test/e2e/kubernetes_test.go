@@ -102,6 +102,13 @@ func TestKubernetesPolicies(t *testing.T) {
 // manifest applies YAML documents.
 func (c *cluster) manifest(text string) {
 	c.t.Helper()
+	c.apply(c.objects(text)...)
+	c.converge()
+}
+
+// objects reads a manifest.
+func (c *cluster) objects(text string) (out []api.Object) {
+	c.t.Helper()
 	docs, err := api.ReadDocuments(strings.NewReader(text), "manifest.yaml")
 	if err != nil {
 		c.t.Fatal(err)
@@ -110,9 +117,9 @@ func (c *cluster) manifest(text string) {
 		if len(d.Problems) > 0 {
 			c.t.Fatal(d.Problems)
 		}
-		c.apply(d.Object)
+		out = append(out, d.Object)
 	}
-	c.converge()
+	return out
 }
 
 // kubernetes probes inside and outside of the port ranges, and compares with allowed and with the oracle.
