@@ -160,7 +160,7 @@ func (a *Allocator) giveBack(ctx context.Context, affinity *v3.BlockAffinity, on
 		return err
 	}
 	d := &disown{owner: ownerIn(affinity), onlyEmpty: onlyEmpty, rules: s.rules(a.now())}
-	if err := a.writer(cidr).do(&request{edit: d, ctx: ctx}); err != nil {
+	if err := a.disownCounted(ctx, cidr, d); err != nil {
 		if errors.Is(err, errMoved) { // somebody took an address meanwhile: the block stays
 			return errors.Join(err, a.setState(ctx, leaving, stateConfirmed))
 		}
@@ -184,6 +184,8 @@ type disown struct {
 	owner     string
 	onlyEmpty bool
 	rules     rules
+	counted   map[string]int // handles that count addresses which were spared that
+	marked    map[string]int // the result: how many such addresses there were
 }
 
 func (d *disown) apply(b *block) (changed bool, err error) {
@@ -195,6 +197,10 @@ func (d *disown) apply(b *block) (changed bool, err error) {
 			return false, errMoved
 		}
 	}
+	if d.marked = b.spared(); !covers(d.counted, d.marked) {
+		return false, errUncounted
+	}
+	b.unmark()
 	b.obj.Spec.Affinity, b.obj.Spec.AffinityClaimTime = nil, nil
 	return true, nil
 }

@@ -25,6 +25,8 @@ type Options struct {
 	Virtual bool
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+	// SpareHandles keeps no handle for addresses of workloads in this node's blocks: a write less for each, where a store has no transactions. See spare.go.
+	SpareHandles bool
 }
 
 // Allocator assigns addresses for one node. All methods are safe for concurrent use, by any number of allocators and processes.
@@ -36,6 +38,7 @@ type Allocator struct {
 	settings *settingsCache
 	locks    keyLock // by handle
 	group    *group  // nil: the store has no transactions
+	spare    bool
 
 	mu      sync.Mutex
 	writers map[netip.Prefix]*writer
@@ -53,10 +56,10 @@ func New(s store.Store, o Options) *Allocator {
 		now = time.Now
 	}
 	a := &Allocator{
-		store: s, node: o.Node, virtual: o.Virtual, now: now, settings: newSettingsCache(s),
+		store: s, node: o.Node, virtual: o.Virtual, now: now, settings: newSettingsCache(s), spare: o.SpareHandles,
 		writers: map[netip.Prefix]*writer{}, own: map[netip.Prefix]bool{},
 	}
-	if t, ok := s.(store.Transactor); ok {
+	if t, ok := s.(store.Transactor); ok && !o.SpareHandles {
 		a.group = &group{store: t}
 	}
 	return a

@@ -50,8 +50,9 @@ type want struct {
 
 	block    *writer // where it shall come from
 	seen     uint64
-	affine   bool // only while the block is this node's
-	reserved bool // block counts on us
+	affine   bool  // only while the block is this node's
+	reserved bool  // block counts on us
+	taking   *take // what was last tried
 	got      netip.Addr
 }
 

@@ -71,6 +71,9 @@ func (t *assignment) count(ctx context.Context) error {
 	}
 	now := counts{}
 	for _, w := range t.wants {
+		if t.spares(w) {
+			continue
+		}
 		now[w.block.cidr]++
 		add[w.block.cidr]++
 	}
@@ -94,7 +97,12 @@ func (t *assignment) count(ctx context.Context) error {
 func (t *assignment) take(ctx context.Context, w *want) error {
 	defer w.unreserve()
 	edit := t.edit(w)
-	err := w.block.do(&request{edit: edit, ctx: ctx, seen: w.seen, verify: t.a.verify(t.r.Handle, t.uid), doubt: edit.doubt})
+	w.taking = edit
+	r := &request{edit: edit, ctx: ctx, seen: w.seen, doubt: edit.doubt}
+	if !t.spares(w) {
+		r.verify = t.a.verify(t.r.Handle, t.uid)
+	}
+	err := w.block.do(r)
 	if errors.Is(err, errMoved) {
 		return nil
 	}
@@ -112,6 +120,9 @@ func (t *assignment) edit(w *want) *take {
 	edit := &take{holder: holder{t.r.Handle, t.r.Attrs}, addr: w.addr, rules: t.s.rules(t.a.now())}
 	if w.affine {
 		edit.owner = t.a.owner()
+	}
+	if t.spares(w) {
+		edit.attrs = withoutHandle(edit.attrs)
 	}
 	return edit
 }
@@ -140,21 +151,21 @@ func (t *assignment) undo() error {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	t.unreserve()
-	if len(t.counted) == 0 {
-		return nil
-	}
 	var back []*giveUp
 	for _, w := range t.wants {
-		if t.counted[w.block.cidr] > 0 {
+		if w.block != nil && (t.counted[w.block.cidr] > 0 || w.taking != nil && t.spares(w)) {
 			back = append(back, &giveUp{want: w, handle: t.r.Handle, rules: t.s.rules(t.a.now())})
 		}
 	}
 	if err := parallel(back, func(g *giveUp) error { return g.want.block.do(&request{edit: g, ctx: ctx}) }); err != nil {
 		return fmt.Errorf("what was assigned could not be given back yet, the release of the handle will: %w", err)
 	}
+	if len(t.counted) == 0 {
+		return nil
+	}
 	off := counts{}
 	for _, g := range back {
-		if cidr := g.want.block.cidr; g.found || !t.doubt {
+		if cidr := g.want.block.cidr; t.counted[cidr] > 0 && (g.found || !t.doubt) {
 			off[cidr] = -t.counted[cidr]
 		}
 	}
@@ -174,11 +185,20 @@ func (g *giveUp) apply(b *block) (changed bool, err error) {
 	if !b.exists() {
 		return false, nil
 	}
-	if g.want.got.IsValid() {
-		if i := minus(g.want.got, b.cidr.Addr()); b.handleAt(i) == g.handle {
-			b.release(i, g.rules)
-			g.found = true
-		}
+	if i, ok := g.place(b); ok && b.handleAt(i) == g.handle {
+		b.release(i, g.rules)
+		g.found = true
 	}
 	return true, nil
+}
+
+// place says where the address is, if it is known to be taken.
+func (g *giveUp) place(b *block) (int, bool) {
+	if g.want.got.IsValid() {
+		return minus(g.want.got, b.cidr.Addr()), true
+	}
+	if g.want.taking == nil {
+		return 0, false
+	}
+	return g.want.taking.committed(b)
 }

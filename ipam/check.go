@@ -124,7 +124,7 @@ func (c *checker) countHeld(b block) {
 		attr := b.attr(i)
 		handle := b.handleAt(i)
 		switch {
-		case attr == nil || attr.ReleasedAt != nil:
+		case attr == nil || attr.ReleasedAt != nil || spared(attr):
 		case handle == "":
 			c.add(b.obj, false, "%s is assigned without a handle, so nobody can release it by handle; release the address", b.addr(i))
 		default:

@@ -25,6 +25,14 @@ func (a *Allocator) ReleaseHandle(ctx context.Context, handle string) error {
 
 // release is ReleaseHandle with the handle locked.
 func (a *Allocator) release(ctx context.Context, id string) error {
+	if a.spare {
+		return a.releaseSpared(ctx, id)
+	}
+	return a.releaseCounted(ctx, id)
+}
+
+// releaseCounted frees what a handle counts.
+func (a *Allocator) releaseCounted(ctx context.Context, id string) error {
 	for try := range maxTries {
 		h, err := a.getHandle(ctx, id)
 		if err != nil || h == nil {
@@ -91,15 +99,18 @@ type free struct {
 	handle string
 	fence  bool // change the block even if it holds nothing, so that writes under way fail
 	rules  rules
-	freed  int // the result
+	freed  int // the result, of what the handle counts
 }
 
 func (f *free) apply(b *block) (changed bool, err error) {
-	held := b.heldBy(f.handle)
+	held, counted := b.heldBy(f.handle), 0
 	for _, i := range held {
+		if !spared(b.attr(i)) {
+			counted++
+		}
 		b.release(i, f.rules)
 	}
-	f.freed = max(f.freed, len(held)) // a write of unknown outcome may have freed them before
+	f.freed = max(f.freed, counted) // a write of unknown outcome may have freed them before
 	return len(held) > 0 || f.fence && b.exists(), nil
 }
 
@@ -184,10 +195,11 @@ func (f *freeSome) apply(b *block) (changed bool, err error) {
 	freed := map[string]int{}
 	for _, r := range f.list {
 		i := minus(r.Addr, b.cidr.Addr())
-		if attr := b.attr(i); attr == nil || attr.ReleasedAt != nil {
+		attr := b.attr(i)
+		if attr == nil || attr.ReleasedAt != nil {
 			continue
 		}
-		if handle := b.handleAt(i); handle != "" {
+		if handle := b.handleAt(i); handle != "" && !spared(attr) {
 			freed[handle]++
 		}
 		b.release(i, f.rules)

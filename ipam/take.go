@@ -70,7 +70,9 @@ func (t *take) takeWanted(b *block) (int, error) {
 	case attr.ReleasedAt != nil:
 		return 0, fmt.Errorf("%w: %s was released at %s and cools down; wait %s or choose another address", ErrTaken, t.addr, attr.ReleasedAt.UTC(), t.rules.cooldown)
 	case attr.HandleID != nil && *attr.HandleID != t.handle && samePod(attr.Secondary, t.attrs):
-		t.moved = *attr.HandleID
+		if !spared(attr) {
+			t.moved = *attr.HandleID
+		}
 	default:
 		return 0, fmt.Errorf("%w: %s belongs to %s; choose another address or release it", ErrTaken, t.addr, holderText(b, i))
 	}

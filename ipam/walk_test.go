@@ -42,12 +42,13 @@ type walk struct {
 // A random walk of assignments, releases, crashes and give-backs agrees with the model after each step: nobody gets what another has,
 // all that was promised is there, a refusal means that the pools are full, and in the end nothing is left.
 func TestRandomWalk(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(80) {
 		w := &walk{
 			world: newWorld(t, pool("a", "10.0.0.0/29", blockSize(30)), pool("b", "10.0.1.0/30", blockSize(31)), pool("six", "fd00::/124", blockSize(126))),
 			rng:   rand.New(rand.NewPCG(seed, 2)), model: model{}, doubtful: map[string]bool{},
 			pools: []netip.Prefix{netipPrefix("10.0.0.0/29"), netipPrefix("10.0.1.0/30"), netipPrefix("fd00::/124")},
 		}
+		w.spare = seed >= 40
 		for i := range 3 {
 			w.nodes = append(w.nodes, w.node(fmt.Sprint("n", i)))
 		}
@@ -56,7 +57,9 @@ func TestRandomWalk(t *testing.T) {
 			w.agree(seed)
 		}
 		for _, handle := range w.handles() {
-			w.release(w.nodes[0], handle)
+			for _, node := range w.nodes {
+				w.release(node, handle)
+			}
 		}
 		for i := range w.nodes {
 			if err := w.nodes[i].ReleaseNode(t.Context(), fmt.Sprint("n", i)); err != nil {
@@ -73,7 +76,11 @@ func TestRandomWalk(t *testing.T) {
 func (w *walk) step() {
 	w.time = w.time.Add(time.Duration(w.rng.IntN(40)) * time.Second)
 	i := w.rng.IntN(len(w.nodes))
-	handle := fmt.Sprint("h", w.rng.IntN(12))
+	h := w.rng.IntN(12)
+	handle := fmt.Sprint("h", h)
+	if w.spare {
+		i = h % len(w.nodes) // a handle is one node's
+	}
 	node := w.nodes[i]
 	f := &faultStore{Store: w.store, kind: faults[w.rng.IntN(2)], left: 1 + w.rng.IntN(6)}
 	crashing := w.rng.IntN(4) == 0
@@ -82,7 +89,7 @@ func (w *walk) step() {
 		if w.rng.IntN(2) == 0 {
 			s = faultTransactor{f}
 		}
-		node = New(s, Options{Node: node.node, Now: node.now})
+		node = New(s, Options{Node: node.node, Now: node.now, SpareHandles: w.spare})
 		defer node.Close()
 	}
 	var err error
@@ -104,6 +111,8 @@ func (w *walk) step() {
 	}
 	if err != nil {
 		w.doubtful[handle] = true
+	}
+	if err != nil || crashing && w.spare { // without handles a node has one process at a time
 		w.nodes[i] = w.node(node.node)
 	}
 }

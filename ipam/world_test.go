@@ -21,6 +21,7 @@ type world struct {
 	t     testing.TB
 	store store.Store
 	time  time.Time
+	spare bool // allocators spare handles
 }
 
 func newWorld(t testing.TB, objs ...api.Object) *world {
@@ -42,7 +43,7 @@ func (w *world) create(objs ...api.Object) {
 func (w *world) node(name string) *Allocator { return w.nodeOn(w.store, name) }
 
 func (w *world) nodeOn(s store.Store, name string) *Allocator {
-	a := New(s, Options{Node: name, Now: func() time.Time { return w.time }})
+	a := New(s, Options{Node: name, Now: func() time.Time { return w.time }, SpareHandles: w.spare})
 	w.t.Cleanup(a.Close)
 	return a
 }

@@ -53,6 +53,7 @@ type writer struct {
 	mu     sync.Mutex
 	state  block
 	known  bool   // state is what was last read or written
+	ours   bool   // this process has written the block: nothing that an earlier one has sent can come true any more
 	seen   uint64 // changes when state does not continue what was known before
 	claims int    // assignments under way that count on a free address
 	queue  []*request
@@ -186,7 +187,7 @@ func (w *writer) letGo() {
 func (w *writer) advance(written *v3.IPAMBlock) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.state, w.known = block{w.cidr, written}, true
+	w.state, w.known, w.ours = block{w.cidr, written}, true, true
 }
 
 // commit brings all requests of a batch to their end. It begins with what is known: if someone else has changed the block meanwhile, the
