@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/weftnet/weft/agent/cni"
+	"github.com/weftnet/weft/agent/cniinstall"
 	"github.com/weftnet/weft/agent/connections"
 	"github.com/weftnet/weft/agent/lastgood"
 	"github.com/weftnet/weft/agent/nodeaddr"
@@ -45,7 +46,9 @@ type Config struct {
 	// Method4 and Method6 say how an address is found when it is to be detected.
 	Method4, Method6 nodeaddr.Method
 	Store            store.Store
-	Log              *slog.Logger
+	// CNI has the plugin and its configuration installed where the container runtime looks for them; without a ConfDir they are not.
+	CNI cniinstall.Options
+	Log *slog.Logger
 }
 
 // Agent is a running node.
@@ -164,10 +167,11 @@ func build(config Config, below kernel) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	_, transactions := config.Store.(store.Transactor)
 	a := &Agent{
 		config: config, log: config.Log, started: time.Now(), records: records, kernel: below,
 		publish: newPublisher(config.Store, config.Log),
-		ipam:    ipam.New(config.Store, ipam.Options{Node: config.Node}), pods: newPodBook(config),
+		ipam:    ipam.New(config.Store, ipam.Options{Node: config.Node, SpareHandles: !transactions}), pods: newPodBook(config),
 		claimed: make(chan struct{}), nodeChanged: make(chan struct{}, 1), hostChanged: make(chan struct{}, 1), tunnelsChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
 	}
 	a.loop = &loop{
@@ -238,6 +242,7 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group.Go(func() error { return a.pods.run(ctx, a.relabel) })
 	group.Go(func() error { return a.sweep(ctx) })
 	group.Go(func() error { return a.serveCNI(ctx, restored) })
+	group.Go(func() error { return a.installCNI(ctx) })
 	group.Go(func() error { return a.runBGP(ctx, wishes) })
 	group.Go(func() error { return a.keepTunnelAddresses(ctx, states) })
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {

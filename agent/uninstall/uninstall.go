@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/agent/before"
+	"github.com/weftnet/weft/agent/cniinstall"
 	"github.com/weftnet/weft/dataplane/iptables"
 	"github.com/weftnet/weft/dataplane/nft"
 	"github.com/weftnet/weft/internal/lockfile"
@@ -42,14 +43,16 @@ type Item struct {
 // Node is a host without a running agent, held so until Close.
 type Node struct {
 	stateDir string
+	cni      cniinstall.Options
 	log      *slog.Logger
 	lock     *lockfile.Lock
 	made     bool // the lock's file is our own
 }
 
-// Open makes sure that no agent runs with the state directory. The error of a running one names its process.
-func Open(stateDir string, log *slog.Logger) (*Node, error) {
-	n := &Node{stateDir: stateDir, log: log}
+// Open makes sure that no agent runs with the state directory. The error of a running one names its process. cni says where the CNI plugin and its
+// configuration may be.
+func Open(stateDir string, cni cniinstall.Options, log *slog.Logger) (*Node, error) {
+	n := &Node{stateDir: stateDir, cni: cni, log: log}
 	if _, err := os.Stat(stateDir); errors.Is(err, fs.ErrNotExist) {
 		return n, nil // nothing that a lock could be taken in
 	}
@@ -79,7 +82,7 @@ func (n *Node) Find(ctx context.Context) ([]Item, error) {
 		return nil, err
 	}
 	var items []Item
-	for _, find := range []func(context.Context) (Item, error){n.routes, n.tunnels, n.nftables, n.iptables, n.sysctls, n.files} {
+	for _, find := range []func(context.Context) (Item, error){n.runtime, n.routes, n.tunnels, n.nftables, n.iptables, n.sysctls, n.files} {
 		item, err := find(ctx)
 		if err != nil {
 			return nil, err
@@ -128,6 +131,16 @@ func noWorkloads() error {
 		names = append(names, l.Name)
 	}
 	return fmt.Errorf("%w: interfaces %s; delete the workloads of this node first, or drain it: without weft they have no network", ErrWorkloads, strings.Join(names, ", "))
+}
+
+// runtime is what makes a container runtime use weft.
+func (n *Node) runtime(context.Context) (item Item, err error) {
+	files, err := n.cni.Files()
+	for _, path := range files {
+		item.Lines = append(item.Lines, "file "+path)
+	}
+	item.remove = func(context.Context) error { return n.cni.Remove() }
+	return item, err
 }
 
 func (n *Node) routes(context.Context) (item Item, err error) {

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/weftnet/weft/agent"
+	"github.com/weftnet/weft/agent/cniinstall"
 	"github.com/weftnet/weft/agent/nodeaddr"
 	"github.com/weftnet/weft/ctl"
 )
@@ -23,7 +25,7 @@ func inGroup(group string, cmd *cobra.Command) *cobra.Command {
 // newAgent returns `weft agent`.
 func newAgent(env *ctl.Env) *cobra.Command {
 	var config agent.Config
-	var level, method4, method6 string
+	var level, method4, method6, families string
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Run one node: policy, routes, BGP and the CNI socket",
@@ -53,6 +55,9 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 				return fmt.Errorf("--log-level %q is none of debug, info, warn, error", level)
 			}
 			config.Log = slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: severity}))
+			if config.CNI, err = cniOptions(config.CNI, config.StateDir, families); err != nil {
+				return err
+			}
 			s, err := ctl.OpenDatastore(cmd, env)
 			if err != nil {
 				return err
@@ -70,6 +75,35 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 	flags.StringVar(&method4, "ip-autodetection-method", os.Getenv("IP_AUTODETECTION_METHOD"), methods+
 		"(env IP_AUTODETECTION_METHOD; default: the address that the node had, else the kernel's source towards the default route)")
 	flags.StringVar(&method6, "ip6-autodetection-method", os.Getenv("IP6_AUTODETECTION_METHOD"), "the same for IPv6 (env IP6_AUTODETECTION_METHOD)")
+	flags.StringVar(&config.CNI.ConfDir, "cni-conf-dir", "", "install the CNI plugin, and its configuration here, such as /etc/cni/net.d, once workloads can be started (default: do not)")
+	flags.StringVar(&config.CNI.BinDir, "cni-bin-dir", "/opt/cni/bin", "where the container runtime looks for CNI plugins")
+	flags.StringVar(&config.CNI.Source, "cni-plugin", "", "the plugin to install (default: weft-cni beside this program)")
+	flags.StringVar(&config.CNI.Template, "cni-conf-template", "", "file with a network configuration list to install, with a plugin of type weft-cni (default: a built-in one)")
+	flags.StringVar(&families, "cni-families", "ipv4", "addresses of workloads in the built-in configuration: ipv4, ipv6 or dual")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
+}
+
+// cniOptions completes what the flags say of installing the CNI plugin.
+func cniOptions(o cniinstall.Options, stateDir, families string) (cniinstall.Options, error) {
+	switch families {
+	case "ipv4":
+		o.IPv4 = true
+	case "ipv6":
+		o.IPv6 = true
+	case "dual":
+		o.IPv4, o.IPv6 = true, true
+	default:
+		return o, fmt.Errorf("--cni-families %q is none of ipv4, ipv6, dual", families)
+	}
+	o.Socket = filepath.Join(stateDir, "cni.sock")
+	if o.ConfDir == "" || o.Source != "" {
+		return o, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return o, fmt.Errorf("where this program is: %w; name the CNI plugin with --cni-plugin", err)
+	}
+	o.Source = filepath.Join(filepath.Dir(self), cniinstall.PluginName)
+	return o, nil
 }

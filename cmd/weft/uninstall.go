@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weftnet/weft/agent/cniinstall"
 	"github.com/weftnet/weft/agent/uninstall"
 	"github.com/weftnet/weft/ctl"
 )
@@ -20,12 +21,13 @@ import (
 // newUninstall returns `weft node uninstall`.
 func newUninstall(env *ctl.Env) *cobra.Command {
 	var stateDir string
+	var cni cniinstall.Options
 	var yes, dryRun bool
 	cmd := &cobra.Command{
 		Use:   "uninstall",
-		Short: "Take all that weft has made out of this node's kernel",
+		Short: "Take all that weft has made off this node",
 		Long: `Remove routes, tunnel devices, nftables and iptables rules and IP sets of weft, give kernel parameters the values back that they had before the
-agent's first start, and delete the agent's files. What does not carry weft's mark is not touched. The kernel's own tunl0 keeps the
+agent's first start, and delete the agent's files, the CNI plugin and its configuration. What does not carry weft's mark is not touched. The kernel's own tunl0 keeps the
 IPv6 parameters and the queueing discipline that it got when it first came up.
 
 Stop the agent first, and delete or drain the workloads of this node. It does not matter how the agent ended. The cluster goes on knowing the
@@ -33,7 +35,7 @@ node until ` + "`weft delete node NAME`" + `.`,
 		Example: "  weft node uninstall --dry-run\n  weft node uninstall\n  weft node uninstall --yes --state-dir /run/weft",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			node, err := uninstall.Open(stateDir, slog.New(slog.DiscardHandler))
+			node, err := uninstall.Open(stateDir, cni, slog.New(slog.DiscardHandler))
 			if err != nil {
 				return err
 			}
@@ -66,6 +68,8 @@ node until ` + "`weft delete node NAME`" + `.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&stateDir, "state-dir", "/run/weft", "the agent's directory for sockets and endpoint records")
+	flags.StringVar(&cni.ConfDir, "cni-conf-dir", "/etc/cni/net.d", "where the agent installed its CNI configuration")
+	flags.StringVar(&cni.BinDir, "cni-bin-dir", "/opt/cni/bin", "where the agent installed the CNI plugin")
 	flags.BoolVar(&yes, "yes", false, "do not ask")
 	flags.BoolVar(&dryRun, "dry-run", false, "print what would be removed, and remove nothing")
 	return cmd

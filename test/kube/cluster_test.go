@@ -54,6 +54,7 @@ func TestAgentsOnKubernetes(t *testing.T) {
 	settled(t, l, "with a label changed")
 	reaches(t, l, "shop/other", "shop/db", true)
 	podGone(t, l, server)
+	writesOfStart(t, l, server)
 	server.Must(t, http.MethodPost, "/apis/projectcalico.org/v3/namespaces/shop/networkpolicies", `
 {apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: quiet, namespace: shop}, spec: {order: 1, selector: role == 'front', types: [Ingress], ingress: []}}`)
 	settled(t, l, "with one of weft beside it")
@@ -174,4 +175,30 @@ func podGone(t *testing.T, l *lab.Lab, server *kube.Server) {
 			t.Errorf("left of it: %s", answer)
 		}
 	}
+}
+
+// writesOfStart counts what the API server is asked to write for the start of a pod with one address, and for its end. Each further family is a block more.
+func writesOfStart(t *testing.T, l *lab.Lab, server *kube.Server) {
+	server.AddPod(t, "shop", "late", "n1", map[string]string{"role": "late"}, `ipFamilies=["IPv4"]`)
+	before := server.Writes(t)
+	labtest.Attach(t, l, map[string]string{"shop/late": "n1"})
+	labelled(t, server, "shop/late", `"role":"late"`)
+	started := server.Writes(t)
+	start, n := kube.Since(started, before)
+	if n > 2 {
+		t.Errorf("the start of a pod took %d writes, want 2 at most: %v", n, start)
+	}
+	if err := l.DeleteWorkload(t.Context(), "shop/late"); err != nil {
+		t.Fatal(err)
+	}
+	server.DeletePod(t, "shop", "late")
+	server.Eventually(t, "the endpoint to go", func() error {
+		code, answer, err := server.Do(t.Context(), http.MethodGet, "/apis/projectcalico.org/v3/namespaces/shop/workloadendpoints/n1-k8s-late-eth0", "")
+		if err == nil && code != http.StatusNotFound {
+			err = fmt.Errorf("%d %s", code, answer)
+		}
+		return err
+	})
+	end, _ := kube.Since(server.Writes(t), started)
+	t.Logf("writes of a pod start: %v, of its end: %v", start, end)
 }
