@@ -705,8 +705,10 @@ var docs = map[string]string{
 	"WorkloadEndpointSpec.Workload":                   "workload names the workload, for orchestrators other than k8s and cni.",
 	"checker":                                         "checker applies the rules of the struct tags.",
 	"device":                                          "device is a tunnel device with what it needs for itself.",
+	"fieldRules":                                      "fieldRules is what there is to check of a field.",
 	"plan":                                            "plan is what fill has to do for one struct type.",
 	"report":                                          "report collects what is wrong at and below one place. The place is put into words only when something is wrong, or deeper down.",
 	"ruleContext":                                     "ruleContext says where a rule stands.",
 	"staticDefault":                                   "",
+	"structRules":                                     "structRules is what there is to check of a struct type: the tags of its fields, read once. Validation is a large part of what a label change costs.",
 }

@@ -28,86 +28,84 @@ type checker struct {
 	Checks
 }
 
-// fields checks every stated field of a struct and all below it.
-func (c checker) fields(v reflect.Value, r report) {
+// object checks every stated field of a struct that has rules, and all below it.
+func (c checker) object(v reflect.Value, rules *structRules, r report) {
 	r = report{path: r.place(), all: r.all} // in words once for all fields
-	all := shape.Of(v.Type()).Fields
-	for i := range all {
-		f := &all[i]
-		if f.Free {
-			continue
+	for i := range rules.fields {
+		s := &rules.fields[i]
+		value := v.Field(s.index[0])
+		if len(s.index) > 1 {
+			value = v.FieldByIndex(s.index)
 		}
-		value := v.FieldByIndex(f.Index)
-		for value.Kind() == reflect.Pointer && !value.IsNil() {
+		for s.pointer && value.Kind() == reflect.Pointer && !value.IsNil() {
 			value = value.Elem()
 		}
+		c.field(value, s, report{path: r.path, field: s.field.Name, all: r.all})
+	}
+}
+
+// field checks the value of one field. A pointer is nil.
+func (c checker) field(v reflect.Value, s *fieldRules, r report) {
+	switch {
+	case s.pointer && v.Kind() == reflect.Pointer || s.field.Class == shape.Text && v.Len() == 0:
+		if s.field.Required && s.field.Class == shape.Text {
+			r.add("required")
+		}
+	case s.field.Class == shape.List:
+		c.list(v, s, r)
+	case s.below != nil:
+		c.object(v, s.below, r)
+	default:
+		c.value(v, s, r)
+	}
+}
+
+func (c checker) list(v reflect.Value, s *fieldRules, r report) {
+	n := v.Len()
+	if s.field.MaxItems > 0 && n > s.field.MaxItems {
+		r.add("has %d entries; at most %d are allowed", n, s.field.MaxItems)
+	}
+	for i := range n {
 		switch {
-		case value.Kind() == reflect.Pointer || f.Class == shape.Text && value.IsZero():
-			if f.Required && f.Class == shape.Text {
-				r.at(f.Name).add("required")
-			}
-		case f.Class == shape.List:
-			c.list(value, f, r.at(f.Name))
-		case f.Class == shape.Object && shape.Own(f.Target):
-			c.fields(value, r.at(f.Name))
-		default:
-			c.value(value, f, r.at(f.Name))
+		case s.below != nil:
+			c.object(v.Index(i), s.below, r.item(i))
+		case s.kind != anything:
+			c.value(v.Index(i), s, r.item(i))
 		}
 	}
-}
-
-func (c checker) list(v reflect.Value, f *shape.Field, r report) {
-	if f.MaxItems > 0 && v.Len() > f.MaxItems {
-		r.add("has %d entries; at most %d are allowed", v.Len(), f.MaxItems)
-	}
-	ofObjects := isObject(v.Type().Elem())
-	for i := range v.Len() {
-		if ofObjects {
-			c.fields(v.Index(i), r.item(i))
-		} else {
-			c.value(v.Index(i), f, r.item(i))
-		}
-	}
-}
-
-func isObject(t reflect.Type) bool {
-	if t.Kind() != reflect.Struct || !shape.Own(t) {
-		return false
-	}
-	class, _ := shape.ClassOf(t)
-	return class != shape.Leaf
 }
 
 // value checks one scalar against the limits of its field.
-func (c checker) value(v reflect.Value, f *shape.Field, r report) {
-	switch {
-	case v.Type() == durationType:
+func (c checker) value(v reflect.Value, s *fieldRules, r report) {
+	switch s.kind {
+	case text:
+		if !c.text(v.String(), s.field, r) {
+			return
+		}
+	case duration:
 		if d := v.Interface().(metav1.Duration).Duration; d < 0 {
 			r.add("%s is negative; write a duration as in 30s or 1m30s", d)
 		}
-	case v.CanInt():
-		checkRange(v.Int(), f, r)
-	case v.CanUint():
-		checkRange(int64(v.Uint()), f, r)
-	case v.Kind() == reflect.String && !c.text(v.String(), f, r):
-		return
+	case signed:
+		checkRange(v.Int(), s.field, r)
+	case unsigned:
+		checkRange(int64(v.Uint()), s.field, r)
 	}
-	if err := format(v, f.Format); err != nil {
+	if err := s.format(v); err != nil {
 		r.add("%v", err)
 	}
 }
 
-func format(v reflect.Value, name string) error {
-	if check := textFormats[name]; check != nil {
-		return check(textOf(v))
-	}
-	if check := formats[name]; check != nil {
-		return check(v.Interface())
+// format checks a value by the format of its field, if that has one.
+func (s *fieldRules) format(v reflect.Value) error {
+	switch {
+	case s.ofText != nil:
+		return s.ofText(textOf(v))
+	case s.ofValue != nil:
+		return s.ofValue(v.Interface())
 	}
 	return nil
 }
-
-var durationType = reflect.TypeFor[metav1.Duration]()
 
 func checkRange(n int64, f *shape.Field, r report) {
 	switch {

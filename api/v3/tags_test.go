@@ -95,7 +95,7 @@ func TestDefaultsParse(t *testing.T) {
 			obj := reflect.New(s).Elem()
 			obj.FieldByIndex(f.Index).Set(value)
 			var found FieldErrors
-			checker{}.fields(obj, report{path: "", all: &found})
+			checker{}.object(obj, rulesOf(s), report{path: "", all: &found})
 			for _, e := range found {
 				if strings.HasPrefix(e.Path, f.Name) {
 					t.Errorf("default %s of %s.%s: %v", f.Default, s.Name(), f.Name, e)

@@ -23,7 +23,8 @@ func Validate(obj metav1.Object, c Checks) FieldErrors {
 
 // ValidateTags applies the rules of the struct tags of an object of weft's, whatever the kind, and adds what is wrong to found.
 func ValidateTags(obj metav1.Object, c Checks, found *FieldErrors) {
-	checker{c}.fields(reflect.ValueOf(obj).Elem(), report{path: "", all: found})
+	v := reflect.ValueOf(obj).Elem()
+	checker{c}.object(v, rulesOf(v.Type()), report{path: "", all: found})
 }
 
 // validateSpec applies the rules that concern more than one field.

@@ -47,6 +47,9 @@ func portProtocol(p intstr.IntOrString, r report) {
 }
 
 func validateIPNATs(s *WorkloadEndpointSpec, r report) {
+	if len(s.IPNATs) == 0 {
+		return
+	}
 	var own []netip.Prefix
 	for _, text := range s.IPNetworks {
 		if p, err := ParseCIDR(text); err == nil {
