@@ -59,7 +59,7 @@ func (p *Prober) Close() {
 
 // control is the positive control: without it a broken receiver would look like a policy that denies.
 func (p *Prober) control(ctx context.Context, self []Flow) error {
-	results, err := p.Run(ctx, self, func(Flow) Verdict { return Allowed })
+	results, err := p.run(ctx, self, func(Flow) Verdict { return Allowed }, giveUpControl)
 	if err != nil {
 		return err
 	}
@@ -76,10 +76,15 @@ func (p *Prober) control(ctx context.Context, self []Flow) error {
 // that ought to be allowed has no answer Run waits up to its limit; when all of those have theirs, a short quiet time is enough. nil
 // expects nothing of any flow.
 func (p *Prober) Run(ctx context.Context, flows []Flow, expect func(Flow) Verdict) ([]Result, error) {
+	return p.run(ctx, flows, expect, giveUp)
+}
+
+func (p *Prober) run(ctx context.Context, flows []Flow, expect func(Flow) Verdict, giveUp time.Duration) ([]Result, error) {
 	r, err := p.newRun(flows, expect)
 	if err != nil {
 		return nil, err
 	}
+	r.giveUp = giveUp
 	p.current.Store(r)
 	defer p.current.Store(nil)
 	attempts, cancel := context.WithCancel(ctx)

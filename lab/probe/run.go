@@ -13,6 +13,9 @@ import (
 const (
 	// giveUp is when a flow that ought to be allowed counts as denied.
 	giveUp = 2 * time.Second
+	// giveUpControl is when a receiver counts as broken. No policy is in the way from an endpoint to itself, and an emulated machine may
+	// stand still for longer than giveUp.
+	giveUpControl = 5 * giveUp
 	// retryEvery is the pause between attempts at flows without an answer.
 	retryEvery = 150 * time.Millisecond
 	// The quiet time after the last attempt in which nothing may arrive, before the rest counts as denied: slowFactor times the slowest
@@ -25,10 +28,11 @@ const (
 
 // run is one call of Prober.Run. Receivers mark flows while wait watches.
 type run struct {
-	id    uint32
-	flows []Flow
-	want  []Verdict
-	tries sync.WaitGroup
+	id     uint32
+	flows  []Flow
+	want   []Verdict
+	giveUp time.Duration // waiting for answers to flows that ought to be allowed
+	tries  sync.WaitGroup
 	// changed holds a value when a mark was set since wait last looked.
 	changed chan struct{}
 
@@ -85,9 +89,9 @@ func (r *run) wait(ctx context.Context, attempt func()) error {
 		switch {
 		case missing == 0 && r.complete():
 			return nil
-		case attempts >= minAttempts && now.Sub(last) >= quiet && (missing == 0 || now.Sub(begin) >= giveUp):
+		case attempts >= minAttempts && now.Sub(last) >= quiet && (missing == 0 || now.Sub(begin) >= r.giveUp):
 			return nil
-		case attempts == 0 || now.Sub(last) >= retryEvery && (missing > 0 && now.Sub(begin) < giveUp || attempts < minAttempts):
+		case attempts == 0 || now.Sub(last) >= retryEvery && (missing > 0 && now.Sub(begin) < r.giveUp || attempts < minAttempts):
 			attempt()
 			attempts++
 			last = time.Now()
