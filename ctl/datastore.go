@@ -196,14 +196,18 @@ func (o *datastoreOptions) with(ctx context.Context, f func(context.Context, sto
 	return errors.Join(f(ctx, s), s.Close())
 }
 
-// OpenDatastore connects as the command's datastore flags, the environment and the configuration file say. The caller closes.
-func OpenDatastore(cmd *cobra.Command, env *Env) (store.Store, error) {
+// OpenDatastore connects as the command's datastore flags, the environment and the configuration file say, after change, if not nil, had its way. The
+// caller closes.
+func OpenDatastore(cmd *cobra.Command, env *Env, change func(Datastore)) (store.Store, error) {
 	flag := func(name string) string { return cmd.Flag(name).Value.String() }
 	o := &datastoreOptions{env: env, config: flag("config"), kind: flag("datastore-type"), kubeconfig: flag("kubeconfig"), context: flag("context"), endpoints: flag("etcd-endpoints"), ca: flag("etcd-ca-cert-file"),
 		cert: flag("etcd-cert-file"), key: flag("etcd-key-file"), user: flag("etcd-username")}
 	config, err := o.resolve()
 	if err != nil {
 		return nil, err
+	}
+	if change != nil {
+		change(config)
 	}
 	return env.OpenStore(config)
 }

@@ -287,7 +287,7 @@ func (n *Node) sysctls(context.Context) (item Item, err error) {
 
 // files are what the agent has written into its state directory.
 func (n *Node) files(context.Context) (item Item, err error) {
-	names := []string{"agent.sock", "cni.sock", "endpoints", "lastgood", "instance", "sysctls.json", "wireguard.key", "wireguard-v6.key", "lock"}
+	names := []string{"agent.sock", "cni.sock", "apiservers", "endpoints", "lastgood", "instance", "sysctls.json", "wireguard.key", "wireguard-v6.key", "lock"}
 	for _, name := range names {
 		path := filepath.Join(n.stateDir, name)
 		if _, err := os.Lstat(path); err == nil && (name != "lock" || !n.made) {

@@ -58,7 +58,11 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 			if config.CNI, err = cniOptions(config.CNI, config.StateDir, families); err != nil {
 				return err
 			}
-			s, err := ctl.OpenDatastore(cmd, env)
+			s, err := ctl.OpenDatastore(cmd, env, func(d ctl.Datastore) {
+				if d.Kubernetes != nil {
+					d.Kubernetes.KnownServers, d.Kubernetes.Log = filepath.Join(config.StateDir, "apiservers"), config.Log
+				}
+			})
 			if err != nil {
 				return err
 			}

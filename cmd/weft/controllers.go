@@ -38,7 +38,7 @@ With --health-address they answer /livez and /readyz over HTTP.`,
 			if err := severity.UnmarshalText([]byte(level)); err != nil {
 				return fmt.Errorf("--log-level %q is none of debug, info, warn, error", level)
 			}
-			s, err := ctl.OpenDatastore(cmd, env)
+			s, err := ctl.OpenDatastore(cmd, env, nil)
 			if err != nil {
 				return err
 			}

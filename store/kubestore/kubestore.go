@@ -11,7 +11,9 @@
 package kubestore
 
 import (
+	"cmp"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,8 +31,10 @@ type Store struct {
 	config *rest.Config
 	base   *url.URL
 	client *http.Client
-	pace   pace
-	life   *lifetime.Lifetime
+	// servers are who client talks to.
+	servers *servers
+	pace    pace
+	life    *lifetime.Lifetime
 }
 
 var _ interface {
@@ -61,16 +65,22 @@ func newStore(config Config, p pace) (*Store, error) {
 	c.UserAgent = "weft/" + version.String()
 	c.QPS = -1 // the server limits by priority and fairness
 	freshToken(c)
-	client, err := rest.HTTPClientFor(c)
-	if err != nil {
-		return nil, fmt.Errorf("kubernetes client for %s: %w", c.Host, err)
-	}
 	base, _, err := rest.DefaultServerUrlFor(c)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes API server %q: %w", c.Host, err)
 	}
+	_, others := config.servers()
+	servers, err := newServers(base, others, config.KnownServers, cmp.Or(config.Log, slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return nil, err
+	}
+	c.Dial = servers.DialContext
+	client, err := rest.HTTPClientFor(c)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes client for %s: %w", c.Host, err)
+	}
 	base.Path = strings.TrimRight(base.Path, "/")
-	return &Store{config: c, base: base, client: client, pace: p, life: lifetime.New()}, nil
+	return &Store{config: c, base: base, client: client, servers: servers, pace: p, life: lifetime.New()}, nil
 }
 
 // Close ends the watches and closes the connections. Calls that are under way return ErrClosed.

@@ -67,6 +67,7 @@ func (w *watch) offer(s *stream, events []store.Event, revision int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.revision = max(s.revision, revision)
+	w.store.servers.learn(events)
 	w.feed.Apply(events, w.lowest())
 }
 
