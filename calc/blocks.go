@@ -23,12 +23,14 @@ type blocks struct {
 	routes   *routes
 	reach    *reach
 	nat      *sourceNAT
-	others   map[string]otherBlock // confirmed blocks of other nodes by name of the BlockAffinity
-	dirty    bool                  // what BGP advertises or exports may be different
+	others   map[string]otherBlock      // confirmed blocks of other nodes by name of the BlockAffinity
+	pools    map[string]*v3.IPPool      // all there are, by name
+	clashes  map[string]api.FieldErrors // of pools that overlap an older one, by name
+	dirty    bool                       // what BGP advertises or exports may be different
 }
 
 func newBlocks(self string, r *routes) *blocks {
-	return &blocks{self: self, own: map[string]netip.Prefix{}, exported: map[string]netip.Prefix{}, hidden: map[string]netip.Prefix{}, local: map[netip.Addr]struct{}{}, others: map[string]otherBlock{}, routes: r}
+	return &blocks{self: self, own: map[string]netip.Prefix{}, exported: map[string]netip.Prefix{}, hidden: map[string]netip.Prefix{}, local: map[netip.Addr]struct{}{}, others: map[string]otherBlock{}, pools: map[string]*v3.IPPool{}, routes: r}
 }
 
 func (b *blocks) putAffinity(key api.Key, obj *v3.BlockAffinity) api.FieldErrors {
@@ -72,33 +74,71 @@ func (b *blocks) removeAffinity(key api.Key) {
 }
 
 func (b *blocks) putPool(key api.Key, obj *v3.IPPool) api.FieldErrors {
-	cidr, err := v3.ParseCIDR(obj.Spec.CIDR)
-	if err != nil {
+	if _, err := v3.ParseCIDR(obj.Spec.CIDR); err != nil {
 		return api.FieldErrors{{Path: "spec.cidr", Reason: err.Error()}}
 	}
-	b.reach.putPool(key.Name, cidr, obj)
-	b.nat.putPool(key.Name, cidr, obj)
-	in, out := b.exported, b.hidden
-	if hidden := obj.Spec.DisableBGPExport; hidden != nil && *hidden {
-		in, out = out, in
-	}
-	if in[key.Name] != cidr {
-		delete(out, key.Name)
-		in[key.Name] = cidr
-		b.dirty = true
-	}
+	b.pools[key.Name] = obj
+	b.settlePools()
 	return nil
 }
 
 func (b *blocks) removePool(key api.Key) {
-	b.reach.removePool(key.Name)
-	b.nat.removePool(key.Name)
+	delete(b.pools, key.Name)
+	b.dropPool(key.Name)
+	b.settlePools()
+}
+
+// settlePools brings into force the pools that overlap no older one, as for IPAM.
+func (b *blocks) settlePools() {
+	b.clashes = map[string]api.FieldErrors{}
+	for _, clash := range v3.ValidatePools(slices.Collect(maps.Values(b.pools))) {
+		b.clashes[clash.Pool.Name] = api.FieldErrors{clash.FieldError}
+	}
+	for name, obj := range b.pools {
+		if b.clashes[name] != nil {
+			b.dropPool(name)
+		} else {
+			b.takePool(name, obj)
+		}
+	}
+}
+
+func (b *blocks) takePool(name string, obj *v3.IPPool) {
+	cidr, err := v3.ParseCIDR(obj.Spec.CIDR)
+	if err != nil {
+		return // putPool lets no such pool in
+	}
+	b.reach.putPool(name, cidr, obj)
+	b.nat.putPool(name, cidr, obj)
+	in, out := b.exported, b.hidden
+	if hidden := obj.Spec.DisableBGPExport; hidden != nil && *hidden {
+		in, out = out, in
+	}
+	if in[name] != cidr {
+		delete(out, name)
+		in[name] = cidr
+		b.dirty = true
+	}
+}
+
+func (b *blocks) dropPool(name string) {
+	b.reach.removePool(name)
+	b.nat.removePool(name)
 	for _, pools := range []map[string]netip.Prefix{b.exported, b.hidden} {
-		if _, ok := pools[key.Name]; ok {
-			delete(pools, key.Name)
+		if _, ok := pools[name]; ok {
+			delete(pools, name)
 			b.dirty = true
 		}
 	}
+}
+
+// problems names the pools that are not in force.
+func (b *blocks) problems() problems {
+	out := problems{}
+	for name, list := range b.clashes {
+		out.set(api.Key{Resource: api.IPPools, Name: name}, list)
+	}
+	return out
 }
 
 func (b *blocks) addLocal(addr netip.Addr) {

@@ -245,5 +245,5 @@ func (g *Graph) flushBGP(d *desired.Delta) {
 
 // complaints returns the problems that each node has with objects that are valid by themselves.
 func (g *Graph) complaints() []problems {
-	return []problems{g.speaker.problems(), g.reach.problems(), g.policies.notes, g.policies.problems(), g.profiles.notes, g.locals.problems(), g.hosts.problems()}
+	return []problems{g.speaker.problems(), g.blocks.problems(), g.reach.problems(), g.policies.notes, g.policies.problems(), g.profiles.notes, g.locals.problems(), g.hosts.problems()}
 }

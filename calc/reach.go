@@ -65,7 +65,6 @@ func newReach(self string, items *items, r *routes, sets *ipSets, nat *sourceNAT
 
 // tunnelPool is what reach needs of an IP pool.
 type tunnelPool struct {
-	name      string
 	cidr      netip.Prefix
 	blockSize int
 	kind      desired.TunnelKind // where mode is not Never
@@ -75,7 +74,7 @@ type tunnelPool struct {
 func (p tunnelPool) family() int { return family(p.cidr.Addr()) }
 
 func (r *reach) putPool(name string, cidr netip.Prefix, obj *v3.IPPool) {
-	now := tunnelPool{name: name, cidr: cidr, kind: desired.VXLAN4, mode: obj.Spec.VXLANMode, blockSize: blockSize(cidr, obj.Spec.BlockSize)}
+	now := tunnelPool{cidr: cidr, kind: desired.VXLAN4, mode: obj.Spec.VXLANMode, blockSize: blockSize(cidr, obj.Spec.BlockSize)}
 	switch {
 	case cidr.Addr().Is6():
 		now.kind = desired.VXLAN6
@@ -109,28 +108,14 @@ func blockSize(cidr netip.Prefix, set *int) int {
 // matters tells whether this node may have to do with routes to a pool's addresses.
 func (r *reach) matters(p tunnelPool) bool { return wraps(p.mode) || r.config.encrypt[p.family()] }
 
-// poolOf returns the pool that decides about a destination: of those that hold it one with an encapsulation, then the narrowest, then the first
-// by name.
-func (r *reach) poolOf(dst netip.Prefix) (best tunnelPool, ok bool) {
+// poolOf returns the pool that decides about a destination. No two of them overlap.
+func (r *reach) poolOf(dst netip.Prefix) (pool tunnelPool, ok bool) {
 	for _, p := range r.pools {
-		if !r.matters(p) || p.cidr.Bits() > dst.Bits() || !p.cidr.Contains(dst.Addr()) {
-			continue
-		}
-		if !ok || comparePools(p, best) < 0 {
-			best, ok = p, true
+		if r.matters(p) && p.cidr.Bits() <= dst.Bits() && p.cidr.Contains(dst.Addr()) {
+			return p, true
 		}
 	}
-	return best, ok
-}
-
-func comparePools(a, b tunnelPool) int {
-	if wraps(a.mode) != wraps(b.mode) {
-		if wraps(a.mode) {
-			return -1
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(b.cidr.Bits(), a.cidr.Bits()), strings.Compare(a.name, b.name))
+	return pool, false
 }
 
 // putBlock and removeBlock say that another node has a block, by the name of the affinity.

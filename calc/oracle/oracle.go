@@ -9,7 +9,10 @@
 package oracle
 
 import (
+	"cmp"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -88,7 +91,24 @@ func New(objects []Version) *Cluster {
 		}
 	}
 	slices.SortFunc(c.policies, c.comparePolicies)
+	c.dropOverlapping()
 	return c
+}
+
+// dropOverlapping leaves the pools that overlap none that is older, or as old and before it by name.
+func (c *Cluster) dropOverlapping() {
+	slices.SortFunc(c.pools, func(a, b *v3.IPPool) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	var kept []netip.Prefix
+	c.pools = slices.DeleteFunc(c.pools, func(p *v3.IPPool) bool {
+		cidr, err := v3.ParseCIDR(p.Spec.CIDR)
+		if err != nil || slices.ContainsFunc(kept, cidr.Overlaps) {
+			return true
+		}
+		kept = append(kept, cidr)
+		return false
+	})
 }
 
 // builtIn adds what exists without an object.

@@ -338,35 +338,19 @@ func (c *Cluster) routeTo(dst netip.Prefix, me string, d *desired.Delta) (desire
 	return desired.Route{Dst: dst, Kind: desired.RouteTunnel, Interface: k.device, Via: via}, known
 }
 
-// poolAround returns the pool with an encapsulation that holds dst, where packets are encrypted else one without: the narrowest, then the first
-// by name.
+// poolAround returns the pool that holds dst, if it has an encapsulation or packets are encrypted.
 func (c *Cluster) poolAround(dst netip.Prefix, me string) *v3.IPPool {
-	best := [2]*v3.IPPool{} // with an encapsulation, and without
-	for _, p := range c.pools {
-		cidr, err := v3.ParseCIDR(p.Spec.CIDR)
-		if err != nil || cidr.Bits() > dst.Bits() || !cidr.Contains(dst.Addr()) {
-			continue
-		}
-		at := &best[0]
-		if !overlaid(p) {
-			at = &best[1]
-		}
-		have := netip.Prefix{}
-		if *at != nil {
-			have, _ = v3.ParseCIDR((*at).Spec.CIDR)
-		}
-		if *at == nil || cidr.Bits() > have.Bits() || cidr.Bits() == have.Bits() && p.Name < (*at).Name {
-			*at = p
-		}
-	}
 	family := 0
 	if dst.Addr().Is6() {
 		family = 1
 	}
-	if best[0] == nil && c.encrypts(me, family) {
-		return best[1]
+	for _, p := range c.pools {
+		cidr, err := v3.ParseCIDR(p.Spec.CIDR)
+		if err == nil && cidr.Bits() <= dst.Bits() && cidr.Contains(dst.Addr()) && (overlaid(p) || c.encrypts(me, family)) {
+			return p
+		}
 	}
-	return best[0]
+	return nil
 }
 
 // floatsOf are the floating addresses of a workload, if they are in use on its node.
