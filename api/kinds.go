@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -88,6 +89,7 @@ var kinds = []*Kind{
 	kind[corev1.ServiceAccount](ServiceAccounts, "ServiceAccount").namespaced().short("sa"),
 	kind[corev1.Service](Services, "Service").namespaced().short("svc"),
 	kind[discoveryv1.EndpointSlice](EndpointSlices, "EndpointSlice").namespaced(),
+	kind[coordinationv1.Lease](Leases, "Lease").namespaced().machine(),
 }
 
 // The indexes of the registry. Where two kinds share a name the first of the registry has it, so that plain
@@ -155,6 +157,8 @@ func kind[T any](r Resource, name string) *Kind {
 		version = networkingv1.SchemeGroupVersion.String()
 	case clusterpolicy.Group:
 		version = clusterpolicy.APIVersion
+	case coordinationv1.GroupName:
+		version = coordinationv1.SchemeGroupVersion.String()
 	case discoveryv1.GroupName:
 		version = discoveryv1.SchemeGroupVersion.String()
 	case "core":

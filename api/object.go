@@ -60,6 +60,7 @@ const (
 	ServiceAccounts              Resource = "serviceaccounts.core"
 	Services                     Resource = "services.core"
 	EndpointSlices               Resource = "endpointslices.discovery.k8s.io"
+	Leases                       Resource = "leases.coordination.k8s.io"
 )
 
 // Group returns the API group of r: "projectcalico.org", "networking.k8s.io", "core".

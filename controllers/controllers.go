@@ -3,10 +3,11 @@
 
 // Package controllers runs what a cluster needs once and not on every node: [Run], until its context ends.
 //
-// Writes are compare-and-swap and what is right already is left alone, so two that act at a time do no harm.
+// Writes are compare-and-swap and what is right already is left alone, so two that act at a time do no lasting harm; with an election one acts.
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/controllers/election"
 	"github.com/weftnet/weft/policy/selector"
 	"github.com/weftnet/weft/store"
 )
@@ -34,11 +36,29 @@ type Options struct {
 	Log *slog.Logger
 	// Health is told how the controllers are. Optional.
 	Health *Health
+	// Identity of this process among those that share the datastore: one of them acts. Default: this one acts whoever else does.
+	Identity string
+	// LeaseNamespace is that of the Lease weft-controllers, by which they agree. Default: kube-system.
+	LeaseNamespace string
 }
 
 // Run acts on a store as the KubeControllersConfiguration named default says: at once when something changes, and now and then. Errors of
 // the datastore are waited out. It returns nil when ctx ends.
 func Run(ctx context.Context, s store.Store, o Options) error {
+	if o.Identity == "" {
+		return act(ctx, s, o)
+	}
+	c := election.Config{
+		Store: s, Namespace: cmp.Or(o.LeaseNamespace, "kube-system"), Name: "weft-controllers", Identity: o.Identity, Log: o.Log, Following: o.Health.follow,
+	}
+	return election.Run(ctx, c, func(ctx context.Context) error {
+		defer o.Health.follow("")
+		return act(ctx, s, o)
+	})
+}
+
+// act is Run without an election.
+func act(ctx context.Context, s store.Store, o Options) error {
 	watcher, err := s.Watch(ctx, watched...)
 	if err != nil {
 		return fmt.Errorf("watch: %w", err)

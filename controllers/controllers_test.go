@@ -5,6 +5,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -20,7 +21,9 @@ import (
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/controllers"
 	"github.com/weftnet/weft/store"
+	"github.com/weftnet/weft/store/kubestore"
 	"github.com/weftnet/weft/store/memstore"
+	"github.com/weftnet/weft/test/kube"
 )
 
 // patience bounds waits that end with an event.
@@ -223,4 +226,83 @@ func TestHealth(t *testing.T) {
 			t.Errorf("turned off: %d", code)
 		}
 	})
+}
+
+// TestOneOfTwoActs: the other follows, is ready, and takes over.
+func TestOneOfTwoActs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memstore.New()
+		defer s.Close()
+		enter := func(name string) (*controllers.Health, func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			health, ended := &controllers.Health{}, make(chan error, 1)
+			go func() {
+				ended <- controllers.Run(ctx, s, controllers.Options{Log: slog.New(slog.DiscardHandler), Health: health, Identity: name})
+			}()
+			synctest.Wait()
+			return health, func() {
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		status := func(h *controllers.Health) string {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+			return strings.TrimSpace(w.Body.String())
+		}
+		a, leaveA := enter("a")
+		b, leaveB := enter("b")
+		time.Sleep(time.Minute)
+		if x, y := status(a), status(b); x != `{"ready":true}` || y != `{"ready":true,"leader":"a"}` {
+			t.Errorf("a %s, b %s", x, y)
+		}
+		leaveA()
+		time.Sleep(time.Minute)
+		if y := status(b); y != `{"ready":true}` {
+			t.Errorf("alone: b %s", y)
+		}
+		leaveB()
+	})
+}
+
+// TestOnKubernetes runs the controllers on a real Kubernetes API: they take the Lease, give a service an address in its status, and free it again.
+func TestOnKubernetes(t *testing.T) {
+	server := kube.Start(t, kube.New)
+	server.InstallSchema(t)
+	s, err := kubestore.New(kubestore.Config{Kubeconfig: server.Kubeconfig(t, "", kube.AdminToken)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	server.Must(t, http.MethodPost, "/apis/projectcalico.org/v3/ippools",
+		"{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {name: lb}, spec: {cidr: 10.7.0.0/24, allowedUses: [LoadBalancer]}}")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- controllers.Run(ctx, s, controllers.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Identity: "me"})
+	}()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	const service = "/api/v1/namespaces/default/services"
+	server.Must(t, http.MethodPost, service, "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}")
+	answer := func(path, want string, there bool) {
+		t.Helper()
+		server.Eventually(t, want, func() error {
+			_, body, err := server.Do(t.Context(), http.MethodGet, path, "")
+			if err == nil && strings.Contains(body, want) != there {
+				err = errors.New(body)
+			}
+			return err
+		})
+	}
+	answer(service+"/web/status", `"ingress":[{"ip":"10.7.0.`, true)
+	answer("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/weft-controllers", `"holderIdentity":"me"`, true)
+	server.Must(t, http.MethodDelete, service+"/web", "")
+	answer("/apis/projectcalico.org/v3/ipamhandles", `"handleID"`, false)
 }

@@ -13,11 +13,12 @@ import (
 )
 
 // Health says how the controllers are; the zero value is ready for use, and nil for none. It serves HTTP: /livez is always well while the process answers, /readyz
-// when the controllers follow the datastore, and both list what cannot be done. A failing controller is an alarm, no reason for a restart.
+// when the controllers follow the datastore or another process acts, and both list what cannot be done. A failing controller is an alarm, no reason for a restart.
 type Health struct {
 	mu      sync.Mutex
 	synced  bool
 	reason  string
+	leader  string // another process that acts
 	failed  map[string]string
 	noProbe bool // healthChecks: Disabled
 }
@@ -25,6 +26,8 @@ type Health struct {
 // status is what is served.
 type status struct {
 	Ready bool `json:"ready"`
+	// Leader is the process that acts, if this one does not.
+	Leader string `json:"leader,omitempty"`
 	// Datastore says why it is not followed.
 	Datastore string `json:"datastore,omitempty"`
 	// Failing controllers, with their last error.
@@ -37,10 +40,20 @@ func (h *Health) datastore(b store.Batch) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.synced, h.reason = b.InSync, ""
+	h.synced, h.reason, h.leader = b.InSync, "", ""
 	if b.Err != nil {
 		h.reason = b.Err.Error()
 	}
+}
+
+// follow notes that this process does not act, and which other does, if that is known.
+func (h *Health) follow(leader string) {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.synced, h.reason, h.leader, h.failed = false, "", leader, nil
 }
 
 // acted notes the outcome of a controller.
@@ -71,7 +84,7 @@ func (h *Health) configure(healthChecks string) {
 func (h *Health) status() status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return status{h.synced, h.reason, maps.Clone(h.failed)}
+	return status{h.synced || h.leader != "", h.leader, h.reason, maps.Clone(h.failed)}
 }
 
 func (h *Health) serves(path string) bool {

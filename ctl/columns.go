@@ -6,6 +6,7 @@ package ctl
 import (
 	"strconv"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -138,6 +139,7 @@ var fields = map[api.Resource][]field{
 		{header: "SERVICE", value: of(func(s *discoveryv1.EndpointSlice) string { return s.Labels[discoveryv1.LabelServiceName] })},
 		{header: "ADDRESSES", value: of(func(s *discoveryv1.EndpointSlice) string { return few(sliceAddresses(s)) })},
 	},
+	api.Leases:              {{header: "HOLDER", value: of(func(l *coordinationv1.Lease) string { return deref(l.Spec.HolderIdentity) })}},
 	api.NetworkSets:         {{header: "NETS", value: of(func(s *v3.NetworkSet) string { return few(s.Spec.Nets) })}},
 	api.GlobalNetworkSets:   {{header: "NETS", value: of(func(s *v3.GlobalNetworkSet) string { return few(s.Spec.Nets) })}},
 	api.FelixConfigurations: {{header: "FIELDS-SET", value: setFields, written: true}},

@@ -4,11 +4,13 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +21,8 @@ import (
 
 // newControllers returns `weft controllers`.
 func newControllers(env *ctl.Env) *cobra.Command {
-	var level, health string
+	var level, health, lease string
+	var elect bool
 	cmd := &cobra.Command{
 		Use:   "controllers",
 		Short: "Run what a cluster needs once: service addresses, collection of leaked addresses, automatic host endpoints",
@@ -30,7 +33,7 @@ that do not ask by an annotation or by loadBalancerClass: calico.
 Addresses whose workload is gone for node.leakGracePeriod are freed, and what a deleted node had: endpoints, addresses of workloads and tunnels, blocks.
 With node.hostEndpoint.autoCreate: Enabled each node gets a host endpoint for all its interfaces that lets everything pass until a policy selects it.
 
-With --health-address they answer /livez and /readyz over HTTP.`,
+Of several that share a datastore one acts: they agree by the Lease weft-controllers. With --health-address they answer /livez and /readyz over HTTP.`,
 		Example: "  weft controllers --etcd-endpoints http://10.0.0.1:2379\n  weft controllers --datastore-type kubernetes --health-address 127.0.0.1:9095",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -44,6 +47,9 @@ With --health-address they answer /livez and /readyz over HTTP.`,
 			}
 			defer func() { err = errors.Join(err, s.Close()) }()
 			o := controllers.Options{Log: slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: severity})), Health: &controllers.Health{}}
+			if o.LeaseNamespace = lease; elect {
+				o.Identity = identity()
+			}
 			stop, err := serveHealth(health, o.Health)
 			if err != nil {
 				return err
@@ -54,7 +60,18 @@ With --health-address they answer /livez and /readyz over HTTP.`,
 	}
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	cmd.Flags().StringVar(&health, "health-address", "", "host:port to answer /livez and /readyz on (default: none)")
+	cmd.Flags().BoolVar(&elect, "leader-elect", true, "act only while no other process does")
+	cmd.Flags().StringVar(&lease, "lease-namespace", "kube-system", "namespace of the Lease weft-controllers")
 	return cmd
+}
+
+// identity tells this process from others.
+func identity() string {
+	name, err := os.Hostname()
+	if err != nil {
+		name = "unknown"
+	}
+	return name + "_" + rand.Text()
 }
 
 // serveHealth serves on an address, or nowhere if that is empty.

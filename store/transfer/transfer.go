@@ -19,7 +19,7 @@ import (
 )
 
 // order is that in which objects are written: settings and what policies refer to, then policies, then addresses, and last what traffic flows to. An
-// agent that runs on the target meanwhile meets a workload when its policies are there.
+// agent that runs on the target meanwhile meets a workload when its policies are there. Leases are not copied: they say who leads now.
 var order = []api.Resource{
 	api.FelixConfigurations, api.BGPConfigurations, api.KubeControllersConfigurations, api.IPAMConfigurations,
 	api.Namespaces, api.ServiceAccounts, api.Services, api.EndpointSlices, api.Profiles, api.GlobalNetworkSets, api.NetworkSets, api.Tiers,

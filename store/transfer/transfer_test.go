@@ -29,6 +29,9 @@ func filled(t *testing.T) *memstore.Store {
 	s := memstore.New()
 	t.Cleanup(func() { _ = s.Close() })
 	for kind := range api.Kinds() {
+		if kind.Resource == api.Leases {
+			continue // says who leads now, and is not copied
+		}
 		obj := storetest.Sample(kind)
 		if kind.Resource == api.ClusterInformations {
 			obj = &v3.ClusterInformation{ObjectMeta: v3.ObjectMeta{Name: "default"}, Spec: v3.ClusterInformationSpec{ClusterGUID: "g-1"}}
@@ -77,7 +80,7 @@ func information(t *testing.T, s store.Store) *v3.ClusterInformation {
 func TestEveryKindIsCopied(t *testing.T) {
 	from := filled(t)
 	objects := read(t, from)
-	if kinds := len(slices.Collect(api.Kinds())); len(objects) != kinds {
+	if kinds := len(slices.Collect(api.Kinds())) - 1; len(objects) != kinds {
 		t.Fatalf("read %d objects of %d kinds: a kind is missing in the order of writing", len(objects), kinds)
 	}
 	etcd := startEtcd(t)
