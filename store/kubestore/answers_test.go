@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/store"
@@ -77,4 +78,27 @@ func TestConfigurationErrors(t *testing.T) {
 	wantText(t, err, "--kubeconfig")
 	_, err = New(Config{Kubeconfig: "/does/not/exist"})
 	wantText(t, err, "kubeconfig", "/does/not/exist")
+}
+
+// TestRetryAfter: a server that says when to come again is not asked before.
+func TestRetryAfter(t *testing.T) {
+	for _, code := range []int{http.StatusTooManyRequests, http.StatusInternalServerError} {
+		var asked []time.Time
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if asked = append(asked, time.Now()); len(asked) == 1 {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(code)
+				return
+			}
+			fmt.Fprint(w, `{"apiVersion":"projectcalico.org/v3","kind":"IPPool","metadata":{"name":"a","resourceVersion":"7"},"spec":{"cidr":"10.0.0.0/16"}}`)
+		}))
+		s := client(t, Config{Server: server.URL})
+		if _, err := s.Get(t.Context(), api.KeyOf(pool("a"))); err != nil {
+			t.Errorf("%d: %v", code, err)
+		}
+		server.Close()
+		if len(asked) != 2 || asked[1].Sub(asked[0]) < time.Second {
+			t.Errorf("%d: asked at %v, want twice with a second between", code, asked)
+		}
+	}
 }

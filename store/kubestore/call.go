@@ -56,7 +56,7 @@ func (s *Store) call(ctx context.Context, r request) ([]byte, error) {
 		if r.writes() && sent && !declined(err) {
 			return nil, fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, s.explain(ctx, r, last))
 		}
-		if !lifetime.Pause(ctx, max(pause, retryAfter(err))) {
+		if !lifetime.Pause(ctx, max(pause, leastPause(err))) {
 			return nil, s.explain(ctx, r, last)
 		}
 		pause = min(2*pause, s.pace.retryMost)

@@ -73,9 +73,10 @@ func declined(err error) bool {
 	return is(err, http.StatusTooManyRequests) || is(err, http.StatusServiceUnavailable)
 }
 
-func retryAfter(err error) time.Duration {
+// leastPause returns a pause that, spread as pauses are from its half on, is not shorter than the server asks for.
+func leastPause(err error) time.Duration {
 	if r := refused(err); r != nil {
-		return r.after
+		return 2 * r.after
 	}
 	return 0
 }

@@ -147,6 +147,15 @@ func permissions(t *testing.T, server *kube.Server) {
 	wantText(t, err, "list ippools.projectcalico.org", `allow "list" on ippools in group "projectcalico.org"`)
 	_, err = s.Create(t.Context(), pool("a"))
 	wantText(t, err, `allow "create" on ippools`)
+	_, err = s.Pod(t.Context(), "prod", "web")
+	wantText(t, err, "get pods.core prod/web", `allow "get" on pods in group ""`)
+	podWatch, err := s.WatchPods(t.Context(), "n1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(podWatch.Close)
+	pods := &follower{t: t, w: podWatch, objects: map[api.Key]api.Object{}}
+	pods.until("the verb for pods", pods.says(`allow "watch" on pods in group ""`))
 	f := follow(t, s, api.NetworkPolicies)
 	f.until("the verb", f.says(`"watch" on networkpolicies`))
 	for _, body := range []string{

@@ -64,7 +64,7 @@ func (s *stream) run(ctx context.Context) {
 				pause = pace.retry
 			}
 		}
-		if !lifetime.Pause(ctx, max(pause, retryAfter(err))) {
+		if !lifetime.Pause(ctx, max(pause, leastPause(err))) {
 			return
 		}
 		if err != nil && !errors.Is(err, io.EOF) {

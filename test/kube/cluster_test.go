@@ -108,7 +108,7 @@ func as(t *testing.T, l *lab.Lab, when string, judge probe.Judge) {
 	t.Logf("%s: %d flows allowed, %d denied", when, m.Count(probe.Allowed), m.Count(probe.Denied))
 }
 
-// serverAway takes the API server away, kills and starts an agent meanwhile, and brings the server back with a policy less.
+// serverAway takes the API server away, kills an agent and starts it meanwhile, which changes nothing, and brings the server back with a policy less.
 func serverAway(t *testing.T, l *lab.Lab, server *kube.Server) {
 	judge, err := l.Judge(t.Context())
 	if err != nil {
@@ -119,12 +119,30 @@ func serverAway(t *testing.T, l *lab.Lab, server *kube.Server) {
 		t.Fatal(err)
 	}
 	as(t, l, "without an API server", judge)
+	started := make(chan error, 1)
+	go func() { started <- l.StartAgent(t.Context(), "n2") }()
+	waits(t, l, "n2")
+	as(t, l, "with an agent that has started without an API server", judge)
 	server.StartAgain(t)
-	if err := l.StartAgent(t.Context(), "n2"); err != nil {
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
 	server.Must(t, http.MethodDelete, "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/database", "")
 	settled(t, l, "with the API server back and a policy less")
+}
+
+// waits waits until an agent says that it cannot reach its datastore.
+func waits(t *testing.T, l *lab.Lab, node string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) { // between two questions
+		status, err := l.Agent(node).Status(t.Context())
+		if err == nil && !status.InSync && status.Datastore != "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("agent of %s: in sync %v, datastore %q, %v", node, status.InSync, status.Datastore, err)
+		}
+	}
 }
 
 // reaches waits until a workload can reach another one, or cannot.
