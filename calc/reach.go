@@ -462,7 +462,8 @@ func (r *reach) route(dst netip.Prefix, node string, pool tunnelPool) (route des
 	return route, false
 }
 
-// problems reports a node without the address that its tunnel needs, and nodes that share what each needs for itself.
+// problems reports a node without the address that its tunnel needs, nodes that share what each needs for itself, and a wish for encryption that is not
+// met.
 func (r *reach) problems() problems {
 	out := problems{}
 	if me := r.nodes[r.self]; me != nil {
@@ -476,6 +477,10 @@ func (r *reach) problems() problems {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
 		r.sharing(out, name)
+	}
+	if name := r.configs.encryptsHosts(); name != "" {
+		out.add(api.Key{Resource: api.FelixConfigurations, Name: name}, "spec.wireguardHostEncryptionEnabled",
+			"packets between the nodes themselves are not encrypted yet, only those from and to workloads")
 	}
 	return out
 }

@@ -111,6 +111,16 @@ func (c *tunnelConfigs) joined() tunnelConfig {
 	}
 }
 
+// encryptsHosts names the FelixConfiguration that wants packets between the nodes themselves encrypted, "" if none does.
+func (c *tunnelConfigs) encryptsHosts() string {
+	for _, name := range []string{c.own, "default"} {
+		if on := c.byName[name].WireguardHostEncryptionEnabled; on != nil {
+			return map[bool]string{true: name}[*on]
+		}
+	}
+	return ""
+}
+
 func newStatedConfig(spec *v3.FelixConfigurationSpec) (statedConfig, api.FieldErrors) {
 	stated := statedConfig{FelixVXLAN: spec.FelixVXLAN, FelixIPIP: spec.FelixIPIP, FelixTunnels: spec.FelixTunnels, FelixWireguard: spec.FelixWireguard, FelixMTU: spec.FelixMTU}
 	var wrong faults
