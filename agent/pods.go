@@ -17,6 +17,7 @@ import (
 
 	"github.com/weftnet/weft/agent/cni"
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/store"
 )
 
@@ -32,6 +33,7 @@ type podBook struct {
 	mu         sync.Mutex
 	pods       map[api.Key]*corev1.Pod
 	namespaces map[string]map[string]string // annotations by name
+	err        error                        // why the Pods are not followed
 }
 
 func newPodBook(config Config) *podBook {
@@ -59,15 +61,33 @@ func (b *podBook) run(ctx context.Context, changed func(namespace, name string))
 			}
 			return fmt.Errorf("watch pods: %w", err)
 		}
-		if batch.Err != nil {
-			b.log.Warn("pods of this node are not followed; their labels stay as they were", "error", batch.Err)
-		}
+		b.judge(batch.Err)
 		for _, e := range batch.Events {
 			if b.take(e) {
 				working.Go(func() { changed(e.Key.Namespace, e.Key.Name) })
 			}
 		}
 	}
+}
+
+// judge notes whether the Pods are followed.
+func (b *podBook) judge(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil && b.err == nil {
+		b.log.Warn("pods of this node are not followed; their labels stay as they are", "error", err)
+	}
+	b.err = err
+}
+
+// problems says why the Pods are not followed.
+func (b *podBook) problems() []calc.Problem {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		return nil
+	}
+	return []calc.Problem{{Key: api.Key{Resource: store.Pods, Name: b.node}, Reason: "pods of this node are not followed, their labels stay as they are: " + b.err.Error()}}
 }
 
 // take notes an event and says whether a pod is new or has other labels.

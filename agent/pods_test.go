@@ -94,6 +94,14 @@ func TestPodEvents(t *testing.T) {
 			t.Errorf("event %d: news %v", i, got)
 		}
 	}
+	b.log = slog.New(slog.DiscardHandler)
+	b.judge(errors.New("RBAC"))
+	if p := b.problems(); len(p) != 1 || !strings.Contains(p[0].Reason, "RBAC") {
+		t.Errorf("problems %v", p)
+	}
+	if b.judge(nil); len(b.problems()) > 0 {
+		t.Errorf("problems %v of a watch that goes on", b.problems())
+	}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: map[string]string{"x": "y"}}}
 	nsKey := api.Key{Resource: api.Namespaces, Name: "shop"}
 	b.note(store.Batch{Events: []store.Event{{Key: nsKey, Object: ns}}})

@@ -33,7 +33,7 @@ func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 		for endpoint := range l.graph.View().Endpoints() {
 			s.Endpoints = append(s.Endpoints, a.endpointReport(endpoint))
 		}
-		for _, p := range slices.Concat(l.graph.Problems(), l.good.problems(), a.publish.problems()) {
+		for _, p := range slices.Concat(l.graph.Problems(), l.good.problems(), a.publish.problems(), a.pods.problems()) {
 			s.Problems = append(s.Problems, agentapi.Problem{Object: p.Key.String(), Field: p.Field, Reason: p.Text(), Refused: p.Refused})
 		}
 		for _, p := range l.graph.Notices() {
