@@ -4,6 +4,7 @@
 package api
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,7 +15,17 @@ import (
 type Foreign struct {
 	APIVersion, Kind string
 	Namespace, Name  string
+	Where            string // file and document, for people
 	JSON             []byte // the whole object
+}
+
+// String names the object and where it stands.
+func (f *Foreign) String() string {
+	name := f.Name
+	if f.Namespace != "" {
+		name = f.Namespace + "/" + name
+	}
+	return fmt.Sprintf("%s: %s %s", f.Where, f.Kind, name)
 }
 
 // ownGroups are the API groups of which an unknown kind is a mistake: leaving it out could leave out policy.
@@ -35,7 +46,7 @@ func (d *Document) Foreign() (f Foreign, ok bool) {
 		slices.Contains(ownGroups, group) || h.kind == "NetworkPolicy" || nearestKind(h.apiVersion, h.kind) != "" {
 		return Foreign{}, false
 	}
-	f = Foreign{APIVersion: h.apiVersion, Kind: h.kind, JSON: d.root.AppendJSON(nil)}
+	f = Foreign{APIVersion: h.apiVersion, Kind: h.kind, Where: d.Where(), JSON: d.root.AppendJSON(nil)}
 	if meta := d.root.Get("metadata"); meta != nil {
 		f.Namespace, f.Name = textOf(meta.Get("namespace")), textOf(meta.Get("name"))
 	}

@@ -68,7 +68,11 @@ func (o *origin) read(paths []string) (objects []api.Object, foreign []api.Forei
 	for _, p := range problems {
 		fmt.Fprintln(o.env.Err, p)
 	}
-	if len(problems) > 0 {
+	again := twice(foreign)
+	for _, text := range again {
+		fmt.Fprintln(o.env.Err, text)
+	}
+	if len(problems)+len(again) > 0 {
 		return nil, nil, errSaid
 	}
 	warn(o.env, notes)
@@ -79,4 +83,19 @@ func (o *origin) read(paths []string) (objects []api.Object, foreign []api.Forei
 		objects = append(objects, d.Object)
 	}
 	return objects, foreign, nil
+}
+
+// twice names the foreign objects that are there again.
+func twice(foreign []api.Foreign) (out []string) {
+	type object struct{ kind, namespace, name string }
+	before := map[object]string{}
+	for i := range foreign {
+		f := &foreign[i]
+		key := object{f.APIVersion + " " + f.Kind, f.Namespace, f.Name}
+		if where, ok := before[key]; ok && f.Name != "" {
+			out = append(out, fmt.Sprintf("%s: metadata.name: the same object is defined before, in %s", f, where))
+		}
+		before[key] = f.Where
+	}
+	return out
 }

@@ -5,6 +5,7 @@ package ctl
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -235,6 +236,22 @@ status: {loadBalancer: {ingress: [{ip: 203.0.113.9}]}}
 		out := u.must("", "why", "--offline", "-f", file, "shop/web", dst+":80")
 		if strings.Contains(out, dst+" is an address of Service shop/api: ") != of {
 			t.Errorf("%s:\n%s", dst, out)
+		}
+	}
+}
+
+// TestWhyWrongPods names file, document, object and field.
+func TestWhyWrongPods(t *testing.T) {
+	u := newUser(t)
+	const pod = "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop%s}, spec: {}, status: {podIP: %s}}\n---\n"
+	for text, want := range map[string]string{
+		fmt.Sprintf(pod, ", labels: {app: 7}", "10.0.0.1"):                                  "pods.yaml, document 1: Pod shop/web: metadata.labels: is a number where",
+		fmt.Sprintf(pod, "", "10.0.0.999"):                                                  "pods.yaml, document 1: Pod shop/web: status.podIP: \"10.0.0.999\" is no IP address",
+		fmt.Sprintf(pod, "", "10.0.0.1") + fmt.Sprintf(pod, ", labels: {a: b}", "10.0.0.2"): "pods.yaml, document 2: Pod shop/web: metadata.name: the same object is defined before, in ",
+	} {
+		_, errOut, code := u.run("", "why", "--offline", "-f", u.file("pods.yaml", text), "shop/web", "1.1.1.1:80")
+		if code != ExitError || !strings.Contains(errOut, want) {
+			t.Errorf("exit %d, no %q in\n%s", code, want, errOut)
 		}
 	}
 }

@@ -140,7 +140,7 @@ func (c slowChecker) value(v reflect.Value, f *shape.Field, r report) {
 		checkRange(v.Int(), f, r)
 	case v.CanUint():
 		checkRange(int64(v.Uint()), f, r)
-	case v.Kind() == reflect.String && !checker{c.Checks}.text(v.String(), f, r):
+	case v.Kind() == reflect.String && !checker(c).text(v.String(), f, r):
 		return
 	}
 	if err := formatOf(v, f.Format); err != nil {

@@ -6,6 +6,7 @@ package cluster
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -66,10 +67,28 @@ func FromManifests(objects []api.Object, foreign []api.Foreign) (*Cluster, error
 // templates are the kinds that start pods.
 var templates = []string{"CronJob", "DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"}
 
+// decode reads an object of Kubernetes, or says which field is wrong.
+func decode(f *api.Foreign, into any) error {
+	err := json.Unmarshal(f.JSON, into)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		err = fmt.Errorf("%s: is a %s where a value of type %s is expected", wrong.Field, wrong.Value, wrong.Type)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", f, err)
+	}
+	return nil
+}
+
 func (c *Cluster) addPod(f *api.Foreign) error {
 	pod := &corev1.Pod{}
-	if err := json.Unmarshal(f.JSON, pod); err != nil {
-		return fmt.Errorf("pod %s/%s: %w", f.Namespace, f.Name, err)
+	if err := decode(f, pod); err != nil {
+		return err
+	}
+	for _, text := range pods.Addresses(pod) {
+		if _, err := v3.ParseIP(text); err != nil {
+			return fmt.Errorf("%s: status.podIP: %w", f, err)
+		}
 	}
 	if pod.Namespace == "" {
 		pod.Namespace = DefaultNamespace
@@ -83,7 +102,7 @@ func (c *Cluster) addPod(f *api.Foreign) error {
 		return nil
 	}
 	if wrong := api.Validate(endpoint, api.Checks{}); len(wrong) > 0 {
-		return fmt.Errorf("pod %s/%s: %w", pod.Namespace, pod.Name, wrong.Err())
+		return fmt.Errorf("%s: %w", f, wrong.Err())
 	}
 	if over := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed; len(endpoint.Spec.IPNetworks) == 0 && !over {
 		for _, addr := range c.makeAddrs() {
@@ -128,8 +147,8 @@ func (c *Cluster) addHostPod(pod *corev1.Pod) {
 
 func (c *Cluster) addKubeNode(f *api.Foreign) error {
 	node := &corev1.Node{}
-	if err := json.Unmarshal(f.JSON, node); err != nil {
-		return fmt.Errorf("node %s: %w", f.Name, err)
+	if err := decode(f, node); err != nil {
+		return err
 	}
 	var texts []string
 	for _, a := range node.Status.Addresses {
