@@ -5,6 +5,7 @@ package ipam
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/weftnet/weft/api"
@@ -77,6 +78,25 @@ func TestSpareHandles(t *testing.T) {
 	}
 	if held := w.held(); len(held) != 0 {
 		t.Errorf("held: %v", held)
+	}
+	w.sound(true)
+}
+
+// TestReleaseFences: a write that an agent sent before it was killed does not come true after its successor has released the handle.
+func TestReleaseFences(t *testing.T) {
+	w := newWorld(t, pool("four", "10.0.0.0/29", blockSize(30)))
+	w.spare = true
+	w.assign(w.node("n1"), Request{Handle: "first", IPv4: true})
+	cidr := netipPrefix(strings.Fields(w.blocks())[0])
+	sent, err := getBlock(t.Context(), w.store, cidr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := sent.copy()
+	next.takeNext(holder{"h", withoutHandle(nil)}, rules{})
+	w.release(w.node("n1"), "h") // by a successor
+	if _, err := w.store.Update(t.Context(), next.obj); !isErr(err, store.ErrConflict) {
+		t.Errorf("the late write: %v; held %v", err, w.held())
 	}
 	w.sound(true)
 }
