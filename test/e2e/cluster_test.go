@@ -30,7 +30,7 @@ const bin = "../../bin"
 var slow = os.Getenv("WEFT_SLOW") != ""
 
 // patience bounds every wait. Waits end with the event; patience is only for what never comes.
-var patience = map[bool]time.Duration{false: 20 * time.Second, true: 2 * time.Minute}[slow]
+var patience = map[bool]time.Duration{false: 20 * time.Second, true: 5 * time.Minute}[slow]
 
 // cluster is a lab with three workloads and the protect-database policy.
 type cluster struct {

@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// standstill is a pause between two beats that says that the machine has not got round to them.
-const standstill = 10 * pace
+// beat is the time between two beats, and standstill a pause between them that says that the machine has not got round to them.
+const (
+	beat       = 5 * time.Millisecond
+	standstill = 10 * beat
+)
 
 // metronome tells what a busy machine holds up from what a data plane does: it is a TCP flow over loopback, past all policy.
 type metronome struct {
@@ -44,15 +47,15 @@ func (tr *traffic) beats() *metronome {
 }
 
 func (m *metronome) run(tr *traffic, conn net.Conn) error {
-	ticker := time.NewTicker(pace)
+	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
-	beat := make([]byte, 1)
+	b := make([]byte, 1)
 	for tr.over.Err() == nil {
 		<-ticker.C
-		if _, err := conn.Write(beat); err != nil {
+		if _, err := conn.Write(b); err != nil {
 			return err
 		}
-		if _, err := io.ReadFull(conn, beat); err != nil {
+		if _, err := io.ReadFull(conn, b); err != nil {
 			return err
 		}
 		m.mu.Lock()

@@ -63,6 +63,9 @@ func (tr *traffic) raw(p pair, atSource bool, protocol string) *net.IPConn {
 	return conn
 }
 
+// lastAnswer is how long an answer may be on its way when its flow ends.
+var lastAnswer = patience / 10
+
 // pings is one flow of echo requests.
 type pings struct {
 	tr      *traffic
@@ -83,7 +86,7 @@ func (w *pings) send(conn *net.IPConn, id uint16) {
 			w.tr.fail("ping %d %s: %v", n, w.p.name, err)
 		}
 	}
-	for deadline := time.Now().Add(2 * time.Second); w.outstanding() > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(lastAnswer); w.outstanding() > 0 && time.Now().Before(deadline); {
 		time.Sleep(pace) // between polls
 	}
 	w.mu.Lock()

@@ -22,8 +22,9 @@ import (
 	"github.com/weftnet/weft/sys/netns"
 )
 
-// pace is the pause between two packets of a flow: short against any step of an agent, and slow enough for a busy machine.
-const pace = 5 * time.Millisecond
+// pace is the pause between two packets of a flow: short against any step of an agent, and slow enough for a busy machine. In an emulated one
+// the agents take as much longer, and would get no turn beside more packets.
+var pace = map[bool]time.Duration{false: 5 * time.Millisecond, true: 40 * time.Millisecond}[slow]
 
 // servicePort is what the database listens on, and what the policies of these tests are about.
 const servicePort = 5432
