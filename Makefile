@@ -46,7 +46,7 @@ bench: ## benchmarks, each figure beside its peer; ROW=cni,path runs these secti
 	@$(MAKE) --no-print-directory build
 	@bench/run.sh -only "$(ROW)"
 
-generate: ## CRDs and reference docs from the Go types
+generate: ## CRDs, reference docs, the manifest and the Helm chart from the Go types and templates
 	@$(GO) generate ./...
 
 e2e: ## the slow end-to-end suites in full length

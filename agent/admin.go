@@ -26,10 +26,15 @@ func (a *Agent) serveAdmin(ctx context.Context, socket string) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: a.adminHandler(), ReadHeaderTimeout: 5 * time.Second}
+	return serve(ctx, listener, a.adminHandler())
+}
+
+// serve answers until ctx ends.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("admin socket %s: %w", socket, err)
+		return fmt.Errorf("%s: %w", listener.Addr(), err)
 	}
 	return nil
 }

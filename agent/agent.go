@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -48,7 +49,9 @@ type Config struct {
 	Store            store.Store
 	// CNI has the plugin and its configuration installed where the container runtime looks for them; without a ConfDir they are not.
 	CNI cniinstall.Options
-	Log *slog.Logger
+	// Health is where /livez and /readyz are answered over HTTP; nil for nowhere. It is closed when Run ends.
+	Health net.Listener
+	Log    *slog.Logger
 }
 
 // Agent is a running node.
@@ -231,6 +234,7 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { defer close(a.loop.ended); a.loop.run(ctx); return nil })
 	group.Go(func() error { return a.serveAdmin(ctx, filepath.Join(a.config.StateDir, "agent.sock")) })
+	group.Go(func() error { return a.serveHealth(ctx) })
 	group.Go(func() error { a.publish.run(ctx); return nil })
 	group.Go(func() error { a.watchLinks(ctx, links); return nil })
 	group.Go(func() error { a.connections.Run(ctx); return nil })

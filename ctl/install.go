@@ -24,11 +24,7 @@ type schemaInstaller interface {
 }
 
 func newInstall(env *Env, options *datastoreOptions) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "install",
-		Short: "Install weft in a Kubernetes cluster",
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
+	cmd := newInstallPrint(env)
 	var force, dryRun bool
 	schema := &cobra.Command{
 		Use:   "schema",

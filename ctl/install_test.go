@@ -52,3 +52,26 @@ func TestInstallSchema(t *testing.T) {
 		}
 	}
 }
+
+func TestInstallPrint(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{nil, ExitUsage, "weft install --print"},
+		{[]string{"--print", "--pool", "10.244.0.0/16,fd00::/48"}, 0, "--cni-families=dual"},
+		{[]string{"--print", "--pool", "10.244.0.1/16"}, ExitUsage, `--pool "10.244.0.1/16"`},
+		{[]string{"--print", "--families", "v4"}, ExitUsage, `--families "v4"`},
+		{[]string{"--print", "--api-server", "192.0.2.1"}, ExitUsage, `--api-server "192.0.2.1"`},
+		{[]string{"--print", "--api-server", "[fd00::1]:6443"}, 0, `value: "fd00::1"`},
+	} {
+		var out strings.Builder
+		env := &Env{In: strings.NewReader(""), Out: &out, Err: &out, Getenv: func(string) string { return "" }}
+		root := New(env)
+		root.SetArgs(append([]string{"install"}, test.args...))
+		if code := Execute(t.Context(), root, env); code != test.code || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%v: %d, %.300s", test.args, code, out.String())
+		}
+	}
+}

@@ -25,7 +25,7 @@ func inGroup(group string, cmd *cobra.Command) *cobra.Command {
 // newAgent returns `weft agent`.
 func newAgent(env *ctl.Env) *cobra.Command {
 	var config agent.Config
-	var level, method4, method6, families string
+	var level, method4, method6, families, health string
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Run one node: policy, routes, BGP and the CNI socket",
@@ -58,6 +58,9 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 			if config.CNI, err = cniOptions(config.CNI, config.StateDir, families); err != nil {
 				return err
 			}
+			if config.Health, err = listenHealth(health); err != nil {
+				return err
+			}
 			s, err := ctl.OpenDatastore(cmd, env, func(d ctl.Datastore) {
 				if d.Kubernetes != nil {
 					d.Kubernetes.KnownServers, d.Kubernetes.Log = filepath.Join(config.StateDir, "apiservers"), config.Log
@@ -84,6 +87,7 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 	flags.StringVar(&config.CNI.Source, "cni-plugin", "", "the plugin to install (default: weft-cni beside this program)")
 	flags.StringVar(&config.CNI.Template, "cni-conf-template", "", "file with a network configuration list to install, with a plugin of type weft-cni (default: a built-in one)")
 	flags.StringVar(&families, "cni-families", "ipv4", "addresses of workloads in the built-in configuration: ipv4, ipv6 or dual")
+	flags.StringVar(&health, "health-address", "", "host:port to answer /livez and /readyz on (default: none)")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }

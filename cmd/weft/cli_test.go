@@ -64,7 +64,9 @@ func entry(t *testing.T, b *strings.Builder, cmd *cobra.Command) {
 		for _, inner := range cmd.Commands() {
 			entry(t, b, inner)
 		}
-		return
+		if !cmd.LocalNonPersistentFlags().HasFlags() {
+			return
+		}
 	}
 	if !strings.Contains(cmd.Example, cmd.CommandPath()) {
 		t.Errorf("%s: the help has no example", cmd.CommandPath())

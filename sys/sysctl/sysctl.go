@@ -19,6 +19,9 @@ import (
 // root is where the kernel shows its parameters (proc_sys(5)).
 const root = "/proc/sys"
 
+// inContainer is where a container that may write them finds the host's root mounted: its own /proc/sys is read-only.
+const inContainer = "/host" + root
+
 // Get returns the value of a parameter without surrounding blanks. The key is its path below /proc/sys, written with slashes
 // because interface names may hold dots. The error Is fs.ErrNotExist when this kernel has no such parameter.
 func Get(key string) (string, error) {
@@ -82,6 +85,11 @@ func read(path string) (string, error) {
 // write does not create: a parameter that vanished (its interface was deleted) must be an error.
 func write(path, value string) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.EROFS) {
+		if again, errAgain := unix.Open(inContainer+strings.TrimPrefix(path, root), unix.O_WRONLY|unix.O_CLOEXEC, 0); errAgain == nil {
+			fd, err = again, nil
+		}
+	}
 	if err != nil {
 		return err
 	}
