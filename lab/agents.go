@@ -60,7 +60,7 @@ func (l *Lab) startAgents(ctx context.Context) error {
 func (l *Lab) startAgent(ctx context.Context, node string) error {
 	p, err := l.start(ctx, daemon{
 		name: node, member: node, path: l.weft(),
-		args: append([]string{"agent", "--node", node, "--state-dir", l.NodeDir(node)}, l.storeFlags()...),
+		args: append([]string{"agent", "--node", node, "--state-dir", l.NodeDir(node)}, l.agentStoreFlags()...),
 	})
 	if err != nil {
 		return err

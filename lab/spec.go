@@ -50,6 +50,8 @@ type Spec struct {
 	// Kubeconfig is a kubeconfig file whose API server, of this or another machine, is the datastore. The nodes must reach it by the address in the file; Wired can
 	// see to that. The lab does not run it: StartStore and StopStore do nothing.
 	Kubeconfig string `json:"kubeconfig,omitempty"`
+	// AgentKubeconfig is the one that agents use, with rights of their own. Default: Kubeconfig.
+	AgentKubeconfig string `json:"agentKubeconfig,omitempty"`
 	// MeshOff starts without the full mesh of BGP sessions between nodes.
 	MeshOff bool `json:"meshOff,omitempty"`
 	// ToR runs a BGP router (BIRD 2) at the top of the rack; see StartToR. Labs with two subnets always have it.

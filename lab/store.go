@@ -31,6 +31,14 @@ func (l *Lab) storeFlags() []string {
 	return []string{"--etcd-endpoints", l.StoreEndpoint()}
 }
 
+// agentStoreFlags lead an agent there.
+func (l *Lab) agentStoreFlags() []string {
+	if l.spec.AgentKubeconfig != "" {
+		return []string{"--kubeconfig", l.spec.AgentKubeconfig}
+	}
+	return l.storeFlags()
+}
+
 // openStore makes a client of the lab's datastore.
 func (l *Lab) openStore() (store.Store, error) {
 	if l.spec.Kubeconfig != "" {

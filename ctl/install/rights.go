@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Right allows verbs on resources of one API group. TestRightsAreUsed of test/kube compares the tables with what is asked of an API server.
+// Right allows verbs on resources of one API group. TestRights of test/kube compares the tables with what is asked of an API server.
 type Right struct {
 	Group     string // "" for the core group
 	Resources []string
@@ -57,12 +57,12 @@ var Agent = []Right{
 // Controllers is what the controllers may do in all namespaces.
 var Controllers = []Right{
 	{core, []string{"nodes", "services"}, follow},
-	{core, []string{"nodes"}, []string{"get"}},
+	{core, []string{"namespaces", "nodes"}, []string{"get"}},
 	{core, []string{"services/status"}, []string{"update"}},
 	{calico, []string{"hostendpoints", "ipamconfigurations", "ippools", "ipreservations", "kubecontrollersconfigurations"}, follow},
 	{calico, []string{"hostendpoints"}, []string{"create", "update", "delete"}},
 	{calico, []string{"blockaffinities", "ipamblocks", "ipamhandles"}, keep},
-	{calico, []string{"blockaffinities", "ipamblocks", "ipamhandles", "workloadendpoints"}, []string{"list"}},
+	{calico, []string{"blockaffinities", "ipamblocks", "workloadendpoints"}, []string{"list"}},
 	{calico, []string{"workloadendpoints"}, []string{"delete"}},
 }
 

@@ -28,14 +28,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/ctl/install"
 	"github.com/weftnet/weft/store/etcdstore"
 )
 
-// AdminToken is the bearer token of a user who may do everything; UserToken that of the user "weft", who may do what RBAC allows.
+// AdminToken is the bearer token of a user who may do everything; UserToken that of the user "weft", who may do what RBAC allows. AgentToken and
+// ControllersToken are those of the service accounts that `weft install` makes.
 const (
-	AdminToken = "admin-token"
-	UserToken  = "user-token"
+	AdminToken       = "admin-token"
+	UserToken        = "user-token"
+	AgentToken       = "agent-token"
+	ControllersToken = "controllers-token"
 )
+
+// accounts is what the names of these service accounts begin with.
+const accounts = "system:serviceaccount:" + install.DefaultNamespace + ":"
 
 // start bounds the time until the API server answers; on a busy machine it takes half a minute.
 const start = 2 * time.Minute
@@ -79,12 +86,15 @@ func Start(t testing.TB, etcd Etcd) *Server {
 	dir := t.TempDir()
 	s := &Server{Address: freeAddress(t), Etcd: "http://" + freeAddress(t), dir: dir, CAFile: filepath.Join(dir, "apiserver.crt")}
 	writeFile(t, filepath.Join(dir, "sa.key"), serviceAccountKey(t))
-	writeFile(t, filepath.Join(dir, "tokens"), AdminToken+",admin,1,system:masters\n"+UserToken+",weft,2\n")
+	writeFile(t, filepath.Join(dir, "tokens"), AdminToken+",admin,1,system:masters\n"+UserToken+",weft,2\n"+
+		AgentToken+","+accounts+"weft-agent,3\n"+ControllersToken+","+accounts+"weft-controllers,4\n")
+	writeFile(t, filepath.Join(dir, "audit.yaml"), auditPolicy)
 	host, port, _ := net.SplitHostPort(s.Address)
 	s.api = newProcess(t, dir, "kube-apiserver", binary,
 		"--etcd-servers", s.Etcd, "--bind-address", host, "--secure-port", port, "--advertise-address", host, "--cert-dir", dir,
 		"--service-account-issuer", "https://kubernetes.default.svc", "--service-account-key-file", filepath.Join(dir, "sa.key"),
 		"--service-account-signing-key-file", filepath.Join(dir, "sa.key"), "--service-cluster-ip-range", "10.96.0.0/16",
+		"--audit-policy-file", filepath.Join(dir, "audit.yaml"), "--audit-log-path", filepath.Join(dir, "audit.log"),
 		"--authorization-mode", "RBAC", "--token-auth-file", filepath.Join(dir, "tokens"), "--endpoint-reconciler-type", "none",
 		// Without controllers nobody makes the namespaces and service accounts that these ask for.
 		"--disable-admission-plugins", "NamespaceLifecycle,ServiceAccount",
@@ -145,6 +155,15 @@ func (s *Server) StartAgain(t testing.TB) {
 
 // Do calls the API as the administrator and returns the answer's status and body.
 func (s *Server) Do(ctx context.Context, method, path, body string) (int, string, error) {
+	media := "application/yaml"
+	if method == http.MethodPatch {
+		media = "application/merge-patch+json"
+	}
+	return s.send(ctx, method, path, media, body)
+}
+
+// send is Do with a body of a media type.
+func (s *Server) send(ctx context.Context, method, path, media, body string) (int, string, error) {
 	ca, err := os.ReadFile(s.CAFile)
 	if err != nil {
 		return 0, "", err
@@ -158,10 +177,7 @@ func (s *Server) Do(ctx context.Context, method, path, body string) (int, string
 		return 0, "", err
 	}
 	req.Header.Set("Authorization", "Bearer "+AdminToken)
-	req.Header.Set("Content-Type", "application/yaml")
-	if method == http.MethodPatch {
-		req.Header.Set("Content-Type", "application/merge-patch+json")
-	}
+	req.Header.Set("Content-Type", media)
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return 0, "", err
