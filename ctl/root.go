@@ -102,7 +102,7 @@ It reads projectcalico.org/v3 and Kubernetes NetworkPolicy manifests as they are
 	root.AddGroup(&cobra.Group{ID: "objects", Title: "Objects:"}, &cobra.Group{ID: "inspect", Title: "Looking inside:"}, &cobra.Group{ID: "roles", Title: "Long-running roles:"})
 	for _, c := range []*cobra.Command{
 		newGet(env, options), newApply(env, options), newCreate(env, options), newReplace(env, options), newDelete(env, options),
-		newDescribe(env, options), newExplain(env), newValidate(env), newStore(env, options), newInstall(env, options),
+		newDescribe(env, options), newExplain(env), newValidate(env), newStore(env, options), newInstall(env, options), newUninstallPrint(env),
 	} {
 		c.GroupID = "objects"
 		root.AddCommand(c)

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,6 +118,30 @@ func TestOptions(t *testing.T) {
 		text, err := Manifest(test.o)
 		if err != nil || !strings.Contains(string(text), test.want) || strings.Contains(string(text), test.not) {
 			t.Errorf("%+v: want %q, not %q: %v\n%s", test.o, test.want, test.not, err, text)
+		}
+	}
+}
+
+// TestRemovalHasAll: what a manifest makes is removed, but for definitions that nobody asked to remove.
+func TestRemovalHasAll(t *testing.T) {
+	for _, definitions := range []bool{false, true} {
+		text, err := Removal("net", definitions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, obj := range parse(t, Options{Namespace: "net", Definitions: definitions}) {
+			if !slices.Contains(removal, obj.Kind) {
+				t.Errorf("%s has no place in the order of removal", obj.Kind)
+			}
+			if !strings.Contains(string(text), "kind: "+obj.Kind+"\nmetadata:\n  name: "+obj.Metadata.Name+"\n") {
+				t.Errorf("%s %s is not removed", obj.Kind, obj.Metadata.Name)
+			}
+		}
+		if !definitions && strings.Contains(string(text), "CustomResourceDefinition") {
+			t.Error("definitions are removed unasked")
+		}
+		if first := strings.Index(string(text), "kind: "); !strings.HasPrefix(string(text)[first:], "kind: Deployment") || !strings.HasSuffix(string(text), "kind: Namespace\nmetadata:\n  name: net\n") {
+			t.Errorf("wrong order:\n%s", text)
 		}
 	}
 }

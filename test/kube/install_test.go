@@ -4,6 +4,7 @@
 package kube_test
 
 import (
+	"net/http"
 	"net/netip"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/weftnet/weft/test/kube"
 )
 
-// TestManifestIsAccepted applies the manifest to a real API server, which refuses fields that it does not know; a second time nothing changes.
+// TestManifestIsAccepted applies the manifest to a real API server, which refuses fields that it does not know; a second time nothing changes. Then all is removed.
 func TestManifestIsAccepted(t *testing.T) {
 	server := kube.Start(t, kube.New)
 	pools := []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16"), netip.MustParsePrefix("fd00:10::/64")}
@@ -24,6 +25,17 @@ func TestManifestIsAccepted(t *testing.T) {
 	for path, revision := range server.Apply(t, manifest) {
 		if revision != first[path] {
 			t.Errorf("%s is changed by a second apply", path)
+		}
+	}
+	text, err := install.Removal("", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	removed, _ := kube.Objects(t, text)
+	for _, o := range removed {
+		server.Must(t, http.MethodDelete, o.Path(), "")
+		if o.Kind != "Namespace" { // which would be emptied by a controller first
+			gone(t, server, o.Path())
 		}
 	}
 }
