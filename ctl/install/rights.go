@@ -90,7 +90,8 @@ var roles = []role{
 	{name: "weft-agent", rights: Agent, bound: true},
 	{name: "weft-controllers", rights: Controllers, bound: true},
 	{name: "weft-reader", rights: Reader, labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-view": "true"}},
-	{name: "weft-admin", rights: []Right{{calico, []string{"*"}, []string{"*"}}}, labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-admin": "true"}},
+	// No part of "admin": who owns a namespace must not write WorkloadEndpoints, which lead other workloads' packets, or policies of any tier.
+	{name: "weft-admin", rights: []Right{{calico, []string{"*"}, []string{"*"}}}},
 }
 
 // rightsTemplate renders the tables: service accounts, roles and bindings.
