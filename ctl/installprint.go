@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/weftnet/weft/ctl/install"
 )
@@ -54,9 +55,20 @@ names one. Nothing is sent to a cluster: that is for kubectl to do.`,
 	return cmd
 }
 
+// checkNamespace checks a flag by the rules of Kubernetes.
+func checkNamespace(namespace string) error {
+	if bad := validation.IsDNS1123Label(namespace); len(bad) > 0 {
+		return usagef("--namespace %q: %s", namespace, bad[0])
+	}
+	return nil
+}
+
 // parse checks the flags.
 func (f *manifestFlags) parse() (install.Options, error) {
 	o := f.options
+	if err := checkNamespace(o.Namespace); err != nil {
+		return o, err
+	}
 	for _, text := range f.pools {
 		pool, err := netip.ParsePrefix(text)
 		if err != nil || pool != pool.Masked() {

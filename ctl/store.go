@@ -193,7 +193,10 @@ func (o *datastoreOptions) side(file string) (side, error) {
 		o = &datastoreOptions{env: &quiet, config: file}
 	}
 	config, err := o.resolve()
-	return side{o, config, config.String()}, err
+	if err != nil {
+		return side{}, err
+	}
+	return side{o, config, config.String()}, nil
 }
 
 // String names a datastore for people, without its secrets.

@@ -57,6 +57,16 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 }
 
+// TestCopyToWhatIsNoConfiguration names the file, whichever side it is.
+func TestCopyToWhatIsNoConfiguration(t *testing.T) {
+	u := newUser(t)
+	for _, args := range [][]string{{"--to", "/nowhere.yaml"}, {"--from", "/nowhere.yaml", "--to", "/nowhere.yaml"}} {
+		if _, errOut, code := u.run("", append([]string{"store", "copy"}, args...)...); code == 0 || !strings.Contains(errOut, "/nowhere.yaml") {
+			t.Errorf("%v: %d, %s", args, code, errOut)
+		}
+	}
+}
+
 // damage changes the third line of a backup.
 func damage(t *testing.T, path string) {
 	t.Helper()

@@ -24,6 +24,9 @@ What nodes have in force stays until ` + "`weft node uninstall`" + ` on each of 
 			if !doPrint {
 				return usagef("give --print: what is to be deleted is printed for `kubectl delete -f -`; see `weft uninstall --help`")
 			}
+			if err := checkNamespace(namespace); err != nil {
+				return err
+			}
 			text, err := install.Removal(namespace, definitions)
 			if err == nil {
 				_, err = env.Out.Write(text)
