@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -90,6 +91,7 @@ func main() {
 
 func run(ctx context.Context, bin, only string, asJSON bool) error {
 	var rows []measure.Row
+	var failed error // other sections are measured and told all the same
 	for _, s := range sections {
 		if named := strings.Contains(","+only+",", ","+s.name+","); !named && (only != "" || s.inside) {
 			continue
@@ -97,16 +99,19 @@ func run(ctx context.Context, bin, only string, asJSON bool) error {
 		fmt.Fprintln(os.Stderr, "measuring", s.name)
 		more, err := s.run(ctx, bin)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", s.name, err))
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		rows = append(rows, more...)
 	}
 	if asJSON {
-		return printJSON(os.Stdout, rows)
+		return errors.Join(printJSON(os.Stdout, rows), failed)
 	}
 	missed, err := measure.Print(os.Stdout, rows)
-	if err == nil && missed > 0 {
-		err = fmt.Errorf("%d of %d rows miss their target", missed, len(rows))
+	if missed > 0 {
+		failed = errors.Join(failed, fmt.Errorf("%d of %d rows miss their target", missed, len(rows)))
 	}
-	return err
+	return errors.Join(err, failed)
 }
