@@ -91,6 +91,13 @@ func settled(t *testing.T, l *lab.Lab, when string) {
 // as waits until each pair of workloads can do what a judge says.
 func as(t *testing.T, l *lab.Lab, when string, judge probe.Judge) {
 	t.Helper()
+	m := settle(t, l, when, func(crew *lab.Crew) ([]probe.Flow, error) { return crew.Pairs(), nil }, judge)
+	t.Logf("%s: %d flows allowed, %d denied", when, m.Count(probe.Allowed), m.Count(probe.Denied))
+}
+
+// settle waits until flows, of which there must be some, are as a judge says.
+func settle(t *testing.T, l *lab.Lab, when string, choose func(*lab.Crew) ([]probe.Flow, error), judge probe.Judge) probe.Matrix {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	crew, err := l.Crew(ctx, nil, nil)
@@ -98,14 +105,18 @@ func as(t *testing.T, l *lab.Lab, when string, judge probe.Judge) {
 		t.Fatal(err)
 	}
 	defer crew.Close()
-	m, err := crew.Settle(ctx, crew.Pairs(), judge)
+	flows, err := choose(crew)
 	if err != nil {
-		t.Fatalf("%s: %v", when, err)
+		t.Fatal(err)
+	}
+	m, err := crew.Settle(ctx, flows, judge)
+	if err != nil || len(flows) == 0 {
+		t.Fatalf("%s: %d flows, %v", when, len(flows), err)
 	}
 	for _, cell := range m.Mismatches() {
 		t.Errorf("%s: %s", when, cell)
 	}
-	t.Logf("%s: %d flows allowed, %d denied", when, m.Count(probe.Allowed), m.Count(probe.Denied))
+	return m
 }
 
 // serverAway takes the API server away, kills an agent and starts it meanwhile, which changes nothing, and brings the server back with a policy less.
@@ -148,25 +159,9 @@ func waits(t *testing.T, l *lab.Lab, node string) {
 // reaches waits until a workload can reach another one, or cannot.
 func reaches(t *testing.T, l *lab.Lab, src, dst string, want bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	crew, err := l.Crew(ctx, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer crew.Close()
-	flows, err := crew.Between(src, dst)
-	if err != nil {
-		t.Fatal(err)
-	}
 	verdict := map[bool]probe.Verdict{true: probe.Allowed, false: probe.Denied}[want]
-	m, err := crew.Settle(ctx, flows, func(probe.Flow) (probe.Verdict, string) { return verdict, "the test says so" })
-	if err != nil || len(flows) == 0 {
-		t.Fatalf("%d flows, %v", len(flows), err)
-	}
-	for _, cell := range m.Mismatches() {
-		t.Error(cell)
-	}
+	settle(t, l, src+" to "+dst, func(crew *lab.Crew) ([]probe.Flow, error) { return crew.Between(src, dst) },
+		func(probe.Flow) (probe.Verdict, string) { return verdict, "the test says so" })
 }
 
 // labelled waits until the endpoint of a pod of n1, which other nodes read, has a label.
