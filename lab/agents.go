@@ -46,14 +46,22 @@ func (l *Lab) Agent(node string) *agentapi.Client {
 	return agentapi.NewClient(filepath.Join(l.NodeDir(node), "agent.sock"))
 }
 
-// startAgents starts all agents at once.
+// startAgents starts all agents at once. What keeps one from getting ready may be in the log of another.
 func (l *Lab) startAgents(ctx context.Context) error {
 	l.say("starting %d agents", l.spec.Nodes)
 	group, gctx := errgroup.WithContext(ctx)
 	for _, n := range l.plan.nodes {
 		group.Go(func() error { return l.startAgent(gctx, n.name) })
 	}
-	return group.Wait()
+	return l.withLogs(group.Wait())
+}
+
+// withLogs ends an error with what members said last.
+func (l *Lab) withLogs(err error, members ...string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w\n%s", err, l.LogEnds(members...))
 }
 
 // startAgent starts a node's agent and waits until it is in sync with the datastore.
@@ -107,7 +115,7 @@ func (l *Lab) StartAgent(ctx context.Context, node string) error {
 	if _, err := l.node(node); err != nil {
 		return err
 	}
-	return l.startAgent(ctx, node)
+	return l.withLogs(l.startAgent(ctx, node), node)
 }
 
 // RestartAgent stops a node's agent gracefully and starts it again.
@@ -118,5 +126,5 @@ func (l *Lab) RestartAgent(ctx context.Context, node string) error {
 	if err := l.stop(ctx, node); err != nil {
 		return err
 	}
-	return l.startAgent(ctx, node)
+	return l.withLogs(l.startAgent(ctx, node), node)
 }

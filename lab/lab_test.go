@@ -226,3 +226,15 @@ func TestReflectorInPlaceOfTheMesh(t *testing.T) {
 		}
 	}
 }
+
+// TestStartThatFailsShowsLogs: an agent that does not get ready is told of with what it said last.
+func TestStartThatFailsShowsLogs(t *testing.T) {
+	l := labtest.Up(t, lab.Spec{Nodes: 1, StartLimit: 5 * time.Second})
+	if err := errors.Join(l.StopStore(t.Context()), l.KillAgent(t.Context(), "n1", syscall.SIGKILL)); err != nil {
+		t.Fatal(err)
+	}
+	err := l.StartAgent(t.Context(), "n1")
+	if err == nil || !strings.Contains(err.Error(), "log of n1:\n") || !strings.Contains(err.Error(), "datastore is away") {
+		t.Errorf("%v; want the end of the agent's log", err)
+	}
+}

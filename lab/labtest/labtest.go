@@ -51,7 +51,7 @@ func Up(t testing.TB, spec lab.Spec) *lab.Lab {
 // down removes the lab and compares what there is with what there was.
 func down(t testing.TB, l *lab.Lab, before lab.Inventory) {
 	if t.Failed() {
-		showLogs(t, l)
+		t.Log(l.LogEnds())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), downLimit)
 	defer cancel()
@@ -91,22 +91,6 @@ func Name(t testing.TB) string {
 	h := fnv.New32a()
 	_, _ = fmt.Fprint(h, t.Name(), os.Getpid()) // never fails (hash.Hash)
 	return "t" + strconv.FormatUint(uint64(h.Sum32()), 36)
-}
-
-// logTail is how many bytes of each log a failed test shows.
-const logTail = 4096
-
-func showLogs(t testing.TB, l *lab.Lab) {
-	files, err := filepath.Glob(filepath.Join(l.Dir(), "*", "output.log"))
-	if err != nil {
-		t.Error(err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err == nil && len(data) > 0 {
-			t.Logf("%s:\n%s", file, data[max(0, len(data)-logTail):])
-		}
-	}
 }
 
 var build = sync.OnceValues(func() (string, error) {

@@ -284,7 +284,7 @@ func (s *soak) check(err error) {
 // end removes the lab and compares the machine with what it was.
 func (s *soak) end(before lab.Inventory) {
 	if s.t.Failed() {
-		s.logAgents()
+		s.t.Log(s.LogEnds())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -326,17 +326,5 @@ func (s *soak) logEvidence() {
 		var kernel bytes.Buffer
 		err := s.Exec(s.t.Context(), node, []string{"nft", "list", "table", "inet", own.NFTable}, proc.IO{Out: &kernel, Err: &kernel})
 		s.t.Logf("kernel of %s: %v\n%s", node, err, &kernel)
-	}
-}
-
-func (s *soak) logAgents() {
-	for _, member := range append(s.Nodes(), "store") {
-		data, err := os.ReadFile(filepath.Join(s.Dir(), member, "output.log"))
-		if err != nil {
-			s.t.Log(err)
-			continue
-		}
-		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-		s.t.Logf("log of %s:\n%s", member, strings.Join(lines[max(0, len(lines)-12):], "\n"))
 	}
 }

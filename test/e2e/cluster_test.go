@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -72,7 +71,7 @@ func upAs(t *testing.T, spec lab.Spec) *cluster {
 
 func takeDown(t *testing.T, l *lab.Lab, before lab.Inventory) {
 	if t.Failed() {
-		logAgents(t, l)
+		t.Log(l.LogEnds())
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -85,18 +84,6 @@ func takeDown(t *testing.T, l *lab.Lab, before lab.Inventory) {
 	}
 	for _, left := range after.Since(before) {
 		t.Errorf("left behind: %s", left)
-	}
-}
-
-// logAgents shows the end of each agent's log.
-func logAgents(t *testing.T, l *lab.Lab) {
-	for _, node := range l.Nodes() {
-		data, err := os.ReadFile(filepath.Join(l.NodeDir(node), "output.log"))
-		if err != nil {
-			continue
-		}
-		lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-		t.Logf("agent %s:\n%s", node, strings.Join(lines[max(0, len(lines)-15):], "\n"))
 	}
 }
 
