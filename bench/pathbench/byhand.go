@@ -144,7 +144,7 @@ func (h *handMade) acquaint() error {
 		}
 		h.devices[i] = conn
 		peer := wireguard.Peer{Endpoint: netip.AddrPortFrom(h.nodes[1-i], port), Allowed: []netip.Prefix{netip.PrefixFrom(h.ends[1-i].addr, 32)}}
-		if err := errors.Join(h.attach(i), conn.Configure(handDevice, keys[i], port), conn.SetPeers(handDevice, wireguard.Change{Key: public, Peer: peer})); err != nil {
+		if err := errors.Join(h.attach(i), conn.Configure(handDevice, keys[i], port, 0), conn.SetPeers(handDevice, wireguard.Change{Key: public, Peer: peer})); err != nil {
 			return err
 		}
 	}

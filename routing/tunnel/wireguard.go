@@ -41,10 +41,10 @@ func (m *Manager) encryptingLink(d *device, mtu int) (link netlink.Link, changed
 		m.callAgain(d.want.Name)
 	}
 	have, err := m.wg.Read(d.want.Name)
-	if err != nil || have.PrivateKey == private && have.Port == d.want.Port {
+	if err != nil || have.PrivateKey == private && have.Port == d.want.Port && have.Mark == own.UnderlayMark {
 		return link, made, err
 	}
-	if err := m.wg.Configure(d.want.Name, private, d.want.Port); err != nil {
+	if err := m.wg.Configure(d.want.Name, private, d.want.Port, own.UnderlayMark); err != nil {
 		return link, made, fmt.Errorf("%w; if UDP port %d is in use, choose another with %s of FelixConfiguration", err, d.want.Port, portFields[d.want.Kind])
 	}
 	return link, true, nil

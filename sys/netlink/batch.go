@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Request is one change in a batch: a [RouteChange], [LinkUp], [AddrChange], [Neighbour], [NeighbourDelete], [FDBEntry] or [FDBDelete].
+// Request is one change in a batch: a [RouteChange], [LinkUp], [AddrChange], [Neighbour], [NeighbourDelete], [FDBEntry], [FDBDelete], [Rule],
+// [RuleDelete], [TableRoute] or [TableRouteDelete].
 type Request interface {
 	fmt.Stringer
 	// encode appends the request as one message without asking for an acknowledgement.

@@ -25,7 +25,8 @@ const (
 	EventRoute
 	EventLink
 	EventAddr
-	EventNeighbour // of OpenTunnelMonitor alone
+	EventNeighbour // of OpenTunnelMonitor alone, as is EventRule, which says no more than whose rule it is
+	EventRule
 )
 
 // Event is a change that somebody else made, or the kernel by itself.
@@ -39,6 +40,8 @@ type Event struct {
 	Addr    netip.Prefix
 	// Neighbour is, with EventNeighbour, the entry of a neighbour table (Remote is not set), or of a forwarding database (Addr is not set).
 	Neighbour NeighbourEvent
+	// Protocol is who made the rule of EventRule.
+	Protocol uint8
 }
 
 // NeighbourEvent is what an event says of an entry.
@@ -60,10 +63,11 @@ func OpenMonitor(ns *netns.NS, writer *RouteConn) (*Monitor, error) {
 		unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE)
 }
 
-// OpenTunnelMonitor is the same for changes of links, addresses, neighbours and forwarding entries. The kernel does not say who changed a
+// OpenTunnelMonitor is the same for changes of links, addresses, neighbours, forwarding entries and rules. The kernel does not say who changed a
 // forwarding entry, so the writer's own come too.
 func OpenTunnelMonitor(ns *netns.NS, writer *RouteConn) (*Monitor, error) {
-	return openMonitor(ns, writer, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_NEIGH)
+	return openMonitor(ns, writer, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_NEIGH,
+		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE)
 }
 
 func openMonitor(ns *netns.NS, writer *RouteConn, groups ...int) (*Monitor, error) {

@@ -35,6 +35,9 @@ func decodeEvent(m message) (ev Event, ok bool, err error) {
 			ev.Neighbour = NeighbourEvent{MAC: n.mac, Remote: n.dst}
 		}
 		return ev, err == nil, err
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		r, ok, err := decodeRule(m.body)
+		return Event{Kind: EventRule, Deleted: m.kind == unix.RTM_DELRULE, Protocol: r.Protocol}, ok, err
 	}
 	return Event{}, false, nil
 }

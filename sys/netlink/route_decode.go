@@ -14,7 +14,8 @@ import (
 type rawRoute struct {
 	Route
 	table  uint32
-	cloned bool // an entry of the IPv6 route cache
+	src    netip.Addr // RTA_PREFSRC
+	cloned bool       // an entry of the IPv6 route cache
 }
 
 // decodeRoute decodes the body of RTM_NEWROUTE and RTM_DELROUTE. ok is false for families other than IPv4 and IPv6.
@@ -39,6 +40,8 @@ func decodeRoute(body []byte) (r rawRoute, ok bool, err error) {
 			dst, err = addrOf(value)
 		case unix.RTA_TABLE:
 			r.table, err = uint32Of(value)
+		case unix.RTA_PREFSRC:
+			r.src, err = addrOf(value)
 		case unix.RTA_PRIORITY:
 			r.Metric, err = uint32Of(value)
 		case unix.RTA_METRICS:

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/own"
 )
 
 // queryBatch bounds the queries of one send, because each reply takes up to 8 KiB of receive buffer.
@@ -20,7 +22,8 @@ type Found struct {
 	Err   error
 }
 
-// Lookup asks for each address which route the kernel would take, rules and all tables considered. Answers are in order of addrs.
+// Lookup asks for each address which route the kernel would take below the encryption between hosts (own.UnderlayMark), rules and all tables
+// considered. Answers are in order of addrs.
 func (c *RouteConn) Lookup(addrs []netip.Addr) ([]Found, error) {
 	found := make([]Found, len(addrs))
 	err := c.query(len(addrs), func(i int, seq uint32) {
@@ -28,6 +31,7 @@ func (c *RouteConn) Lookup(addrs []netip.Addr) ([]Found, error) {
 		native.PutUint32(body[8:], unix.RTM_F_FIB_MATCH)
 		c.out.begin(unix.RTM_GETROUTE, unix.NLM_F_REQUEST, seq, body[:])
 		c.out.attrAddr(unix.RTA_DST, addrs[i])
+		c.out.attrUint32(unix.RTA_MARK, own.UnderlayMark)
 		c.out.end()
 	}, func(i int, m message) error {
 		if m.kind == unix.NLMSG_ERROR {

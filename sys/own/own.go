@@ -38,4 +38,7 @@ const (
 	JudgedMark = 0x00080000
 	// NATMark is the packet mark bit for "sent by a process of the host, to be judged where it has been translated".
 	NATMark = 0x00100000
+	// UnderlayMark is the packet mark bit for "takes the way below the encryption between hosts": it is on WireGuard's own packets, and on those that
+	// measure that way.
+	UnderlayMark = 0x00200000
 )

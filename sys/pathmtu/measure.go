@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/own"
 )
 
 const (
@@ -89,7 +91,11 @@ func dial(src, dst netip.Addr) (*measurement, error) {
 }
 
 // probing makes a socket send packets that must not be cut up, whatever the kernel believes of the path, and keep ICMP errors (ip(7), ipv6(7)).
+// They go below the encryption between hosts: else what is measured would depend on what follows from it.
 func probing(fd int, v6 bool) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, own.UnderlayMark); err != nil {
+		return err
+	}
 	if v6 {
 		return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE),
 			unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1), unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1))

@@ -23,7 +23,7 @@ func (d kernelDevice) read() (Device, error) {
 	if err != nil {
 		return Device{}, d.wrap("read", err)
 	}
-	out := Device{PrivateKey: Key(have.PrivateKey), Port: uint16(have.ListenPort), Peers: make(map[Key]Peer, len(have.Peers))}
+	out := Device{PrivateKey: Key(have.PrivateKey), Port: uint16(have.ListenPort), Mark: uint32(have.FirewallMark), Peers: make(map[Key]Peer, len(have.Peers))}
 	for i := range have.Peers {
 		p := &have.Peers[i]
 		peer := Peer{Keepalive: p.PersistentKeepaliveInterval, Handshake: p.LastHandshakeTime, Received: uint64(p.ReceiveBytes)}
@@ -42,9 +42,9 @@ func (d kernelDevice) read() (Device, error) {
 
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
-func (d kernelDevice) configure(private Key, port uint16) error {
-	key, number := wgtypes.Key(private), int(port)
-	return d.wrap("set key and port", d.client.ConfigureDevice(d.name, wgtypes.Config{PrivateKey: &key, ListenPort: &number}))
+func (d kernelDevice) configure(private Key, port uint16, mark uint32) error {
+	key, number, bits := wgtypes.Key(private), int(port), int(mark)
+	return d.wrap("set key, port and mark", d.client.ConfigureDevice(d.name, wgtypes.Config{PrivateKey: &key, ListenPort: &number, FirewallMark: &bits}))
 }
 
 func (d kernelDevice) setPeers(changes []Change) error {

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// configText is the request that sets key and port, in the text of WireGuard's cross-platform interface (www.wireguard.com/xplatform).
-func configText(private Key, port uint16) string {
-	return fmt.Sprintf("private_key=%x\nlisten_port=%d\n", private[:], port)
+// configText is the request that sets key, port and mark, in the text of WireGuard's cross-platform interface (www.wireguard.com/xplatform).
+func configText(private Key, port uint16, mark uint32) string {
+	return fmt.Sprintf("private_key=%x\nlisten_port=%d\nfwmark=%d\n", private[:], port, mark)
 }
 
 // write appends the request for one peer.
@@ -63,6 +63,10 @@ func parseDevice(text string) (Device, error) {
 			var port uint64
 			port, err = strconv.ParseUint(value, 10, 16)
 			d.Port = uint16(port)
+		case name == "fwmark":
+			var mark uint64
+			mark, err = strconv.ParseUint(value, 10, 32)
+			d.Mark = uint32(mark)
 		}
 		if err != nil {
 			return Device{}, fmt.Errorf("%s: %w", name, err) // the value may be a secret

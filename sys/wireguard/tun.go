@@ -116,12 +116,12 @@ func (d *tunDevice) read() (Device, error) {
 	return out, d.wrap("read", err)
 }
 
-func (d *tunDevice) configure(private Key, port uint16) error {
-	err := d.dev.IpcSet(configText(private, port))
+func (d *tunDevice) configure(private Key, port uint16, mark uint32) error {
+	err := d.dev.IpcSet(configText(private, port, mark))
 	if err == nil {
 		err = d.dev.Up()
 	}
-	return d.wrap("set key and port", err)
+	return d.wrap("set key, port and mark", err)
 }
 
 func (d *tunDevice) setPeers(changes []Change) error {

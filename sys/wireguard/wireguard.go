@@ -35,6 +35,7 @@ type Peer struct {
 type Device struct {
 	PrivateKey Key
 	Port       uint16 // UDP
+	Mark       uint32 // on the packets that it sends
 	Peers      map[Key]Peer
 }
 
@@ -50,7 +51,7 @@ type Change struct {
 // device is one of the two kinds.
 type device interface {
 	read() (Device, error)
-	configure(private Key, port uint16) error
+	configure(private Key, port uint16, mark uint32) error
 	setPeers([]Change) error
 	close() error
 }
@@ -195,13 +196,13 @@ func (c *Conn) Read(name string) (Device, error) {
 	return d.read()
 }
 
-// Configure sets a device's private key and UDP port.
-func (c *Conn) Configure(name string, private Key, port uint16) error {
+// Configure sets a device's private key and UDP port, and the mark of the packets that it sends; 0: none.
+func (c *Conn) Configure(name string, private Key, port uint16, mark uint32) error {
 	d, err := c.device(name)
 	if err != nil {
 		return err
 	}
-	return d.configure(private, port)
+	return d.configure(private, port, mark)
 }
 
 // SetPeers changes peers.

@@ -57,7 +57,7 @@ func TestPublicKey(t *testing.T) {
 	}
 }
 
-const deviceText = "private_key=0100000000000000000000000000000000000000000000000000000000000000\nlisten_port=51820\nfwmark=0\n" +
+const deviceText = "private_key=0100000000000000000000000000000000000000000000000000000000000000\nlisten_port=51820\nfwmark=5\n" +
 	"public_key=0200000000000000000000000000000000000000000000000000000000000000\npreshared_key=00\nprotocol_version=1\nendpoint=192.0.2.2:51820\n" +
 	"last_handshake_time_sec=1700000000\nlast_handshake_time_nsec=5\ntx_bytes=7\nrx_bytes=9\npersistent_keepalive_interval=25\n" +
 	"allowed_ip=10.65.1.0/26\nallowed_ip=fd65::/122\n" +
@@ -65,7 +65,7 @@ const deviceText = "private_key=010000000000000000000000000000000000000000000000
 
 func TestParseDevice(t *testing.T) {
 	got, err := parseDevice(deviceText)
-	want := Device{PrivateKey: Key{1}, Port: 51820, Peers: map[Key]Peer{
+	want := Device{PrivateKey: Key{1}, Port: 51820, Mark: 5, Peers: map[Key]Peer{
 		{2}: {
 			Endpoint: netip.MustParseAddrPort("192.0.2.2:51820"), Keepalive: 25 * time.Second, Handshake: time.Unix(1700000000, 0), Received: 9,
 			Allowed: []netip.Prefix{netip.MustParsePrefix("10.65.1.0/26"), netip.MustParsePrefix("fd65::/122")},
@@ -75,7 +75,7 @@ func TestParseDevice(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	for _, wrong := range []string{"private_key=01\n", "listen_port=70000\n", "public_key=zz\n", "public_key=" + strings.Repeat("02", 32) + "\nallowed_ip=everything\n"} {
+	for _, wrong := range []string{"private_key=01\n", "listen_port=70000\n", "fwmark=-1\n", "public_key=zz\n", "public_key=" + strings.Repeat("02", 32) + "\nallowed_ip=everything\n"} {
 		if _, err := parseDevice(wrong); err == nil {
 			t.Errorf("%q is taken", wrong)
 		}
