@@ -8,6 +8,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/weftnet/weft/agent/cni"
 	"github.com/weftnet/weft/agent/cniinstall"
 	"github.com/weftnet/weft/agent/connections"
+	"github.com/weftnet/weft/agent/inputcache"
 	"github.com/weftnet/weft/agent/lastgood"
 	"github.com/weftnet/weft/agent/nodeaddr"
 	"github.com/weftnet/weft/agent/record"
@@ -42,6 +44,8 @@ import (
 type Config struct {
 	Node     string
 	StateDir string
+	// CacheDir is where the last inputs are kept, for a start while the datastore is away; default StateDir. It should outlast a reboot.
+	CacheDir string
 	// IP4 and IP6 are the node's addresses: "autodetect", "none", an address, or an address with its subnet.
 	IP4, IP6 string
 	// Method4 and Method6 say how an address is found when it is to be detected.
@@ -67,6 +71,8 @@ type Agent struct {
 	cni     *cni.Server
 	ipam    *ipam.Allocator
 	pods    *podBook
+	cache   *inputcache.Cache
+	last    lastInputs
 	// connections ends those in tracked that policy no longer allows.
 	connections *connections.Reviewer
 	address     addresses
@@ -162,6 +168,7 @@ func (k kernel) close() error {
 
 // build makes the parts; nothing runs yet.
 func build(config Config, below kernel) (*Agent, error) {
+	config.CacheDir = cmp.Or(config.CacheDir, config.StateDir)
 	records, err := record.Open(filepath.Join(config.StateDir, "endpoints"))
 	if err != nil {
 		return nil, err
@@ -175,6 +182,7 @@ func build(config Config, below kernel) (*Agent, error) {
 		config: config, log: config.Log, started: time.Now(), records: records, kernel: below,
 		publish: newPublisher(config.Store, config.Log),
 		ipam:    ipam.New(config.Store, ipam.Options{Node: config.Node, SpareHandles: !transactions}), pods: newPodBook(config),
+		cache:   inputcache.New(inputcache.Options{Dir: config.CacheDir, Node: config.Node, Prompt: isWritten, Log: config.Log}),
 		claimed: make(chan struct{}), nodeChanged: make(chan struct{}, 1), hostChanged: make(chan struct{}, 1), tunnelsChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
 	}
 	a.loop = &loop{
@@ -187,7 +195,7 @@ func build(config Config, below kernel) (*Agent, error) {
 		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), good: newGoodKeeper(good, config.Log), status: newStatusTable(),
 		filter: &part{name: "dataplane", writer: below.filter, reopens: true}, routes: &part{name: "routes", writer: routeWriter{below.routes}},
 		tunnels: &part{name: "tunnels", writer: below.tunnels}, tunnelDevices: below.tunnels, tunnelAddrs: make(chan desired.TunnelAddrs),
-		batches: make(chan store.Batch), locals: make(chan localChange, 64), links: make(chan []calc.Link), queries: make(chan func()), ended: make(chan struct{}),
+		batches: make(chan store.Batch), last: make(chan inputcache.State), locals: make(chan localChange, 64), links: make(chan []calc.Link), queries: make(chan func()), ended: make(chan struct{}),
 	}
 	a.sizes = newSizer(below.paths, config.Log)
 	a.sizes.facts, a.sizes.resize, a.sizes.program = a.sizeFacts, a.resizeWorkloads, a.routes.SetMTUs
@@ -243,6 +251,7 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	group.Go(func() error { a.check.run(ctx); return nil })
 	group.Go(func() error { return a.claimName(ctx) })
 	group.Go(func() error { return a.watch(ctx) })
+	group.Go(func() error { a.cache.Run(ctx); return nil })
 	group.Go(func() error { return a.pods.run(ctx, a.relabel) })
 	group.Go(func() error { return a.sweep(ctx) })
 	group.Go(func() error { return a.serveCNI(ctx, restored) })
@@ -290,7 +299,13 @@ func (a *Agent) watch(ctx context.Context) error {
 			}
 			return fmt.Errorf("watch: %w", err)
 		}
+		if batch.Err != nil {
+			if err := a.standIn(ctx); err != nil {
+				return err
+			}
+		}
 		a.pods.note(batch)
+		a.cache.Note(batch)
 		select {
 		case a.loop.batches <- batch:
 		case <-ctx.Done():

@@ -94,6 +94,7 @@ type node struct {
 	t       *testing.T
 	dir     string
 	store   *memstore.Store // a client of the test's own
+	peer    *memstore.Store // the agent's client
 	agent   *Agent
 	filter  *fakeKernel
 	tunnels *fakeKernel
@@ -107,24 +108,34 @@ type node struct {
 // startNode starts an agent that has the given records.
 func startNode(t *testing.T, data *memstore.Store, records ...*record.Record) *node {
 	t.Helper()
-	n := &node{t: t, dir: t.TempDir(), store: data, filter: newFakeKernel(), tunnels: newFakeKernel(), speaker: bgptest.New(), tracked: &fakeTracking{}, links: newFakeLinks()}
-	dir, err := record.Open(filepath.Join(n.dir, "endpoints"))
+	return startNodeIn(t, t.TempDir(), data, nil, records...)
+}
+
+// startNodeIn starts an agent in a directory, with a datastore that is away if away is not nil.
+func startNodeIn(t *testing.T, dir string, data *memstore.Store, away error, records ...*record.Record) *node {
+	t.Helper()
+	n := &node{t: t, dir: dir, store: data, filter: newFakeKernel(), tunnels: newFakeKernel(), speaker: bgptest.New(), tracked: &fakeTracking{}, links: newFakeLinks()}
+	kept, err := record.Open(filepath.Join(n.dir, "endpoints"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range records {
-		if err := dir.Put(r); err != nil {
+		if err := kept.Put(r); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var monitor *netlinktest.Monitor
 	n.fib, monitor = netlinktest.New()
 	log := slog.New(slog.DiscardHandler)
+	n.peer = data.Peer()
+	if away != nil {
+		n.peer.Disconnect(away)
+	}
 	for _, r := range records {
 		n.fib.AddLink(r.HostIf)
 		n.fib.SetUp(r.HostIf, true)
 	}
-	config := Config{Node: "n1", StateDir: n.dir, IP4: "192.0.2.1/24", IP6: noAddress, Store: data.Peer(), Log: log}
+	config := Config{Node: "n1", StateDir: n.dir, IP4: "192.0.2.1/24", IP6: noAddress, Store: n.peer, Log: log}
 	speaker := func(bgp.Options) bgp.Speaker { return n.speaker }
 	n.agent, err = build(config, kernel{n.filter, n.tunnels, routes.New(n.fib, monitor, log), speaker, n.tracked, n.links, newFakePaths(), nowhere{}})
 	if err != nil {

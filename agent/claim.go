@@ -38,6 +38,9 @@ func (a *Agent) claimName(ctx context.Context) error {
 		if a.setDatastoreError(ctx, err) {
 			a.log.Warn("waiting to join the cluster; what is in force stays in force", "error", err)
 		}
+		if err := a.standIn(ctx); err != nil {
+			return err
+		}
 		if !pause(ctx, claimRetry) {
 			return nil
 		}

@@ -31,17 +31,19 @@ type nodeObject struct {
 }
 
 // readNode reads the Node object; the result is zero when there is none.
-func readNode(ctx context.Context, s store.Store, name string) (out nodeObject, err error) {
+func readNode(ctx context.Context, s store.Store, name string) (nodeObject, error) {
 	obj, err := s.Get(ctx, api.Key{Resource: api.Nodes, Name: name})
 	if errors.Is(err, store.ErrNotFound) {
-		return out, nil
+		return nodeObject{}, nil
 	}
-	if err != nil {
-		return out, err
-	}
+	return nodeOf(obj), err
+}
+
+// nodeOf returns what a Node says of addresses; the result is zero for anything else.
+func nodeOf(obj api.Object) (out nodeObject) {
 	node, ok := obj.(*v3.Node)
 	if !ok {
-		return out, nil
+		return out
 	}
 	if node.Spec.BGP != nil {
 		// An unreadable address is as good as none: detection then starts afresh and says so.
@@ -57,7 +59,7 @@ func readNode(ctx context.Context, s store.Store, name string) (out nodeObject, 
 			*of = prefix.Addr()
 		}
 	}
-	return out, nil
+	return out
 }
 
 // family indexes what there is once for IPv4 and once for IPv6.

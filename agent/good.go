@@ -19,6 +19,8 @@ var written = slices.DeleteFunc(slices.Clone(watched), func(r api.Resource) bool
 	return slices.Contains([]api.Resource{api.WorkloadEndpoints, api.EndpointSlices, api.Namespaces, api.ServiceAccounts, api.Nodes, api.BlockAffinities}, r)
 })
 
+func isWritten(r api.Resource) bool { return slices.Contains(written, r) }
+
 // goodKeeper has the last valid version of an object on disk while its newest one is invalid, so that a restarted agent enforces what the one
 // before did. An object that turned invalid while no agent ran has none.
 type goodKeeper struct {
@@ -67,7 +69,7 @@ func (k *goodKeeper) lose(name string, why error) {
 
 // amend says of a change of an object whose last good version is lost what takes the place of an invalid one.
 func (k *goodKeeper) amend(c *calc.Change) {
-	if len(k.lost) == 0 || !slices.Contains(written, c.Key.Resource) {
+	if len(k.lost) == 0 || !isWritten(c.Key.Resource) {
 		return
 	}
 	if _, c.Lost = k.lost[k.dir.Name(c.Key)]; c.Lost {
@@ -77,7 +79,7 @@ func (k *goodKeeper) amend(c *calc.Change) {
 
 // note takes account of a change that the calculation has taken, or refused.
 func (k *goodKeeper) note(c *calc.Change, refused bool) {
-	if !slices.Contains(written, c.Key.Resource) {
+	if !isWritten(c.Key.Resource) {
 		return
 	}
 	delete(k.unseen, c.Key)

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weftnet/weft/agent/inputcache"
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
@@ -27,6 +28,7 @@ type reviewer interface {
 // loop is the one goroutine that owns the graph and the kernel writers. Everything reaches it through channels:
 //
 //	store watch ──▶ batches ─┐
+//	input cache ──▶ last    ─┤
 //	CNI socket  ──▶ locals  ─┼─▶ graph.Apply ─▶ Flush ─▶ filter, tunnels, routes .Apply ─▶ status table
 //	host links  ──▶ links   ─┤
 //	IPAM ──▶ tunnelAddrs    ─┤
@@ -34,7 +36,7 @@ type reviewer interface {
 //	                                               └──▶ established connections (own goroutine)
 //	status, CLI ──▶ queries (run between two rounds)
 //
-// Nothing is written before the first in-sync batch, and nothing is deleted because of a datastore that is away.
+// Nothing is written before the first in-sync batch, or the inputs on disk, and nothing is deleted because of a datastore that is away.
 type loop struct {
 	log     *slog.Logger
 	graph   *calc.Graph
@@ -64,8 +66,10 @@ type loop struct {
 	nodeKey   api.Key
 
 	batches chan store.Batch
-	locals  chan localChange
-	links   chan []calc.Link // of the host
+	// last are inputs from disk, which stand in for a datastore that is away at the start.
+	last   chan inputcache.State
+	locals chan localChange
+	links  chan []calc.Link // of the host
 	// tunnelAddrs are those that this node has got on its tunnels.
 	tunnelAddrs chan desired.TunnelAddrs
 	queries     chan func()
@@ -75,8 +79,11 @@ type loop struct {
 	unready atomic.Pointer[error]
 
 	asked    []asked // local changes of this round
-	synced   bool    // has been in sync once: programming is allowed
+	synced   bool    // has had all inputs once: programming is allowed
+	live     bool    // has been in sync with the datastore once
+	standIn  standIn // until then
 	started  bool    // has programmed once
+	swept    bool    // unclaimed was told
 	storeErr error
 	storeRev int64
 }
@@ -117,6 +124,8 @@ func (l *loop) run(ctx context.Context) {
 			return
 		case b := <-l.batches:
 			l.takeBatch(b)
+		case s := <-l.last:
+			l.takeLast(s)
 		case c := <-l.locals:
 			l.takeLocal(c)
 		case links := <-l.links:
@@ -152,7 +161,7 @@ func (l *loop) judge() {
 	switch {
 	case !l.synced && l.storeErr != nil:
 		why = l.storeErr
-	case !l.synced:
+	case !l.live && l.storeErr == nil:
 		why = errors.New("waiting for the first complete read of the datastore")
 	case l.storeErr != nil:
 		why = fmt.Errorf("no addresses can be assigned: %w", l.storeErr)
@@ -182,8 +191,8 @@ func (l *loop) drain() {
 func (l *loop) takeBatch(b store.Batch) {
 	changes, echoes := l.inputs.fromStore(b)
 	l.take(changes)
-	if b.InSync && !l.synced {
-		l.take(l.good.gone())
+	if !l.live {
+		l.hear(b)
 	}
 	for _, e := range echoes {
 		l.echo(e)
@@ -201,7 +210,6 @@ func (l *loop) takeBatch(b store.Batch) {
 		l.log.Info("datastore is back", "revision", b.Revision)
 	}
 	l.storeErr = b.Err
-	l.synced = l.synced || b.InSync
 }
 
 // restoreGood gives the graph the last good versions that an earlier agent has kept.
@@ -277,8 +285,11 @@ func (l *loop) program(ctx context.Context) {
 	first := !l.started
 	if first {
 		l.started, l.filter.dirty, l.tunnels.dirty, l.routes.dirty = true, true, true, true
+		l.log.Info("all inputs are known; programming", "revision", l.storeRev)
+	}
+	if l.live && !l.swept {
+		l.swept = true
 		l.unclaimed(l.withoutRecord())
-		l.log.Info("in sync with the datastore; programming", "revision", l.storeRev)
 	}
 	now := time.Now()
 	before := *l.filter

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/weftnet/weft/agent/inputcache"
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
@@ -161,7 +162,7 @@ func newBench(t *testing.T) *bench {
 		filter: &part{name: "filter", writer: b.filter, reopens: true}, routes: &part{name: "routes", writer: b.routes},
 		tunnels: &part{name: "tunnels", writer: newFakeKernel()}, setTunnelState: func(tunnelState) {}, tunnelDevices: newFakeKernel(),
 		review: b.review, resize: func() {}, setSourceCheck: func(calc.SourceCheck) {}, setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},
-		batches: make(chan store.Batch), locals: make(chan localChange, 64),
+		batches: make(chan store.Batch), last: make(chan inputcache.State), locals: make(chan localChange, 64),
 		queries: make(chan func()), ended: make(chan struct{}),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

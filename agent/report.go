@@ -20,10 +20,11 @@ func (a *Agent) statusReport(ctx context.Context) (s agentapi.Status, ok bool) {
 		Endpoints: []agentapi.EndpointStatus{}, Problems: []agentapi.Problem{}, Notices: []agentapi.Problem{}}
 	ok = a.loop.ask(ctx, func() {
 		l := a.loop
-		s.InSync, s.Revision = l.synced && l.storeErr == nil, l.storeRev
+		s.InSync, s.Revision = l.live && l.storeErr == nil, l.storeRev
 		if l.storeErr != nil {
 			s.Datastore = l.storeErr.Error()
 		}
+		a.cacheReport(&s)
 		s.Address = a.addressReport()
 		s.MTU = a.sizes.decision()
 		s.Dataplane = a.filterReport(&s.Problems)

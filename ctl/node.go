@@ -129,6 +129,10 @@ func writeStatus(env *Env, s agentapi.Status, wide bool) error {
 		fmt.Fprintf(env.Out, "            (not %s)\n", rejected)
 	}
 	fmt.Fprintf(env.Out, "Datastore   %s, revision %d\n", sync, s.Revision)
+	if c := s.Cache; c != nil {
+		fmt.Fprintf(env.Out, "            (in force since %s are the inputs on disk, as the datastore was at %s)\n",
+			c.Since.Local().Format(time.DateTime), c.Inputs.Local().Format(time.DateTime))
+	}
 	writeDataplane(env, s.Dataplane)
 	fmt.Fprintf(env.Out, "MTU         %s\n            (%s)\n", strings.Join(s.MTU.Value, ""), s.MTU.Reason)
 	fmt.Fprintf(env.Out, "Tunnels     %s%s\n", s.Tunnels.State, suffix(s.Tunnels.Error))

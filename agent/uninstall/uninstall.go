@@ -18,6 +18,7 @@ import (
 
 	"github.com/weftnet/weft/agent/before"
 	"github.com/weftnet/weft/agent/cniinstall"
+	"github.com/weftnet/weft/agent/inputcache"
 	"github.com/weftnet/weft/dataplane/iptables"
 	"github.com/weftnet/weft/dataplane/nft"
 	"github.com/weftnet/weft/internal/lockfile"
@@ -43,16 +44,17 @@ type Item struct {
 // Node is a host without a running agent, held so until Close.
 type Node struct {
 	stateDir string
+	cacheDir string
 	cni      cniinstall.Options
 	log      *slog.Logger
 	lock     *lockfile.Lock
 	made     bool // the lock's file is our own
 }
 
-// Open makes sure that no agent runs with the state directory. The error of a running one names its process. cni says where the CNI plugin and its
+// Open makes sure that no agent runs with the state directory. The error of a running one names its process. cacheDir is where it keeps its inputs; cni says where the CNI plugin and its
 // configuration may be.
-func Open(stateDir string, cni cniinstall.Options, log *slog.Logger) (*Node, error) {
-	n := &Node{stateDir: stateDir, cni: cni, log: log}
+func Open(stateDir, cacheDir string, cni cniinstall.Options, log *slog.Logger) (*Node, error) {
+	n := &Node{stateDir: stateDir, cacheDir: cacheDir, cni: cni, log: log}
 	if _, err := os.Stat(stateDir); errors.Is(err, fs.ErrNotExist) {
 		return n, nil // nothing that a lock could be taken in
 	}
@@ -285,19 +287,22 @@ func (n *Node) sysctls(context.Context) (item Item, err error) {
 	return item, err
 }
 
-// files are what the agent has written into its state directory.
+// files are what the agent has written into its directories.
 func (n *Node) files(context.Context) (item Item, err error) {
-	names := []string{"agent.sock", "cni.sock", "apiservers", "endpoints", "lastgood", "instance", "sysctls.json", "wireguard.key", "wireguard-v6.key", "lock"}
-	for _, name := range names {
-		path := filepath.Join(n.stateDir, name)
-		if _, err := os.Lstat(path); err == nil && (name != "lock" || !n.made) {
+	var paths []string
+	for _, name := range []string{"agent.sock", "cni.sock", "apiservers", "endpoints", "lastgood", "instance", "sysctls.json", "wireguard.key", "wireguard-v6.key", "lock"} {
+		paths = append(paths, filepath.Join(n.stateDir, name))
+	}
+	paths = append(paths, inputcache.Paths(n.cacheDir)...)
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil && (filepath.Base(path) != "lock" || !n.made) {
 			item.Lines = append(item.Lines, "file "+path)
 		}
 	}
 	item.remove = func(context.Context) error {
 		var errs []error
-		for _, name := range names {
-			errs = append(errs, os.RemoveAll(filepath.Join(n.stateDir, name)))
+		for _, path := range paths {
+			errs = append(errs, os.RemoveAll(path))
 		}
 		return errors.Join(errs...)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/weftnet/weft/agent"
 	"github.com/weftnet/weft/agent/cniinstall"
@@ -61,6 +62,7 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 			if config.Health, err = listenHealth(health); err != nil {
 				return err
 			}
+			config.CacheDir = cacheDir(config.CacheDir, config.StateDir)
 			s, err := ctl.OpenDatastore(cmd, env, func(d ctl.Datastore) {
 				if d.Kubernetes != nil {
 					d.Kubernetes.KnownServers, d.Kubernetes.Log = filepath.Join(config.StateDir, "apiservers"), config.Log
@@ -75,7 +77,8 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&config.Node, "node", "", "name of this node (default: the host name)")
-	flags.StringVar(&config.StateDir, "state-dir", "/run/weft", "directory for sockets and endpoint records")
+	flags.StringVar(&config.StateDir, "state-dir", defaultStateDir, "directory for sockets and endpoint records")
+	addCacheDir(flags, &config.CacheDir)
 	flags.StringVar(&config.IP4, "ip", "autodetect", "the node's IPv4 address with its subnet, autodetect or none")
 	flags.StringVar(&config.IP6, "ip6", "autodetect", "the node's IPv6 address with its subnet, autodetect or none")
 	const methods = "how to find it: first-found, kubernetes-internal-ip, can-reach=HOST, interface=REGEXP,... skip-interface=REGEXP,... or cidr=CIDR,... "
@@ -90,6 +93,24 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 	flags.StringVar(&health, "health-address", "", "host:port to answer /livez and /readyz on (default: none)")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	return cmd
+}
+
+const defaultStateDir = "/run/weft"
+
+func addCacheDir(flags *pflag.FlagSet, dir *string) {
+	flags.StringVar(dir, "cache-dir", "", "directory for the last inputs, which are enforced when the datastore is away at the start; it should outlast a reboot "+
+		"(default: /var/lib/weft, or the state directory if that is not the default)")
+}
+
+// cacheDir returns where inputs are kept.
+func cacheDir(flag, stateDir string) string {
+	switch {
+	case flag != "":
+		return flag
+	case stateDir == defaultStateDir:
+		return "/var/lib/weft"
+	}
+	return stateDir
 }
 
 // cniOptions completes what the flags say of installing the CNI plugin.

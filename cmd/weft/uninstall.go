@@ -20,7 +20,7 @@ import (
 
 // newUninstall returns `weft node uninstall`.
 func newUninstall(env *ctl.Env) *cobra.Command {
-	var stateDir string
+	var stateDir, inputs string
 	var cni cniinstall.Options
 	var yes, dryRun bool
 	cmd := &cobra.Command{
@@ -35,7 +35,7 @@ node until ` + "`weft delete node NAME`" + `.`,
 		Example: "  weft node uninstall --dry-run\n  weft node uninstall\n  weft node uninstall --yes --state-dir /run/weft",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			node, err := uninstall.Open(stateDir, cni, slog.New(slog.DiscardHandler))
+			node, err := uninstall.Open(stateDir, cacheDir(inputs, stateDir), cni, slog.New(slog.DiscardHandler))
 			if err != nil {
 				return err
 			}
@@ -67,7 +67,8 @@ node until ` + "`weft delete node NAME`" + `.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&stateDir, "state-dir", "/run/weft", "the agent's directory for sockets and endpoint records")
+	flags.StringVar(&stateDir, "state-dir", defaultStateDir, "the agent's directory for sockets and endpoint records")
+	addCacheDir(flags, &inputs)
 	flags.StringVar(&cni.ConfDir, "cni-conf-dir", "/etc/cni/net.d", "where the agent installed its CNI configuration")
 	flags.StringVar(&cni.BinDir, "cni-bin-dir", "/opt/cni/bin", "where the agent installed the CNI plugin")
 	flags.BoolVar(&yes, "yes", false, "do not ask")

@@ -16,7 +16,9 @@ type Status struct {
 	InSync   bool      `json:"inSync"`
 	Revision int64     `json:"revision"` // of the datastore, last seen
 	// Datastore is empty, or why the datastore cannot be read; policy in force stays as it was.
-	Datastore string          `json:"datastore,omitempty"`
+	Datastore string `json:"datastore,omitempty"`
+	// Cache is absent once the datastore has been read: what is in force is its state then.
+	Cache     *CacheStatus    `json:"cache,omitempty"`
 	Address   Decision        `json:"address"`
 	Dataplane ComponentStatus `json:"dataplane"`
 	// MTU is that of workloads' interfaces.
@@ -34,6 +36,13 @@ type Status struct {
 	Problems    []Problem         `json:"problems"`
 	// Notices are about objects that are in force as they are written, such as policies that only failsafe ports keep from cutting the node off.
 	Notices []Problem `json:"notices"`
+}
+
+// CacheStatus tells of inputs on disk that stand in for the datastore.
+type CacheStatus struct {
+	// Inputs is when the datastore was last known to say so, Since is when they came in force.
+	Inputs time.Time `json:"inputs"`
+	Since  time.Time `json:"since"`
 }
 
 // MTUs are the sizes of packets, in bytes of IP packets.
