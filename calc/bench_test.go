@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/calc/calctest"
 )
@@ -50,6 +51,28 @@ func BenchmarkLabelChange(b *testing.B) {
 		for n := 0; b.Loop(); n++ {
 			g.Apply(put(versions[n%2], n))
 			if d := g.Flush(); d == nil || len(d.IPSets) == 0 {
+				b.Fatalf("the change has no effect: %s", calctest.Describe(d))
+			}
+		}
+	})
+}
+
+// BenchmarkLeaveLargeSet puts a label on a remote endpoint, or takes it off, that makes it leave the set of nearly all endpoints, as `make bench` does.
+func BenchmarkLeaveLargeSet(b *testing.B) {
+	eachScale(b, func(b *testing.B, s calctest.Scale) {
+		g := load(s)
+		g.Apply(put(calctest.Policy("namespace-00/clients", func(p *v3.NetworkPolicySpec) {
+			p.Selector = "app == 'app-00'"
+			p.Ingress = []v3.Rule{{Action: v3.Allow, Source: &v3.EntityRule{NamespaceSelector: "all()", Selector: "!has(retired)"}}}
+		}), 1))
+		g.Flush()
+		i := s.Locals + s.Remotes/2
+		versions := []api.Object{s.Endpoint(i, calctest.Labels{"retired": "yes"}), s.Endpoint(i, nil)}
+		key := api.KeyOf(versions[0])
+		b.ReportAllocs()
+		for n := 0; b.Loop(); n++ {
+			g.Apply([]calc.Change{{Key: key, Object: versions[n%2], Revision: uint64(n)}})
+			if d := g.Flush(); d == nil || len(d.IPSets) != 1 {
 				b.Fatalf("the change has no effect: %s", calctest.Describe(d))
 			}
 		}

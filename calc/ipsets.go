@@ -82,17 +82,21 @@ func (s *ipSets) release(id rule.SetID) {
 	}
 }
 
-// update replaces the contents and labels of an item of an index; a new one starts out empty.
+// update replaces the contents and labels of an item of an index; a new one starts out empty. Nothing handed in is kept.
 func (s *ipSets) update(index *itemIndex, it *item, now item, labels map[string]string, profiles []string) {
 	if !it.equal(&now) {
+		now.nets, now.ports = unlessEmpty(slices.Clone(now.nets)), unlessEmpty(slices.Clone(now.ports))
 		old := *it
 		for set := range index.Selectors(it) {
 			now.members(set, func(m desired.Member) { s.add(set, m) })
 			old.members(set, func(m desired.Member) { s.drop(set, m) })
 		}
-		*it = now
+		it.nets, it.ports = now.nets, now.ports
 	}
-	it.node, it.revision = now.node, now.revision
+	if it.node != now.node {
+		it.node = intern(now.node)
+	}
+	it.revision = now.revision
 	index.UpdateItem(it, labels, profiles)
 }
 
@@ -203,7 +207,7 @@ func (set *ipSet) flush() *desired.IPSetChange {
 			c.Added = append(c.Added, m)
 		}
 	}
-	set.pending = nil
+	scratch.Empty(&set.pending)
 	slices.SortFunc(c.Added, desired.Member.Compare)
 	slices.SortFunc(c.Removed, desired.Member.Compare)
 	if len(c.Added)+len(c.Removed) == 0 {

@@ -58,7 +58,10 @@ func (it *item) members(set *ipSet, f func(desired.Member)) {
 // objectName is a name with the namespace, if the kind has one.
 type objectName struct{ namespace, name string }
 
-func nameOf(key api.Key) objectName { return objectName{intern(key.Namespace), key.Name} }
+func nameOf(key api.Key) objectName { return objectName{key.Namespace, key.Name} }
+
+// owned returns the name in memory that belongs to no object.
+func (n objectName) owned() objectName { return objectName{intern(n.namespace), cloned(n.name)} }
 
 // items holds all items by resource and name.
 type items struct {
@@ -74,16 +77,25 @@ func newItems(sets *ipSets) *items {
 	return out
 }
 
-// put adds or replaces an item with its labels and the profiles that it inherits labels from.
+// put adds or replaces an item with its labels and the profiles that it inherits labels from. None of them is kept.
 func (s *items) put(key api.Key, now item, labels map[string]string, profiles []string) {
+	s.update(key, s.open(key), now, labels, profiles)
+}
+
+// update is put for the item that open has returned.
+func (s *items) update(key api.Key, it *item, now item, labels map[string]string, profiles []string) {
+	s.sets.update(s.index(key), it, now, labels, profiles)
+}
+
+// open returns the item of an object, made empty if there is none.
+func (s *items) open(key api.Key) *item {
 	byName, name := s.all[key.Resource], nameOf(key)
 	it, ok := byName[name]
 	if !ok {
 		it = &item{}
-		name.name = cloned(name.name)
-		byName[name] = it
+		byName[name.owned()] = it
 	}
-	s.sets.update(s.index(key), it, now, labels, profiles)
+	return it
 }
 
 // workload returns the item of a workload endpoint, nil if there is none.
@@ -102,7 +114,7 @@ func (s *items) index(key api.Key) *itemIndex { return s.sets.over(key.Resource 
 
 func newHostItem(spec *v3.HostEndpointSpec) (item, api.FieldErrors) {
 	var wrong faults
-	it := item{nets: hostPrefixes(&wrong, "spec.expectedIPs", spec.ExpectedIPs)}
+	it := item{nets: hostPrefixes(&wrong, nil, "spec.expectedIPs", spec.ExpectedIPs)}
 	for i, p := range spec.Ports {
 		it.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
 	}
@@ -136,7 +148,7 @@ func (s *items) putNode(key api.Key, n *v3.Node) {
 
 func newNetworkSet(spec *v3.NetworkSetSpec) (item, api.FieldErrors) {
 	var wrong faults
-	return item{nets: prefixes(&wrong, "spec.nets", spec.Nets)}, wrong.list
+	return item{nets: prefixes(&wrong, nil, "spec.nets", spec.Nets)}, wrong.list
 }
 
 // addPort adds a named port; a port without a name cannot be referred to.
@@ -148,9 +160,8 @@ func (it *item) addPort(wrong *faults, path, name string, protocol intstr.IntOrS
 	}
 }
 
-// prefixes reads CIDRs.
-func prefixes(wrong *faults, path string, texts []string) []netip.Prefix {
-	out := make([]netip.Prefix, 0, len(texts))
+// prefixes reads CIDRs, adds them to out, and returns it.
+func prefixes(wrong *faults, out []netip.Prefix, path string, texts []string) []netip.Prefix {
 	for i, text := range texts {
 		p, err := v3.ParseCIDR(text)
 		if err != nil {
@@ -162,9 +173,10 @@ func prefixes(wrong *faults, path string, texts []string) []netip.Prefix {
 }
 
 // hostPrefixes reads addresses, which may be written as CIDRs of one address.
-func hostPrefixes(wrong *faults, path string, texts []string) []netip.Prefix {
-	out := prefixes(wrong, path, texts)
-	for i, p := range out {
+func hostPrefixes(wrong *faults, out []netip.Prefix, path string, texts []string) []netip.Prefix {
+	before := len(out)
+	out = prefixes(wrong, out, path, texts)
+	for i, p := range out[before:] {
 		if p.IsValid() && !p.IsSingleIP() {
 			wrong.add(fmt.Sprintf("%s[%d]", path, i), fmt.Errorf("%s is no single address; write it as /%d", p, p.Addr().BitLen()))
 		}

@@ -62,7 +62,7 @@ func (s *services) putSlice(key api.Key, obj *discoveryv1.EndpointSlice) api.Fie
 	if wrong != nil {
 		return wrong
 	}
-	name := nameOf(key)
+	name := nameOf(key).owned()
 	old := s.slices[name]
 	s.slices[name] = now
 	s.join(now)

@@ -5,6 +5,7 @@ package calc
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -12,6 +13,7 @@ import (
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/policy/selector"
 )
 
 // workloads takes workload endpoints in: each is an item of IP sets, and those of this node are local endpoints besides.
@@ -20,18 +22,23 @@ type workloads struct {
 	items  *items
 	locals *locals
 	reach  *reach
+	// Reused between calls: most changes are of a label, and most of what is read is known.
+	nets   []netip.Prefix
+	ports  []namedPort
+	labels map[string]string
 }
 
 // maxLabelValue is Kubernetes' limit; a longer service account name is no label.
 const maxLabelValue = 63
 
-// workloadLabels returns the labels of an endpoint as selectors see them. Those that tell its origin are set here, so that a workload's own
+// setLabels makes labels those of an endpoint as selectors see them. Those that tell its origin are set here, so that a workload's own
 // labels cannot claim another.
-func workloadLabels(obj *v3.WorkloadEndpoint, namespace string) map[string]string {
-	out := namespaced(obj.Labels, namespace)
-	setOrigin(out, rule.OrchestratorLabel, obj.Spec.Orchestrator)
-	setOrigin(out, rule.ServiceAccountLabel, obj.Spec.ServiceAccountName)
-	return out
+func setLabels(labels map[string]string, obj *v3.WorkloadEndpoint, namespace string) {
+	clear(labels)
+	maps.Copy(labels, obj.Labels)
+	labels[selector.NamespaceLabel] = namespace
+	setOrigin(labels, rule.OrchestratorLabel, obj.Spec.Orchestrator)
+	setOrigin(labels, rule.ServiceAccountLabel, obj.Spec.ServiceAccountName)
 }
 
 func setOrigin(labels map[string]string, name, value string) {
@@ -45,27 +52,30 @@ func setOrigin(labels map[string]string, name, value string) {
 func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 	key := c.Key
 	var wrong faults
-	it := item{nets: hostPrefixes(&wrong, "spec.ipNetworks", obj.Spec.IPNetworks), node: intern(obj.Spec.Node), revision: c.Revision}
+	s.nets = hostPrefixes(&wrong, s.nets[:0], "spec.ipNetworks", obj.Spec.IPNetworks)
+	now := item{nets: s.nets, ports: s.ports[:0], node: obj.Spec.Node, revision: c.Revision}
 	for i, p := range obj.Spec.Ports {
-		it.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
+		now.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
 	}
-	spoof := prefixes(&wrong, "spec.allowSpoofedSourcePrefixes", obj.Spec.AllowSpoofedSourcePrefixes)
-	floating, ports := readFloating(&wrong, obj.Spec.IPNATs), readHostPorts(&wrong, obj.Spec.Ports, it.nets)
+	s.ports = now.ports
+	spoof := prefixes(&wrong, nil, "spec.allowSpoofedSourcePrefixes", obj.Spec.AllowSpoofedSourcePrefixes)
+	floating, ports := readFloating(&wrong, obj.Spec.IPNATs), readHostPorts(&wrong, obj.Spec.Ports, now.nets)
 	if wrong.list != nil {
 		return wrong.list
 	}
-	labels := workloadLabels(obj, key.Namespace)
-	s.reach.release(s.items.workload(key))
-	s.items.put(key, it, labels, obj.Spec.Profiles)
-	s.reach.hold(s.items.workload(key))
+	setLabels(s.labels, obj, key.Namespace)
+	it := s.items.open(key)
+	s.reach.release(it)
+	s.items.update(key, it, now, s.labels, obj.Spec.Profiles)
+	s.reach.hold(it)
 	s.reach.putFloats(key, floating, it.node, c.Revision)
 	if obj.Spec.Node != s.self {
 		return nil // nor was it ours before: the node is part of the name
 	}
 	s.locals.put(desired.Endpoint{
-		ID: idOf(key), Interface: cloned(obj.Spec.InterfaceName), Addrs: addresses(it.nets), SpoofPrefixes: unlessEmpty(spoof),
+		ID: idOf(key), Interface: cloned(obj.Spec.InterfaceName), Addrs: addresses(now.nets), SpoofPrefixes: spoof,
 		FloatingIPs: floating, HostPorts: ports, Revision: c.Revision,
-	}, c.Local, labels, slices.Clone(obj.Spec.Profiles))
+	}, c.Local, maps.Clone(s.labels), slices.Clone(obj.Spec.Profiles))
 	return nil
 }
 

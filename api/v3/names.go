@@ -13,6 +13,10 @@ const (
 // "-", with each "-" inside a part doubled so that the parts can be told apart. For Kubernetes the workload part is the
 // pod, for plain CNI it is the container ID.
 func WorkloadEndpointName(s *WorkloadEndpointSpec) string {
+	return string(appendWorkloadEndpointName(nil, s))
+}
+
+func appendWorkloadEndpointName(name []byte, s *WorkloadEndpointSpec) []byte {
 	workload := s.Workload
 	switch s.Orchestrator {
 	case OrchestratorKubernetes:
@@ -20,7 +24,6 @@ func WorkloadEndpointName(s *WorkloadEndpointSpec) string {
 	case OrchestratorCNI:
 		workload = s.ContainerID
 	}
-	name := make([]byte, 0, 64)
 	for i, part := range [...]string{s.Node, s.Orchestrator, workload, s.Endpoint} {
 		if i > 0 {
 			name = append(name, '-')
@@ -32,5 +35,5 @@ func WorkloadEndpointName(s *WorkloadEndpointSpec) string {
 			name = append(name, c)
 		}
 	}
-	return string(name)
+	return name
 }

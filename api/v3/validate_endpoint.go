@@ -21,8 +21,9 @@ func validateWorkloadEndpoint(o *WorkloadEndpoint, r report) {
 			return
 		}
 	}
-	if want := WorkloadEndpointName(s); o.Name != want {
-		report{path: "metadata.name", all: r.all}.add("is %q, but node, orchestrator, workload (pod, or containerID) and endpoint make %q", o.Name, want)
+	var room [128]byte // so that nothing is allocated where the name is right
+	if string(appendWorkloadEndpointName(room[:0], s)) != o.Name {
+		report{path: "metadata.name", all: r.all}.add("is %q, but node, orchestrator, workload (pod, or containerID) and endpoint make %q", o.Name, WorkloadEndpointName(s))
 	}
 	for i, port := range s.Ports {
 		at := r.at("ports").item(i)

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"slices"
 	"strings"
-	"unique"
 )
 
 // class is all items with the same labels and parents.
@@ -59,15 +58,24 @@ func (c *class[ItemID, SelID]) selectedBy(s *sel[SelID]) bool {
 	return found
 }
 
-// classOf returns the class with these labels and parents, made if need be.
-func (x *Index[ItemID, SelID]) classOf(labels map[string]string, parents []string) *class[ItemID, SelID] {
-	x.appendKey(labels, parents)
+// is tells whether the class is that of these labels, sorted by name, and parents.
+func (c *class[ItemID, SelID]) is(labels []pair, parents []string) bool {
+	return slices.EqualFunc(c.labels, labels, label.is) && slices.EqualFunc(c.parents, parents, (*parent[ItemID, SelID]).is)
+}
+
+// classOf returns the class with these labels, sorted by name, and parents, made if need be: with what it shares with another class, if that is not nil.
+func (x *Index[ItemID, SelID]) classOf(labels []pair, parents []string, like *class[ItemID, SelID]) *class[ItemID, SelID] {
+	x.keyScratch = appendKey(x.keyScratch[:0], labels, parents)
 	if c := x.classes[string(x.keyScratch)]; c != nil {
 		return c
 	}
-	c := &class[ItemID, SelID]{key: string(x.keyScratch), labels: intern(labels)}
-	for _, n := range parents {
-		c.parents = append(c.parents, x.parentOf(n))
+	c := &class[ItemID, SelID]{key: string(x.keyScratch), labels: intern(labels, like.own()), parents: make([]*parent[ItemID, SelID], len(parents))}
+	for i, n := range parents {
+		if like != nil && i < len(like.parents) && like.parents[i].name == n {
+			c.parents[i] = like.parents[i]
+		} else {
+			c.parents[i] = x.parentOf(n)
+		}
 	}
 	x.classes[c.key] = c
 	for _, l := range c.labels {
@@ -76,8 +84,16 @@ func (x *Index[ItemID, SelID]) classOf(labels map[string]string, parents []strin
 	for _, p := range c.parents {
 		p.classes.add(c)
 	}
-	c.sels = x.selecting(c)
+	c.sels = x.selectingLike(c, like)
 	return c
+}
+
+// own returns the class's own labels; nil has none.
+func (c *class[ItemID, SelID]) own() []label {
+	if c == nil {
+		return nil
+	}
+	return c.labels
 }
 
 // dropIfEmpty forgets a class without members.
@@ -95,33 +111,31 @@ func (x *Index[ItemID, SelID]) dropIfEmpty(c *class[ItemID, SelID]) {
 	delete(x.classes, c.key)
 }
 
-// appendKey makes keyScratch what tells classes apart: their labels, sorted by name, and their parents, each with its length in front.
-func (x *Index[ItemID, SelID]) appendKey(labels map[string]string, parents []string) {
-	names := x.nameScratch[:0]
-	for n := range labels {
-		names = append(names, n)
+// pair is a label as it comes.
+type pair struct{ name, value string }
+
+// sortedPairs returns labels, sorted by name, in memory that is used again by the next call.
+func (x *Index[ItemID, SelID]) sortedPairs(labels map[string]string) []pair {
+	x.pairScratch = x.pairScratch[:0]
+	for n, v := range labels {
+		x.pairScratch = append(x.pairScratch, pair{n, v})
 	}
-	slices.Sort(names)
-	key := binary.AppendUvarint(x.keyScratch[:0], uint64(len(names)))
-	for _, n := range names {
-		key = appendText(appendText(key, n), labels[n])
+	slices.SortFunc(x.pairScratch, func(a, b pair) int { return strings.Compare(a.name, b.name) })
+	return x.pairScratch
+}
+
+// appendKey adds what tells classes apart: their labels, sorted by name, and their parents, each with its length in front.
+func appendKey(key []byte, labels []pair, parents []string) []byte {
+	key = binary.AppendUvarint(key, uint64(len(labels)))
+	for _, l := range labels {
+		key = appendText(appendText(key, l.name), l.value)
 	}
 	for _, p := range parents {
 		key = appendText(key, p)
 	}
-	x.nameScratch, x.keyScratch = names, key
+	return key
 }
 
 func appendText(key []byte, text string) []byte {
 	return append(binary.AppendUvarint(key, uint64(len(text))), text...)
-}
-
-// intern returns the pairs of m, sorted by name.
-func intern(m map[string]string) []label {
-	out := make([]label, 0, len(m))
-	for n, v := range m {
-		out = append(out, label{unique.Make(n), unique.Make(v)})
-	}
-	slices.SortFunc(out, func(a, b label) int { return strings.Compare(a.name.Value(), b.name.Value()) })
-	return out
 }

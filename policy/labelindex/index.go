@@ -34,7 +34,7 @@ type Index[ItemID, SelID comparable] struct {
 	mentions  map[labelName]*set[*sel[SelID]]  // selectors by every label they look at
 
 	// Reused between calls.
-	nameScratch []string
+	pairScratch []pair
 	keyScratch  []byte
 }
 
@@ -61,16 +61,17 @@ func New[ItemID, SelID comparable](onStart, onStop func(SelID, ItemID)) *Index[I
 
 // UpdateItem adds an item or replaces its labels and parents. Neither argument is kept. Parents need not exist yet.
 func (x *Index[ItemID, SelID]) UpdateItem(id ItemID, labels map[string]string, parents []string) {
-	to := x.classOf(labels, parents)
+	sorted := x.sortedPairs(labels)
 	it, ok := x.items[id]
 	if !ok {
 		it = &item[ItemID, SelID]{id: id}
 		x.items[id] = it
 	}
 	from := it.class
-	if from == to {
+	if from != nil && from.is(sorted, parents) {
 		return
 	}
+	to := x.classOf(sorted, parents, from)
 	var had []*sel[SelID]
 	if from != nil {
 		had = from.sels

@@ -23,7 +23,7 @@ const fewSelectors = 8
 func (x *Index[ItemID, SelID]) UpdateParent(name string, labels map[string]string) {
 	p := x.parentOf(name)
 	old := p.labels
-	p.labels = intern(labels)
+	p.labels = intern(x.sortedPairs(labels), old)
 	changed := map[labelName]struct{}{}
 	for _, l := range difference(old, p.labels) {
 		x.parentsBy.remove(l, p)
@@ -43,6 +43,8 @@ func (x *Index[ItemID, SelID]) DeleteParent(name string) {
 		x.UpdateParent(name, nil)
 	}
 }
+
+func (p *parent[ItemID, SelID]) is(name string) bool { return p.name == name }
 
 func (x *Index[ItemID, SelID]) parentOf(name string) *parent[ItemID, SelID] {
 	p, ok := x.parents[name]

@@ -19,6 +19,24 @@ type label struct {
 	value labelValue
 }
 
+func (l label) is(p pair) bool { return l.name.Value() == p.name && l.value.Value() == p.value }
+
+// intern returns labels in memory of their own. Like are some that are mostly the same. Both are sorted by name.
+func intern(labels []pair, like []label) []label {
+	out := make([]label, len(labels))
+	for i, l := range labels {
+		for len(like) > 0 && like[0].name.Value() < l.name {
+			like = like[1:]
+		}
+		if len(like) > 0 && like[0].is(l) {
+			out[i] = like[0]
+		} else {
+			out[i] = label{unique.Make(l.name), unique.Make(l.value)}
+		}
+	}
+	return out
+}
+
 // condition is something required of one label: one of values or, with values nil, only to be present.
 type condition struct {
 	name   labelName

@@ -117,6 +117,62 @@ func (x *Index[ItemID, SelID]) selecting(c *class[ItemID, SelID]) []*sel[SelID] 
 	return slices.Clip(bySeq(out))
 }
 
+// fewMentions is up to how many selectors are judged singly for labels that a class has and another has not.
+const fewMentions = 16
+
+// selectingLike is selecting by way of another class, if that has the same parents and few selectors look at what is different.
+func (x *Index[ItemID, SelID]) selectingLike(c, like *class[ItemID, SelID]) []*sel[SelID] {
+	if like == nil || !slices.Equal(c.parents, like.parents) {
+		return x.selecting(c)
+	}
+	var few [fewMentions]*sel[SelID]
+	affected := few[:0]
+	for name := range differing(c.labels, like.labels) {
+		users, ok := x.mentions[name]
+		if !ok {
+			continue
+		}
+		if len(affected)+users.len() > fewMentions {
+			return x.selecting(c)
+		}
+		affected = slices.AppendSeq(affected, users.all())
+	}
+	out := slices.Clone(like.sels)
+	for _, s := range affected {
+		pos, is := slices.BinarySearchFunc(out, s, compareSeq)
+		switch matches := s.selector.Matches(c); {
+		case matches && !is:
+			out = slices.Insert(out, pos, s)
+		case is && !matches:
+			out = slices.Delete(out, pos, pos+1)
+		}
+	}
+	return slices.Clip(out)
+}
+
+// differing yields the names of labels that only one of two lists has, or that have different values there. Both are sorted by name.
+func differing(a, b []label) iter.Seq[labelName] {
+	return func(yield func(labelName) bool) {
+		for len(a)+len(b) > 0 {
+			var name labelName
+			switch {
+			case len(b) == 0 || len(a) > 0 && a[0].name.Value() < b[0].name.Value():
+				name, a = a[0].name, a[1:]
+			case len(a) == 0 || a[0].name != b[0].name:
+				name, b = b[0].name, b[1:]
+			case a[0] == b[0]:
+				a, b = a[1:], b[1:]
+				continue
+			default:
+				name, a, b = a[0].name, a[1:], b[1:]
+			}
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
 // judge brings one class up to date with one selector.
 func (x *Index[ItemID, SelID]) judge(c *class[ItemID, SelID], s *sel[SelID]) {
 	pos, was := slices.BinarySearchFunc(c.sels, s, compareSeq)
