@@ -3,9 +3,17 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds programs of Kubernetes from source into bin/kube, if they are not there: tools/kube/go.mod pins the version.
-# usage: tools/kube.sh [PROGRAM...]    PROGRAM: kube-apiserver (default), ...    WEFT_KUBE=DIRECTORY instead of bin/kube
+# usage: tools/kube.sh [all | PROGRAM...]    PROGRAM: kube-apiserver (default), kubelet, ...    WEFT_KUBE=DIRECTORY instead of bin/kube
+#
+# all: what a cluster with real kubelets needs (test/kube/cluster), the Debian packages of containerd and runc, too.
 set -euo pipefail
 cd "$(dirname "$0")/kube"
+
+programs=("${@:-kube-apiserver}")
+if [ "${programs[0]}" = all ]; then
+  ../setup.sh kube
+  programs=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl agnhost)
+fi
 
 dir=${WEFT_KUBE:-$PWD/../../bin/kube}
 version=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
@@ -14,8 +22,10 @@ minor=${version#v1.}
 stamp=k8s.io/component-base/version.git
 flags="-s -w -X ${stamp}Version=$version -X ${stamp}Major=1 -X ${stamp}Minor=${minor%%.*}"
 mkdir -p "$dir"
-for program in "${@:-kube-apiserver}"; do
-  [ "$("$dir/$program" --version 2>/dev/null)" = "Kubernetes $version" ] && continue
+for program in "${programs[@]}"; do
+  go version -m "$dir/$program" 2>/dev/null | grep -qF "k8s.io/kubernetes	$version" && continue
+  package=k8s.io/kubernetes/cmd/$program
+  [ "$program" != agnhost ] || package=k8s.io/kubernetes/test/images/agnhost
   echo "kube: building $program $version; the first time takes some minutes"
-  CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$dir/$program" "k8s.io/kubernetes/cmd/$program"
+  CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$dir/$program" "$package"
 done

@@ -3,17 +3,20 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs the Debian packages that the lab, the tests and the benchmarks use. Quiet when all is there.
-# usage: tools/setup.sh [demo|all|vm]  demo: what `make demo` needs; all (default): tests and benchmarks too; vm: what tools/vm.sh needs besides
+# usage: tools/setup.sh [demo|all|kube|vm]  demo: what `make demo` needs; all (default): tests and benchmarks too; kube: what nodes with
+# kubelets need besides; vm: what tools/vm.sh needs besides
 set -euo pipefail
 
 demo="bird2 gobgpd iproute2 nftables netbase"
 all="$demo frr etcd-server ipset iptables procps iputils-ping"
+kube="containerd runc"
 vm="qemu-system-x86 busybox-static kmod cpio"
 case "${1:-all}" in
   demo) want=$demo ;;
   all)  want=$all ;;
+  kube) want="$all $kube" ;;
   vm)   want="$all $vm" ;;
-  *)    echo "setup: unknown set \"$1\"; use demo, all or vm" >&2; exit 2 ;;
+  *)    echo "setup: unknown set \"$1\"; use demo, all, kube or vm" >&2; exit 2 ;;
 esac
 
 die() { echo "setup: $*" >&2; exit 1; }
