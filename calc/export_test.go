@@ -12,7 +12,7 @@ func (g *Graph) Sizes() map[string]int {
 	more, pending := 0, 0
 	for _, set := range g.sets.byID {
 		more += len(set.more)
-		pending += len(set.pending)
+		pending += len(set.journal)
 	}
 	return map[string]int{
 		"items": items, "set members": more + pending,

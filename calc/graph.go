@@ -89,7 +89,7 @@ func New(node string) *Graph {
 
 // newSources says which part of the graph takes the objects of each resource.
 func (g *Graph) newSources(node string) map[api.Resource]source {
-	workloads := &workloads{self: node, items: g.items, locals: g.locals, reach: g.reach, labels: map[string]string{}}
+	workloads := &workloads{self: node, items: g.items, locals: g.locals, reach: g.reach}
 	return map[api.Resource]source{
 		api.WorkloadEndpoints:     sourceOfChanges(workloads.put, workloads.remove).knowing(workloads.has),
 		api.HostEndpoints:         sourceOfChanges(g.hosts.put, g.hosts.remove),

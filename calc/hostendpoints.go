@@ -13,6 +13,7 @@ import (
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/internal/scratch"
+	"github.com/weftnet/weft/policy/labelindex"
 	"github.com/weftnet/weft/policy/rule"
 )
 
@@ -254,15 +255,6 @@ func (s *hostEndpoints) untracked(ep *hostEndpoint, out problems) {
 }
 
 // hostLabels returns the labels of a host endpoint, which cannot claim to belong to a namespace.
-func hostLabels(labels map[string]string) map[string]string {
-	if _, ok := labels[v3.NamespaceLabel]; !ok {
-		return labels
-	}
-	out := make(map[string]string, len(labels))
-	for name, value := range labels {
-		if name != v3.NamespaceLabel {
-			out[name] = value
-		}
-	}
-	return out
+func hostLabels(labels map[string]string) []labelindex.Label {
+	return slices.DeleteFunc(labelindex.Labels(labels), func(l labelindex.Label) bool { return l.Name == v3.NamespaceLabel })
 }

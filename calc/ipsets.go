@@ -23,7 +23,7 @@ type ipSets struct {
 	services *services
 	byID     map[rule.SetID]*ipSet
 	idle     map[*ipSet]struct{} // without reference since the last flush
-	changed  map[*ipSet]struct{} // with new members, or itself new, since the last flush
+	changed  []*ipSet            // with a journal, or new, since the last flush
 }
 
 type itemIndex = labelindex.Index[*item, *ipSet]
@@ -31,19 +31,25 @@ type itemIndex = labelindex.Index[*item, *ipSet]
 // ipSet is a set and what was handed out of it.
 type ipSet struct {
 	desired.IPSet
-	selector *selector.Selector      // nil with service
-	nodes    bool                    // the selector is over nodes
-	port     unique.Handle[string]   // SetPort: the port's name
-	protocol uint8                   // SetPort
-	service  rule.Service            // or zero, as with a set that is filled by hand
-	refs     int                     // rules that refer to it
-	handed   bool                    // the last flush created it, or one before
-	more     map[desired.Member]int  // items beyond the first that a member comes from
-	pending  map[desired.Member]bool // members changed since the last flush: whether they were in at that time
+	selector *selector.Selector     // nil with service
+	nodes    bool                   // the selector is over nodes
+	port     unique.Handle[string]  // SetPort: the port's name
+	protocol uint8                  // SetPort
+	service  rule.Service           // or zero, as with a set that is filled by hand
+	refs     int                    // rules that refer to it
+	handed   bool                   // the last flush created it, or one before
+	more     map[desired.Member]int // items beyond the first that a member comes from
+	journal  []change               // of the members since the last flush
+}
+
+// change is a member that came or went, and whether it was in before.
+type change struct {
+	member desired.Member
+	was    bool
 }
 
 func newIPSets() *ipSets {
-	s := &ipSets{byID: map[rule.SetID]*ipSet{}, idle: map[*ipSet]struct{}{}, changed: map[*ipSet]struct{}{}}
+	s := &ipSets{byID: map[rule.SetID]*ipSet{}, idle: map[*ipSet]struct{}{}}
 	s.index, s.nodes = labelindex.New(s.matchStarted, s.matchStopped), labelindex.New(s.matchStarted, s.matchStopped)
 	s.services = newServices(s)
 	return s
@@ -56,7 +62,7 @@ func (s *ipSets) retain(ref rule.Set) {
 		set = &ipSet{IPSet: desired.IPSet{ID: ref.ID, Kind: ref.Kind, Members: map[desired.Member]struct{}{}},
 			selector: ref.Selector, nodes: ref.Nodes, port: unique.Make(ref.Port), protocol: ref.Protocol, service: ref.Service}
 		s.byID[ref.ID] = set
-		s.changed[set] = struct{}{}
+		s.changed = append(s.changed, set)
 		if ref.Selector != nil {
 			s.over(set.nodes).UpdateSelector(set, ref.Selector)
 		} else {
@@ -70,7 +76,7 @@ func (s *ipSets) retain(ref rule.Set) {
 func (s *ipSets) keep(id rule.SetID) *ipSet {
 	set := &ipSet{IPSet: desired.IPSet{ID: id, Kind: rule.SetNet, Members: map[desired.Member]struct{}{}}, refs: 1}
 	s.byID[id] = set
-	s.changed[set] = struct{}{}
+	s.changed = append(s.changed, set)
 	return set
 }
 
@@ -83,7 +89,7 @@ func (s *ipSets) release(id rule.SetID) {
 }
 
 // update replaces the contents and labels of an item of an index; a new one starts out empty. Nothing handed in is kept.
-func (s *ipSets) update(index *itemIndex, it *item, now item, labels map[string]string, profiles []string) {
+func (s *ipSets) update(index *itemIndex, it *item, now item, labels []labelindex.Label, profiles []string) {
 	if !it.equal(&now) {
 		now.nets, now.ports = unlessEmpty(slices.Clone(now.nets)), unlessEmpty(slices.Clone(now.ports))
 		old := *it
@@ -145,20 +151,15 @@ func (s *ipSets) drop(set *ipSet, m desired.Member) {
 	}
 }
 
-// note keeps account of a member that came or went; back where it was at the last flush, it is no change.
+// note keeps account of a member that came or went.
 func (s *ipSets) note(set *ipSet, m desired.Member, was bool) {
 	if !set.handed {
 		return // the flush lists all members
 	}
-	if _, ok := set.pending[m]; ok {
-		delete(set.pending, m)
-		return
+	if len(set.journal) == 0 {
+		s.changed = append(s.changed, set)
 	}
-	if set.pending == nil {
-		set.pending = map[desired.Member]bool{}
-	}
-	set.pending[m] = was
-	s.changed[set] = struct{}{}
+	set.journal = append(set.journal, change{m, was})
 }
 
 // flush removes idle sets and puts all changes into d.
@@ -170,19 +171,22 @@ func (s *ipSets) flush(d *desired.Delta) {
 	}
 	scratch.Empty(&s.idle)
 	slices.Sort(d.IPSetsRemoved)
-	for set := range s.changed {
-		if c := set.flush(); c != nil {
-			d.IPSets = append(d.IPSets, *c)
+	for _, set := range s.changed {
+		if set.Members == nil {
+			continue // discarded
+		}
+		if c := set.flush(); c.Created || len(c.Added)+len(c.Removed) > 0 {
+			d.IPSets = append(d.IPSets, c)
 		}
 	}
-	scratch.Empty(&s.changed)
+	clear(s.changed)
+	s.changed = s.changed[:0]
 	slices.SortFunc(d.IPSets, func(a, b desired.IPSetChange) int { return strings.Compare(string(a.ID), string(b.ID)) })
 }
 
 // discard removes a set. References only change while flushing, so a set that has lost its last one was handed out before.
 func (s *ipSets) discard(set *ipSet, d *desired.Delta) {
 	delete(s.byID, set.ID)
-	delete(s.changed, set)
 	set.Members = nil
 	if set.selector != nil {
 		s.over(set.nodes).DeleteSelector(set)
@@ -192,26 +196,31 @@ func (s *ipSets) discard(set *ipSet, d *desired.Delta) {
 	d.IPSetsRemoved = append(d.IPSetsRemoved, set.ID)
 }
 
-// flush returns the change since the last one, nil if there is none.
-func (set *ipSet) flush() *desired.IPSetChange {
-	c := &desired.IPSetChange{ID: set.ID, Kind: set.Kind, Created: !set.handed}
+// mostJournal is how long a journal may have been to be used again.
+const mostJournal = 64
+
+// flush returns the change since the last one. A member that is back where it was is none.
+func (set *ipSet) flush() desired.IPSetChange {
+	c := desired.IPSetChange{ID: set.ID, Kind: set.Kind, Created: !set.handed}
 	if c.Created {
 		set.handed = true
 		c.Added = slices.SortedFunc(maps.Keys(set.Members), desired.Member.Compare)
 		return c
 	}
-	for m, was := range set.pending {
-		if was {
-			c.Removed = append(c.Removed, m)
-		} else {
-			c.Added = append(c.Added, m)
+	slices.SortStableFunc(set.journal, func(a, b change) int { return a.member.Compare(b.member) })
+	for i, first := range set.journal {
+		if i > 0 && set.journal[i-1].member == first.member {
+			continue
+		}
+		switch _, now := set.Members[first.member]; {
+		case now && !first.was:
+			c.Added = append(c.Added, first.member)
+		case first.was && !now:
+			c.Removed = append(c.Removed, first.member)
 		}
 	}
-	scratch.Empty(&set.pending)
-	slices.SortFunc(c.Added, desired.Member.Compare)
-	slices.SortFunc(c.Removed, desired.Member.Compare)
-	if len(c.Added)+len(c.Removed) == 0 {
-		return nil
+	if set.journal = set.journal[:0]; cap(set.journal) > mostJournal {
+		set.journal = nil
 	}
 	return c
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/labelindex"
 	"github.com/weftnet/weft/policy/rule"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -78,12 +79,12 @@ func newItems(sets *ipSets) *items {
 }
 
 // put adds or replaces an item with its labels and the profiles that it inherits labels from. None of them is kept.
-func (s *items) put(key api.Key, now item, labels map[string]string, profiles []string) {
+func (s *items) put(key api.Key, now item, labels []labelindex.Label, profiles []string) {
 	s.update(key, s.open(key), now, labels, profiles)
 }
 
 // update is put for the item that open has returned.
-func (s *items) update(key api.Key, it *item, now item, labels map[string]string, profiles []string) {
+func (s *items) update(key api.Key, it *item, now item, labels []labelindex.Label, profiles []string) {
 	s.sets.update(s.index(key), it, now, labels, profiles)
 }
 
@@ -116,7 +117,7 @@ func newHostItem(spec *v3.HostEndpointSpec) (item, api.FieldErrors) {
 	var wrong faults
 	it := item{nets: hostPrefixes(&wrong, nil, "spec.expectedIPs", spec.ExpectedIPs)}
 	for i, p := range spec.Ports {
-		it.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
+		it.addPort(&wrong, i, p.Name, p.Protocol, p.Port)
 	}
 	return it, wrong.list
 }
@@ -124,7 +125,7 @@ func newHostItem(spec *v3.HostEndpointSpec) (item, api.FieldErrors) {
 func (s *items) putNetworkSet(key api.Key, obj *v3.NetworkSet) api.FieldErrors {
 	now, wrong := newNetworkSet(&obj.Spec)
 	if wrong == nil {
-		s.put(key, now, namespaced(obj.Labels, key.Namespace), []string{rule.NamespaceProfileName(key.Namespace)})
+		s.put(key, now, labelindex.Labels(namespaced(obj.Labels, key.Namespace)), []string{rule.NamespaceProfileName(key.Namespace)})
 	}
 	return wrong
 }
@@ -132,7 +133,7 @@ func (s *items) putNetworkSet(key api.Key, obj *v3.NetworkSet) api.FieldErrors {
 func (s *items) putGlobalNetworkSet(key api.Key, obj *v3.GlobalNetworkSet) api.FieldErrors {
 	now, wrong := newNetworkSet(&obj.Spec)
 	if wrong == nil {
-		s.put(key, now, obj.Labels, nil)
+		s.put(key, now, labelindex.Labels(obj.Labels), nil)
 	}
 	return wrong
 }
@@ -143,7 +144,7 @@ func (s *items) putNode(key api.Key, n *v3.Node) {
 	for _, addr := range n.Addrs() {
 		now.nets = append(now.nets, desired.HostPrefix(addr))
 	}
-	s.put(key, now, n.Labels, nil)
+	s.put(key, now, labelindex.Labels(n.Labels), nil)
 }
 
 func newNetworkSet(spec *v3.NetworkSetSpec) (item, api.FieldErrors) {
@@ -151,10 +152,12 @@ func newNetworkSet(spec *v3.NetworkSetSpec) (item, api.FieldErrors) {
 	return item{nets: prefixes(&wrong, nil, "spec.nets", spec.Nets)}, wrong.list
 }
 
-// addPort adds a named port; a port without a name cannot be referred to.
-func (it *item) addPort(wrong *faults, path, name string, protocol intstr.IntOrString, port uint16) {
+// addPort adds a named port, entry i of spec.ports; a port without a name cannot be referred to.
+func (it *item) addPort(wrong *faults, i int, name string, protocol intstr.IntOrString, port uint16) {
 	number, err := v3.ProtocolNumber(protocol)
-	wrong.add(path+".protocol", err)
+	if err != nil {
+		wrong.add(fmt.Sprintf("spec.ports[%d].protocol", i), err)
+	}
 	if name != "" {
 		it.ports = append(it.ports, namedPort{unique.Make(name), number, port})
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/labelindex"
 )
 
 // locals works out the endpoints of this node with the policy in front of them.
@@ -59,7 +60,7 @@ func (s *locals) setSpoofing(allowed bool) {
 func (s *locals) touch(ep *localEndpoint) { s.dirty[ep] = struct{}{} }
 
 // put adds or replaces an endpoint; own tells that this node knows it from itself.
-func (s *locals) put(now desired.Endpoint, own bool, labels map[string]string, profiles []string) {
+func (s *locals) put(now desired.Endpoint, own bool, labels []labelindex.Label, profiles []string) {
 	ep, ok := s.byID[now.ID]
 	if !ok {
 		ep = &localEndpoint{}

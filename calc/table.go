@@ -61,6 +61,9 @@ func (t *table[K, V]) remember(k K) {
 
 // drain returns what changed since the last drain, sorted by key: values that are new or different, and keys that are gone.
 func (t *table[K, V]) drain() (changed []V, removed []K) {
+	if len(t.before) == 0 {
+		return nil, nil
+	}
 	var keys []K
 	for k, old := range t.before {
 		now, there := t.rows[k]

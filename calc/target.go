@@ -7,12 +7,13 @@ import (
 	"slices"
 
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/labelindex"
 	"github.com/weftnet/weft/policy/rule"
 )
 
 // target is what policies select on this node: a workload endpoint or a host endpoint.
 type target struct {
-	labels   map[string]string
+	labels   []labelindex.Label
 	profiles []string
 	policies map[*policy]struct{} // that select it
 	touch    func()               // has its endpoint worked out again

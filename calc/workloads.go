@@ -4,14 +4,13 @@
 package calc
 
 import (
-	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/policy/labelindex"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/policy/selector"
 )
@@ -25,28 +24,29 @@ type workloads struct {
 	// Reused between calls: most changes are of a label, and most of what is read is known.
 	nets   []netip.Prefix
 	ports  []namedPort
-	labels map[string]string
+	labels []labelindex.Label
 }
 
 // maxLabelValue is Kubernetes' limit; a longer service account name is no label.
 const maxLabelValue = 63
 
-// setLabels makes labels those of an endpoint as selectors see them. Those that tell its origin are set here, so that a workload's own
+// workloadLabels adds the labels of an endpoint as selectors see them to a list. Those that tell its origin are set here, so that a workload's own
 // labels cannot claim another.
-func setLabels(labels map[string]string, obj *v3.WorkloadEndpoint, namespace string) {
-	clear(labels)
-	maps.Copy(labels, obj.Labels)
-	labels[selector.NamespaceLabel] = namespace
-	setOrigin(labels, rule.OrchestratorLabel, obj.Spec.Orchestrator)
-	setOrigin(labels, rule.ServiceAccountLabel, obj.Spec.ServiceAccountName)
-}
-
-func setOrigin(labels map[string]string, name, value string) {
-	if value == "" || len(value) > maxLabelValue {
-		delete(labels, name)
-	} else {
-		labels[name] = value
+func workloadLabels(list []labelindex.Label, obj *v3.WorkloadEndpoint, namespace string) []labelindex.Label {
+	for name, value := range obj.Labels {
+		if name != selector.NamespaceLabel && name != rule.OrchestratorLabel && name != rule.ServiceAccountLabel {
+			list = append(list, labelindex.Label{Name: name, Value: value})
+		}
 	}
+	list = append(list, labelindex.Label{Name: selector.NamespaceLabel, Value: namespace})
+	for _, origin := range [...]labelindex.Label{
+		{Name: rule.OrchestratorLabel, Value: obj.Spec.Orchestrator}, {Name: rule.ServiceAccountLabel, Value: obj.Spec.ServiceAccountName},
+	} {
+		if origin.Value != "" && len(origin.Value) <= maxLabelValue {
+			list = append(list, origin)
+		}
+	}
+	return list
 }
 
 func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
@@ -55,7 +55,7 @@ func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 	s.nets = hostPrefixes(&wrong, s.nets[:0], "spec.ipNetworks", obj.Spec.IPNetworks)
 	now := item{nets: s.nets, ports: s.ports[:0], node: obj.Spec.Node, revision: c.Revision}
 	for i, p := range obj.Spec.Ports {
-		now.addPort(&wrong, fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Protocol, p.Port)
+		now.addPort(&wrong, i, p.Name, p.Protocol, p.Port)
 	}
 	s.ports = now.ports
 	spoof := prefixes(&wrong, nil, "spec.allowSpoofedSourcePrefixes", obj.Spec.AllowSpoofedSourcePrefixes)
@@ -63,7 +63,7 @@ func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 	if wrong.list != nil {
 		return wrong.list
 	}
-	setLabels(s.labels, obj, key.Namespace)
+	s.labels = workloadLabels(s.labels[:0], obj, key.Namespace)
 	it := s.items.open(key)
 	s.reach.release(it)
 	s.items.update(key, it, now, s.labels, obj.Spec.Profiles)
@@ -75,7 +75,7 @@ func (s *workloads) put(c *Change, obj *v3.WorkloadEndpoint) api.FieldErrors {
 	s.locals.put(desired.Endpoint{
 		ID: idOf(key), Interface: cloned(obj.Spec.InterfaceName), Addrs: addresses(now.nets), SpoofPrefixes: spoof,
 		FloatingIPs: floating, HostPorts: ports, Revision: c.Revision,
-	}, c.Local, maps.Clone(s.labels), slices.Clone(obj.Spec.Profiles))
+	}, c.Local, slices.Clone(s.labels), slices.Clone(obj.Spec.Profiles))
 	return nil
 }
 

@@ -15,7 +15,9 @@ func Validate(obj metav1.Object, c Checks) FieldErrors {
 	var found FieldErrors
 	root := report{path: "", all: &found}
 	ValidateMetadata(obj, &found)
-	ValidateTags(obj, c, &found)
+	if e, ok := obj.(*WorkloadEndpoint); !ok || !e.Spec.usual() {
+		ValidateTags(obj, c, &found)
+	}
 	validateName(obj, root.at("metadata").at("name"))
 	validateSpec(obj, root.at("spec"))
 	return found

@@ -52,7 +52,7 @@ func bigIndex(pods int) (x *Index[podID, string], ids []podID) {
 	}
 	for n := range pods {
 		id := podID{fmt.Sprint("ns-", n/1000), fmt.Sprint("pod-", n)}
-		x.UpdateItem(id, podLabels(n), []string{fmt.Sprint("kns.ns-", n/1000)})
+		x.UpdateItem(id, Labels(podLabels(n)), []string{fmt.Sprint("kns.ns-", n/1000)})
 		ids = append(ids, id)
 	}
 	return x, ids
@@ -80,8 +80,9 @@ func BenchmarkIndex(b *testing.B) {
 						other[k] = v
 					}
 				}
+				versions := [][]Label{Labels(other), Labels(labels)}
 				for n := 0; b.Loop(); n++ {
-					x.UpdateItem(id, []selector.Map{other, labels}[n%2], parents)
+					x.UpdateItem(id, versions[n%2], parents)
 				}
 				b.ReportMetric(bytes, "B/item")
 			})

@@ -59,12 +59,12 @@ func (c *class[ItemID, SelID]) selectedBy(s *sel[SelID]) bool {
 }
 
 // is tells whether the class is that of these labels, sorted by name, and parents.
-func (c *class[ItemID, SelID]) is(labels []pair, parents []string) bool {
+func (c *class[ItemID, SelID]) is(labels []Label, parents []string) bool {
 	return slices.EqualFunc(c.labels, labels, label.is) && slices.EqualFunc(c.parents, parents, (*parent[ItemID, SelID]).is)
 }
 
 // classOf returns the class with these labels, sorted by name, and parents, made if need be: with what it shares with another class, if that is not nil.
-func (x *Index[ItemID, SelID]) classOf(labels []pair, parents []string, like *class[ItemID, SelID]) *class[ItemID, SelID] {
+func (x *Index[ItemID, SelID]) classOf(labels []Label, parents []string, like *class[ItemID, SelID]) *class[ItemID, SelID] {
 	x.keyScratch = appendKey(x.keyScratch[:0], labels, parents)
 	if c := x.classes[string(x.keyScratch)]; c != nil {
 		return c
@@ -111,24 +111,27 @@ func (x *Index[ItemID, SelID]) dropIfEmpty(c *class[ItemID, SelID]) {
 	delete(x.classes, c.key)
 }
 
-// pair is a label as it comes.
-type pair struct{ name, value string }
+// Label is a label as it comes.
+type Label struct{ Name, Value string }
 
-// sortedPairs returns labels, sorted by name, in memory that is used again by the next call.
-func (x *Index[ItemID, SelID]) sortedPairs(labels map[string]string) []pair {
-	x.pairScratch = x.pairScratch[:0]
-	for n, v := range labels {
-		x.pairScratch = append(x.pairScratch, pair{n, v})
+// Labels lists labels, in any order.
+func Labels(m map[string]string) []Label {
+	out := make([]Label, 0, len(m))
+	for n, v := range m {
+		out = append(out, Label{n, v})
 	}
-	slices.SortFunc(x.pairScratch, func(a, b pair) int { return strings.Compare(a.name, b.name) })
-	return x.pairScratch
+	return out
+}
+
+func sortLabels(labels []Label) {
+	slices.SortFunc(labels, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // appendKey adds what tells classes apart: their labels, sorted by name, and their parents, each with its length in front.
-func appendKey(key []byte, labels []pair, parents []string) []byte {
+func appendKey(key []byte, labels []Label, parents []string) []byte {
 	key = binary.AppendUvarint(key, uint64(len(labels)))
 	for _, l := range labels {
-		key = appendText(appendText(key, l.name), l.value)
+		key = appendText(appendText(key, l.Name), l.Value)
 	}
 	for _, p := range parents {
 		key = appendText(key, p)

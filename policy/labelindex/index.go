@@ -34,8 +34,7 @@ type Index[ItemID, SelID comparable] struct {
 	mentions  map[labelName]*set[*sel[SelID]]  // selectors by every label they look at
 
 	// Reused between calls.
-	pairScratch []pair
-	keyScratch  []byte
+	keyScratch []byte
 }
 
 // item is one labelled thing.
@@ -59,19 +58,20 @@ func New[ItemID, SelID comparable](onStart, onStop func(SelID, ItemID)) *Index[I
 	}
 }
 
-// UpdateItem adds an item or replaces its labels and parents. Neither argument is kept. Parents need not exist yet.
-func (x *Index[ItemID, SelID]) UpdateItem(id ItemID, labels map[string]string, parents []string) {
-	sorted := x.sortedPairs(labels)
+// UpdateItem adds an item or replaces its labels and parents. Neither list is kept; that of the labels, each name once, gets sorted. Parents need not
+// exist yet.
+func (x *Index[ItemID, SelID]) UpdateItem(id ItemID, labels []Label, parents []string) {
+	sortLabels(labels)
 	it, ok := x.items[id]
 	if !ok {
 		it = &item[ItemID, SelID]{id: id}
 		x.items[id] = it
 	}
 	from := it.class
-	if from != nil && from.is(sorted, parents) {
+	if from != nil && from.is(labels, parents) {
 		return
 	}
-	to := x.classOf(sorted, parents, from)
+	to := x.classOf(labels, parents, from)
 	var had []*sel[SelID]
 	if from != nil {
 		had = from.sels

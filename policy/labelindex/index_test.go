@@ -68,8 +68,8 @@ func TestStartsBeforeStops(t *testing.T) {
 	for _, v := range []string{"1", "2"} {
 		x.UpdateSelector(v, selector.Equal("a", v))
 	}
-	x.UpdateItem(1, selector.Map{"a": "1"}, nil)
-	x.UpdateItem(1, selector.Map{"a": "2"}, nil)
+	x.UpdateItem(1, Labels(selector.Map{"a": "1"}), nil)
+	x.UpdateItem(1, Labels(selector.Map{"a": "2"}), nil)
 	if got := fmt.Sprint(log); got != "[+1 +2 -1]" {
 		t.Errorf("heard %s", got)
 	}

@@ -23,7 +23,9 @@ const fewSelectors = 8
 func (x *Index[ItemID, SelID]) UpdateParent(name string, labels map[string]string) {
 	p := x.parentOf(name)
 	old := p.labels
-	p.labels = intern(x.sortedPairs(labels), old)
+	now := Labels(labels)
+	sortLabels(now)
+	p.labels = intern(now, old)
 	changed := map[labelName]struct{}{}
 	for _, l := range difference(old, p.labels) {
 		x.parentsBy.remove(l, p)

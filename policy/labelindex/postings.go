@@ -19,19 +19,19 @@ type label struct {
 	value labelValue
 }
 
-func (l label) is(p pair) bool { return l.name.Value() == p.name && l.value.Value() == p.value }
+func (l label) is(as Label) bool { return l.name.Value() == as.Name && l.value.Value() == as.Value }
 
 // intern returns labels in memory of their own. Like are some that are mostly the same. Both are sorted by name.
-func intern(labels []pair, like []label) []label {
+func intern(labels []Label, like []label) []label {
 	out := make([]label, len(labels))
 	for i, l := range labels {
-		for len(like) > 0 && like[0].name.Value() < l.name {
+		for len(like) > 0 && like[0].name.Value() < l.Name {
 			like = like[1:]
 		}
 		if len(like) > 0 && like[0].is(l) {
 			out[i] = like[0]
 		} else {
-			out[i] = label{unique.Make(l.name), unique.Make(l.value)}
+			out[i] = label{unique.Make(l.Name), unique.Make(l.Value)}
 		}
 	}
 	return out

@@ -74,7 +74,7 @@ func (w *world) hear(m match, starts bool) {
 
 func (w *world) updateItem(id int, labels selector.Map, parents ...string) {
 	w.items[id] = oracleItem{labels, parents, w.parents}
-	w.index.UpdateItem(id, labels, parents)
+	w.index.UpdateItem(id, Labels(labels), parents)
 }
 
 func (w *world) updateSelector(id, text string) {
