@@ -121,6 +121,7 @@ type tunnelWriter interface {
 	Met() map[desired.TunnelPeerID]struct{}
 	Meetings() <-chan struct{}
 	Userspace() []string
+	PlainHosts() []desired.TunnelPeerID
 	RotateKeys() error
 	Close() error
 }

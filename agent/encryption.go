@@ -23,7 +23,11 @@ func (a *Agent) encryptionReport() *agentapi.EncryptionStatus {
 	if s == nil {
 		return nil
 	}
+	for _, id := range a.tunnels.PlainHosts() {
+		s.PlainHosts = append(s.PlainHosts, id.String())
+	}
 	for t := range view.Tunnels() {
+		s.Hosts = s.Hosts || t.Hosts != (desired.HostRouting{})
 		if key := keys[t.Kind]; t.Kind.Encrypts() && key != (desired.Key{}) {
 			d := agentapi.EncryptionDevice{Name: t.Name, PublicKey: key.String(), Place: "kernel"}
 			if slices.Contains(userspace, t.Name) {

@@ -115,6 +115,9 @@ func (f *fakeKernel) Meetings() <-chan struct{} { return f.meetings }
 // Userspace implements tunnelWriter.
 func (f *fakeKernel) Userspace() []string { return []string{"wireguard.cali"} }
 
+// PlainHosts implements tunnelWriter.
+func (f *fakeKernel) PlainHosts() []desired.TunnelPeerID { return nil }
+
 // RotateKeys implements tunnelWriter.
 func (f *fakeKernel) RotateKeys() error {
 	f.mu.Lock()

@@ -87,16 +87,3 @@ func TestBadTunnelInputKeepsTheLastGood(t *testing.T) {
 		})
 	}
 }
-
-// TestHostEncryptionIsMissed: who asks for packets between nodes to be encrypted is told that they are not, by what asks for it.
-func TestHostEncryptionIsMissed(t *testing.T) {
-	config := func(name string, on bool) api.Object {
-		return ct.FelixConfig(name, func(s *v3.FelixConfigurationSpec) { s.WireguardHostEncryptionEnabled = new(on) })
-	}
-	const field = " spec.wireguardHostEncryptionEnabled: packets between the nodes themselves are not encrypted yet"
-	expect(t, apply(config("default", false)), nil)
-	expect(t, apply(config("default", true)), []string{"default" + field})
-	expect(t, apply(config("default", true), config("node."+ct.Me, false)), nil)
-	expect(t, apply(config("node."+ct.Me, true)), []string{"node." + ct.Me + field})
-	expect(t, apply(config("node.n2", true)), nil)
-}

@@ -31,6 +31,7 @@ type reach struct {
 	addrs   owners[netip.Addr]   // which other nodes have a tunnel address
 	macs    owners[desired.MAC]  // which other nodes have a MAC address
 	keys    owners[desired.Key]  // which other nodes have a key of WireGuard
+	hosts   owners[netip.Addr]   // which other nodes have an address of their own
 	configs tunnelConfigs
 	guard   *tunnelGuard
 	nat     *sourceNAT
@@ -55,7 +56,7 @@ func newReach(self string, items *items, r *routes, sets *ipSets, nat *sourceNAT
 	configs := newTunnelConfigs(self)
 	return &reach{
 		self: self, nat: nat, config: configs.now, items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
-		holders: newHolders(), floats: newFloats(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, keys: owners[desired.Key]{}, configs: configs,
+		holders: newHolders(), floats: newFloats(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, keys: owners[desired.Key]{}, hosts: owners[netip.Addr]{}, configs: configs,
 		leads: map[netip.Prefix]string{}, byNode: map[string]map[netip.Prefix]struct{}{},
 		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{}, dirtyNets: map[string]struct{}{},
 		tunnels: newTable(strings.Compare, func(a, b desired.Tunnel) bool { return a == b }),
@@ -285,7 +286,7 @@ func (r *reach) settleTunnels() {
 		t := desired.Tunnel{Kind: k, Name: name, Local: me.subnet[k.Family()].Addr(), Addr: r.ownAddr(k), MTU: c.mtu[k]}
 		switch {
 		case k.Encrypts():
-			t.Port, t.Keepalive = c.wgPort[k.Family()], c.keepalive
+			t.Port, t.Keepalive, t.Hosts, t.Threaded = c.wgPort[k.Family()], c.keepalive, c.hosts, c.threaded
 		case k != desired.IPIP:
 			t.MAC, t.VNI, t.Port = me.mac[k], c.vni, c.port
 		}
@@ -340,7 +341,8 @@ func (r *reach) settleNets(name string) {
 	}
 }
 
-// netsOf returns the destinations of a family that lead to a node, and the node's addresses on tunnels.
+// netsOf returns the destinations of a family that lead to a node, the node's addresses on tunnels, and its own: it may encrypt what it sends itself
+// before this node does.
 func (r *reach) netsOf(name string, f int) (nets []netip.Prefix) {
 	for dst := range r.byNode[name] {
 		if family(dst.Addr()) == f {
@@ -352,6 +354,9 @@ func (r *reach) netsOf(name string, f int) (nets []netip.Prefix) {
 		if _, led := r.leads[dst]; addr.IsValid() && family(addr) == f && !led && r.addrs.first(addr) == name {
 			nets = append(nets, dst)
 		}
+	}
+	if host := desired.HostPrefix(r.nodes[name].subnet[f].Addr()); r.hosts.first(host.Addr()) == name && r.leads[host] == "" {
+		nets = append(nets, host)
 	}
 	return sortedPrefixes(nets)
 }
@@ -419,6 +424,7 @@ func (r *reach) settleRoute(dst netip.Prefix) {
 func (r *reach) lead(dst netip.Prefix, node string) {
 	if dst.IsSingleIP() {
 		r.dirtyNets[r.addrs.first(dst.Addr())] = struct{}{} // it may be the address of a tunnel
+		r.dirtyNets[r.hosts.first(dst.Addr())] = struct{}{} // or a node's own
 	}
 	if old, ok := r.leads[dst]; ok && old != node {
 		r.dirtyNets[old] = struct{}{}
@@ -462,8 +468,7 @@ func (r *reach) route(dst netip.Prefix, node string, pool tunnelPool) (route des
 	return route, false
 }
 
-// problems reports a node without the address that its tunnel needs, nodes that share what each needs for itself, and a wish for encryption that is not
-// met.
+// problems reports a node without the address that its tunnel needs, and nodes that share what each needs for itself.
 func (r *reach) problems() problems {
 	out := problems{}
 	if me := r.nodes[r.self]; me != nil {
@@ -477,10 +482,6 @@ func (r *reach) problems() problems {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.nodes)) {
 		r.sharing(out, name)
-	}
-	if name := r.configs.encryptsHosts(); name != "" {
-		out.add(api.Key{Resource: api.FelixConfigurations, Name: name}, "spec.wireguardHostEncryptionEnabled",
-			"packets between the nodes themselves are not encrypted yet, only those from and to workloads")
 	}
 	return out
 }

@@ -26,6 +26,8 @@ type tunnelConfig struct {
 	encrypt   [2]bool
 	wgPort    [2]uint16
 	keepalive time.Duration
+	hosts     desired.HostRouting // of what the nodes send each other themselves
+	threaded  bool
 	names     [desired.TunnelKinds]string // of the devices
 	// allowVXLAN and allowIPIP: workloads may send such packets.
 	allowVXLAN, allowIPIP bool
@@ -46,7 +48,8 @@ type statedConfig struct {
 	v3.FelixTunnels
 	v3.FelixMTU
 	v3.FelixWireguard
-	external []netip.Prefix // ExternalNodesList
+	tables   *v3.RouteTableRange // the first of those that may be used
+	external []netip.Prefix      // ExternalNodesList
 }
 
 func newTunnelConfigs(self string) tunnelConfigs {
@@ -100,6 +103,8 @@ func (c *tunnelConfigs) joined() tunnelConfig {
 			uint16(number(own.WireguardListeningPortV6, all.WireguardListeningPortV6, 51821)),
 		},
 		keepalive: keepalive,
+		hosts:     hostRouting(own, all),
+		threaded:  yes(own.WireguardThreadingEnabled, all.WireguardThreadingEnabled),
 		names: [desired.TunnelKinds]string{
 			desired.VXLAN4: "vxlan.calico", desired.VXLAN6: "vxlan-v6.calico", desired.IPIP: "tunl0",
 			desired.WireGuard4: name(own.WireguardInterfaceName, all.WireguardInterfaceName, "wireguard.cali"),
@@ -111,18 +116,32 @@ func (c *tunnelConfigs) joined() tunnelConfig {
 	}
 }
 
-// encryptsHosts names the FelixConfiguration that wants packets between the nodes themselves encrypted, "" if none does.
-func (c *tunnelConfigs) encryptsHosts() string {
-	for _, name := range []string{c.own, "default"} {
-		if on := c.byName[name].WireguardHostEncryptionEnabled; on != nil {
-			return map[bool]string{true: name}[*on]
-		}
+// hostRouting says how what the nodes send each other is led through WireGuard; the zero value: it is not.
+func hostRouting(own, all statedConfig) desired.HostRouting {
+	if on := cmp.Or(own.WireguardHostEncryptionEnabled, all.WireguardHostEncryptionEnabled); on == nil || !*on {
+		return desired.HostRouting{}
 	}
-	return ""
+	r := desired.HostRouting{Table: 1, Priority: 99}
+	if tables := cmp.Or(own.tables, all.tables); tables != nil {
+		r.Table = uint32(tables.Min)
+	}
+	if p := cmp.Or(own.WireguardRoutingRulePriority, all.WireguardRoutingRulePriority); p != nil {
+		r.Priority = uint32(*p)
+	}
+	return r
+}
+
+// firstTables returns the tables that a FelixConfiguration lets the agent use first; nil: it does not say.
+func firstTables(s *v3.FelixRoutes) *v3.RouteTableRange {
+	if len(s.RouteTableRanges) > 0 {
+		return &s.RouteTableRanges[0]
+	}
+	return s.RouteTableRange
 }
 
 func newStatedConfig(spec *v3.FelixConfigurationSpec) (statedConfig, api.FieldErrors) {
 	stated := statedConfig{FelixVXLAN: spec.FelixVXLAN, FelixIPIP: spec.FelixIPIP, FelixTunnels: spec.FelixTunnels, FelixWireguard: spec.FelixWireguard, FelixMTU: spec.FelixMTU}
+	stated.tables = firstTables(&spec.FelixRoutes)
 	var wrong faults
 	for i, text := range spec.ExternalNodesList {
 		net, err := v3.ParseCIDR(text)

@@ -123,6 +123,7 @@ func (r *reach) setNode(name string, now *tunnelNode) {
 	r.guard.setHost(old, now)
 	r.nat.setHost(old, now)
 	for _, n := range []*tunnelNode{old, now} {
+		r.claimHost(n, name, n == now)
 		for k := range desired.TunnelKinds {
 			if n == nil || !n.tunnel[k].IsValid() || name == r.self {
 				continue
@@ -137,6 +138,25 @@ func (r *reach) setNode(name string, now *tunnelNode) {
 		delete(r.nodes, name)
 	} else {
 		r.nodes[name] = now
+	}
+}
+
+// claimHost notes that a node has its own addresses, or has them no more.
+func (r *reach) claimHost(n *tunnelNode, node string, has bool) {
+	if n == nil || node == r.self {
+		return
+	}
+	change := r.hosts.remove
+	if has {
+		change = r.hosts.add
+	}
+	for _, net := range n.subnet {
+		if net.IsValid() {
+			change(net.Addr(), node)
+			for _, other := range r.hosts[net.Addr()] {
+				r.dirtyNode[other] = struct{}{}
+			}
+		}
 	}
 }
 

@@ -192,6 +192,12 @@ func writeEncryption(env *Env, e *agentapi.EncryptionStatus) {
 		fmt.Fprintf(env.Out, "%-11s in the clear to %s\n", title, p)
 		title = ""
 	}
+	switch {
+	case e.Hosts && len(e.PlainHosts) > 0:
+		fmt.Fprintf(env.Out, "%-11s packets between the nodes themselves, too, but in the clear to %s, until that answers\n", title, strings.Join(e.PlainHosts, ", "))
+	case e.Hosts:
+		fmt.Fprintf(env.Out, "%-11s packets between the nodes themselves, too\n", title)
+	}
 }
 
 func writeSourceCheck(env *Env, c *agentapi.SourceCheckStatus) {

@@ -100,6 +100,16 @@ type Tunnel struct {
 	MTU   int        // bytes; 0: that of the link that has Local, less the headers
 	// Keepalive is the time between packets of WireGuard that keep a way open; 0: none.
 	Keepalive time.Duration
+	// Hosts says how WireGuard carries what the nodes send each other themselves; the zero value: it does not.
+	Hosts HostRouting
+	// Threaded spreads the work of the kernel's WireGuard over several CPUs.
+	Threaded bool
+}
+
+// HostRouting leads packets for other nodes' own addresses into a tunnel, apart from the main table: that leads the tunnel's own packets there.
+type HostRouting struct {
+	Table    uint32 // of the routes
+	Priority uint32 // of the rule that leads to Table
 }
 
 // TunnelPeerID identifies another node on a tunnel.
@@ -123,7 +133,7 @@ type TunnelPeer struct {
 	Addr   netip.Addr // its address on the tunnel
 	MAC    MAC        // of its VXLAN device
 	Key    Key        // WireGuard
-	// Nets are what WireGuard takes from the peer and sends to it, sorted: its blocks, what it has outside of them, and its tunnels' addresses.
+	// Nets are what WireGuard takes from the peer and sends to it, sorted: its blocks, what it has outside of them, its tunnels' addresses, and Remote.
 	Nets []netip.Prefix
 }
 

@@ -172,8 +172,20 @@ func (n *Node) routes(context.Context) (item Item, err error) {
 
 func (n *Node) tunnels(context.Context) (item Item, err error) {
 	devices, err := links(own.TunnelGroup)
+	if err != nil {
+		return item, err
+	}
 	for _, l := range devices {
 		item.Lines = append(item.Lines, "tunnel device "+l.Name)
+	}
+	conn, err := netlink.OpenRoutes(nil)
+	if err != nil {
+		return item, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	rules, err := conn.Rules(own.RouteProtocol)
+	for _, r := range rules {
+		item.Lines = append(item.Lines, "routing rule "+r.String()+", with its routes")
 	}
 	item.remove = func(ctx context.Context) error {
 		m, err := tunnel.Open(tunnel.Options{Log: n.log})

@@ -53,7 +53,7 @@ type FelixWireguard struct {
 	// WireguardEnabledV6 encrypts IPv6 workload traffic between nodes.
 	WireguardEnabledV6 *bool `json:"wireguardEnabledV6,omitempty" default:"false"`
 	// WireguardHostEncryptionEnabled encrypts traffic between the nodes themselves as well.
-	WireguardHostEncryptionEnabled *bool `json:"wireguardHostEncryptionEnabled,omitempty" default:"false" later:"traffic between the nodes themselves is not encrypted yet"`
+	WireguardHostEncryptionEnabled *bool `json:"wireguardHostEncryptionEnabled,omitempty" default:"false"`
 	// WireguardInterfaceName is the IPv4 WireGuard device.
 	WireguardInterfaceName *string `json:"wireguardInterfaceName,omitempty" default:"wireguard.cali" format:"interface" maxLen:"15"`
 	// WireguardInterfaceNameV6 is the IPv6 WireGuard device.
@@ -69,7 +69,7 @@ type FelixWireguard struct {
 	// WireguardMTUV6 is the MTU of the IPv6 device; 0 means detected.
 	WireguardMTUV6 *int `json:"wireguardMTUV6,omitempty" default:"0" min:"0" max:"65535"`
 	// WireguardRoutingRulePriority is the priority of the routing rule that sends packets to the device.
-	WireguardRoutingRulePriority *int `json:"wireguardRoutingRulePriority,omitempty" default:"99" min:"1" max:"32765" later:"encrypted routes are in the main table, without a rule"`
+	WireguardRoutingRulePriority *int `json:"wireguardRoutingRulePriority,omitempty" default:"99" min:"1" max:"32765"`
 	// WireguardThreadingEnabled spreads the device's work over several CPUs (threaded NAPI).
-	WireguardThreadingEnabled *bool `json:"wireguardThreadingEnabled,omitempty" default:"false" later:"the kernel's default is left as it is"`
+	WireguardThreadingEnabled *bool `json:"wireguardThreadingEnabled,omitempty" default:"false"`
 }

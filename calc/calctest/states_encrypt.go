@@ -60,6 +60,14 @@ func encryptionStates() []State {
 		state("other settings, of the other family each", nodes, blocks, pools, felix(both, func(s *v3.FelixConfigurationSpec) {
 			s.WireguardListeningPortV6, s.WireguardMTU, s.WireguardInterfaceNameV6 = &port, &mtu, new("wg1")
 		})),
+		state("hosts, too", nodes, blocks, pools, felix(both, func(s *v3.FelixConfigurationSpec) {
+			s.WireguardHostEncryptionEnabled, s.WireguardThreadingEnabled = &yes, &yes
+		})),
+		state("hosts, with other settings", nodes, blocks, pools, felix(both, func(s *v3.FelixConfigurationSpec) {
+			s.WireguardHostEncryptionEnabled, s.WireguardRoutingRulePriority, s.RouteTableRanges = &yes, new(50), []v3.RouteTableRange{{Min: 300, Max: 310}}
+		}), []api.Object{FelixConfig("node."+Me, func(s *v3.FelixConfigurationSpec) { s.WireguardRoutingRulePriority = new(51) })}),
+		state("two share an address of their own", keyed(func(_, n2, n3 *v3.Node) { n3.Spec.BGP.IPv4Address = n2.Spec.BGP.IPv4Address }), blocks, pools, felix(both)),
+		state("a peer's own address is another's workload", keyed(func(_, n2, _ *v3.Node) { n2.Spec.BGP.IPv4Address = "10.65.2.1/16" }), blocks, pools, felix(both)),
 		state("a peer has no key", keyed(func(_, n2, _ *v3.Node) { n2.Status = nil }), blocks, pools, felix(both)),
 		state("a peer has another key", keyed(func(_, n2, _ *v3.Node) { n2.Status.WireguardPublicKey = PublicKey(9) }), blocks, pools, felix(both)),
 		state("a peer's key is none", keyed(func(_, n2, _ *v3.Node) { n2.Status.WireguardPublicKey = "hunter2" }), blocks, pools, felix(both)),

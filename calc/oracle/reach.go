@@ -188,7 +188,18 @@ func (c *Cluster) netsOf(me, node string, k kind) []netip.Prefix {
 			out = append(out, dst)
 		}
 	}
+	if host := desired.HostPrefix(c.end(node, k).subnet.Addr()); !elsewhere[host] && !slices.Contains(out, host) && c.firstAt(me, node, k) {
+		out = append(out, host)
+	}
 	return inOrder(out)
+}
+
+// firstAt tells whether no other node before this one has its own address.
+func (c *Cluster) firstAt(me, node string, k kind) bool {
+	addr := c.end(node, k).subnet.Addr()
+	return !slices.ContainsFunc(c.nodes, func(n *v3.Node) bool {
+		return n.Name != me && n.Name < node && c.end(n.Name, k).subnet.Addr() == addr
+	})
 }
 
 // firstWith tells whether no other node before this one has the address.
@@ -258,11 +269,44 @@ func (c *Cluster) tunnel(me string, k kind, own tunnelEnd) desired.Tunnel {
 		if alive := f.Spec.WireguardKeepAlive; alive != nil && k.Encrypts() {
 			t.Keepalive = alive.Duration
 		}
+		if on := f.Spec.WireguardThreadingEnabled; on != nil && k.Encrypts() {
+			t.Threaded = *on
+		}
 		if mtu := []*int{f.Spec.VXLANMTU, f.Spec.VXLANMTUV6, f.Spec.IPIPMTU, f.Spec.WireguardMTU, f.Spec.WireguardMTUV6}[k.TunnelKind]; mtu != nil {
 			t.MTU = *mtu
 		}
 	}
+	if k.Encrypts() {
+		t.Hosts = c.hostRouting(me)
+	}
 	return t
+}
+
+// hostRouting reads the FelixConfigurations, the weaker first.
+func (c *Cluster) hostRouting(me string) desired.HostRouting {
+	r, on := desired.HostRouting{Table: 1, Priority: 99}, false
+	for _, name := range []string{"default", "node." + me} {
+		f := c.felix[name]
+		if f == nil {
+			continue
+		}
+		if stated := f.Spec.WireguardHostEncryptionEnabled; stated != nil {
+			on = *stated
+		}
+		if priority := f.Spec.WireguardRoutingRulePriority; priority != nil {
+			r.Priority = uint32(*priority)
+		}
+		if tables := f.Spec.RouteTableRange; tables != nil {
+			r.Table = uint32(tables.Min)
+		}
+		if tables := f.Spec.RouteTableRanges; len(tables) > 0 {
+			r.Table = uint32(tables[0].Min)
+		}
+	}
+	if !on {
+		return desired.HostRouting{}
+	}
+	return r
 }
 
 // tunnelPeers returns the other nodes on the tunnel: of several with one address, MAC address or key on any tunnel only the first.

@@ -69,7 +69,8 @@ func (m *Manager) reconcile(view desired.View) (Report, error) {
 	}
 	m.settled = true
 	maps.DeleteFunc(m.met, func(id desired.TunnelPeerID, _ meeting) bool { return m.devices[id.Tunnel] == nil })
-	return m.report(repaired)
+	n, err := m.compareHosts()
+	return m.report(repaired+n, err)
 }
 
 // leave tells whether it is time for an unwanted device to go.

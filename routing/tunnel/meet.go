@@ -34,6 +34,7 @@ type meeting struct {
 	received uint64      // by then
 	called   bool
 	answered bool
+	deaf     bool // it has answered, and does so no more
 	met      bool // what is for the peer may be encrypted, and goes on being so while it is a peer
 }
 
@@ -103,6 +104,10 @@ func (m *Manager) look() {
 			news, waiting = news || changed, waiting || !done
 		}
 	}
+	if err := m.settleHosts(); err != nil {
+		m.log.Warn("WireGuard peers that have answered", "error", err)
+		m.signal() // looks at the kernel
+	}
 	if news {
 		select {
 		case m.meetings <- struct{}{}:
@@ -134,7 +139,7 @@ func (m *Manager) lookAt(d *device, p desired.TunnelPeer, there wireguard.Peer) 
 	// An old handshake is good for as long as the peer has not forgotten it: what it sends shows that it has not.
 	now.answered = !there.Handshake.IsZero() && (there.Received > now.received || !there.Handshake.Before(now.since.Truncate(time.Second)))
 	if overdue := time.Since(now.since) > m.patience; now.answered || overdue {
-		changed, now.met = !now.met, true
+		changed, now.met, now.deaf = !now.met, true, false
 		if overdue && changed && !now.answered {
 			m.log.Warn("a node does not answer over WireGuard; what is for it is encrypted all the same, and lost until it does", "node", p.ID.Node, "device", p.ID.Tunnel)
 		}

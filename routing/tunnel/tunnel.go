@@ -54,6 +54,7 @@ type Report struct {
 // Manager owns the tunnel devices of one network namespace. Apply, Remove and Close are for one caller at a time.
 type Manager struct {
 	log     *slog.Logger
+	ns      *netns.NS
 	links   *netlink.Conn
 	kernel  *netlink.RouteConn
 	monitor *netlink.Monitor
@@ -75,6 +76,8 @@ type Manager struct {
 	parting map[parting]time.Time // when they go
 	looking *time.Timer           // until the next look at who has answered
 	pause   time.Duration
+	ways    hostWays    // as in force
+	ears    *time.Timer // until the next look at who still answers
 }
 
 // device is a tunnel with what the kernel holds of it.
@@ -86,6 +89,7 @@ type device struct {
 	macs     map[desired.MAC]string        // which node has a forwarding entry
 	addrs    map[netip.Addr]string         // which node has a neighbour entry
 	err      error                         // why it, or some peer, is not in force
+	hostErr  error                         // why it does not carry what the nodes send each other
 
 	public    wireguard.Key // WireGuard: this node's
 	inherited bool          // an earlier process ran it
@@ -97,10 +101,10 @@ type departure struct {
 	timer *time.Timer
 }
 
-// Open opens a manager. It changes nothing. Close it after use.
+// Open opens a manager. It changes nothing, except that it ends what leads to peers whose device an earlier process ran. Close it after use.
 func Open(o Options) (*Manager, error) {
 	m := &Manager{
-		log: o.Log, linger: o.Linger, patience: o.Patience, keyDir: o.KeyDir, events: make(chan struct{}, 1), meetings: make(chan struct{}, 1),
+		log: o.Log, ns: o.NS, ways: newHostWays(), linger: o.Linger, patience: o.Patience, keyDir: o.KeyDir, events: make(chan struct{}, 1), meetings: make(chan struct{}, 1),
 		devices: map[string]*device{}, leaving: map[string]departure{}, met: map[desired.TunnelPeerID]meeting{}, parting: map[parting]time.Time{},
 	}
 	if m.linger == 0 {
@@ -127,7 +131,12 @@ func Open(o Options) (*Manager, error) {
 	}
 	m.looking = time.AfterFunc(time.Hour, m.look)
 	m.looking.Stop()
+	m.ears = time.AfterFunc(time.Hour, m.hearAll)
+	m.ears.Stop()
 	m.watcher.Go(m.watch)
+	if err := m.inheritWays(); err != nil {
+		return nil, errors.Join(fmt.Errorf("tunnels: %w", err), m.Close())
+	}
 	return m, nil
 }
 
@@ -142,6 +151,8 @@ func (m *Manager) Close() error {
 		d.timer.Stop()
 	}
 	m.looking.Stop()
+	m.ears.Stop()
+	err = errors.Join(err, m.closeWays())
 	clear(m.devices)
 	return errors.Join(err, m.wg.Close(), m.kernel.Close())
 }
@@ -187,7 +198,7 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 		}
 	}
 	m.run(e)
-	return m.report(0)
+	return m.report(0, m.settleHosts())
 }
 
 // InForce returns this node's addresses on the devices that, with all their peers, are as wanted.
@@ -202,14 +213,15 @@ func (m *Manager) InForce() (addrs desired.TunnelAddrs) {
 	return addrs
 }
 
-func (m *Manager) report(repaired int) (Report, error) {
+// report sums up; err is about what the nodes send each other themselves.
+func (m *Manager) report(repaired int, err error) (Report, error) {
 	r := Report{Failed: map[string]error{}, Repaired: repaired}
 	for name, d := range m.devices {
-		if d.err != nil {
-			r.Failed[name] = d.err
+		if why := errors.Join(d.err, d.hostErr); why != nil {
+			r.Failed[name] = why
 		}
 	}
-	return r, errors.Join(slices.Collect(maps.Values(r.Failed))...)
+	return r, errors.Join(append(slices.Collect(maps.Values(r.Failed)), err)...)
 }
 
 // fail notes an error, in words that name the device.
@@ -219,7 +231,7 @@ func (d *device) fail(err error) {
 	}
 }
 
-// Remove deletes the devices, and with them their entries and the routes through them.
+// Remove deletes the devices, and with them their entries and the routes through them, and the rules that lead there.
 func (m *Manager) Remove(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -230,7 +242,7 @@ func (m *Manager) Remove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
+	errs := []error{m.removeWays()}
 	for name, link := range links {
 		errs = append(errs, m.delete(name, link.Index))
 	}

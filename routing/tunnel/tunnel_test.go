@@ -162,7 +162,7 @@ func (n *node) route(t testing.TB, via string) {
 // exchange sends a datagram and its answer.
 func exchange(t *testing.T, from, to *netns.NS, addr netip.Addr) {
 	t.Helper()
-	if !answered(t, from, to, addr, 10*time.Second) {
+	if !answered(t, from, to, addr, 20*time.Second) { // calls of WireGuard that cross are repeated after five
 		t.Fatalf("no answer from %s", addr)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/netlink"
+	"github.com/weftnet/weft/sys/own"
 )
 
 // watch signals when a device of ours, its entries or the underlay changed.
@@ -36,7 +37,7 @@ func (m *Manager) matter(events []netlink.Event) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, e := range events {
-		if e.Kind == netlink.EventLost {
+		if e.Kind == netlink.EventLost || e.Kind == netlink.EventRule && e.Protocol == own.RouteProtocol {
 			return true
 		}
 		for _, d := range m.devices {

@@ -74,12 +74,15 @@ func (m *Manager) wireguardLink(d *device, mtu int) (link netlink.Link, made boo
 	return link, true, err
 }
 
-// change is what a device is told of a peer.
+// change is what a device is told of a peer. A keepalive is a call, too, and left to the other end for as long as that is to call.
 func (m *Manager) change(d *device, p desired.TunnelPeer) wireguard.Change {
 	c := wireguard.Change{Key: wireguard.Key(p.Key), Peer: wireguard.Peer{
-		Endpoint: netip.AddrPortFrom(p.Remote, d.want.Port), Allowed: p.Nets, Keepalive: d.want.Keepalive,
+		Endpoint: netip.AddrPortFrom(p.Remote, d.want.Port), Allowed: p.Nets,
 	}}
-	if now := m.met[p.ID]; now.called && !now.answered {
+	switch now := m.met[p.ID]; {
+	case now.answered:
+		c.Keepalive = d.keepalive()
+	case now.called:
 		c.Keepalive = calling
 	}
 	return c
@@ -106,7 +109,10 @@ func (m *Manager) meetEncrypted(d *device, p desired.TunnelPeer) error {
 	}
 	change := m.change(d, p)
 	change.Replace = known && gone(old.Nets, p.Nets) || gone(there.Allowed, p.Nets)
-	return m.wg.SetPeers(d.want.Name, append(changes, change)...)
+	if err := m.wg.SetPeers(d.want.Name, append(changes, change)...); err != nil || known || !d.want.Threaded {
+		return err
+	}
+	return m.spread(d)
 }
 
 // gone tells whether something of old is not in now.
@@ -157,6 +163,7 @@ func (m *Manager) compareEncrypted(d *device, wanted map[string]desired.TunnelPe
 		if before, met := m.met[p.ID]; !met || before.key != p.Key {
 			m.acquaint(d, p, there)
 		}
+		m.hear(p.ID, there)
 		change := m.change(d, p)
 		slices.SortFunc(there.Allowed, desired.ComparePrefixes)
 		same := known && slices.Equal(there.Allowed, change.Allowed) && there.Keepalive == change.Keepalive
@@ -182,7 +189,19 @@ func (m *Manager) compareEncrypted(d *device, wanted map[string]desired.TunnelPe
 			delete(m.met, id)
 		}
 	}
-	return differences, m.wg.SetPeers(d.want.Name, changes...)
+	if err := m.wg.SetPeers(d.want.Name, changes...); err != nil {
+		return differences, err
+	}
+	return differences, m.spread(d)
+}
+
+// spread has a device's work done by threads, or not, once it has a peer: without one the kernel refuses.
+func (m *Manager) spread(d *device) error {
+	if len(d.peers) == 0 {
+		return nil
+	}
+	_, err := m.wg.SetThreaded(d.want.Name, d.want.Threaded)
+	return err
 }
 
 // RotateKeys makes the WireGuard devices take new private keys with the next Apply, for which it signals Events.

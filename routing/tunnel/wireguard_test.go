@@ -18,6 +18,7 @@ import (
 	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/netns"
 	"github.com/weftnet/weft/sys/own"
+	"github.com/weftnet/weft/sys/wireguard"
 )
 
 // encrypting are the devices and addresses of two nodes, by family.
@@ -211,6 +212,25 @@ func TestSilentPeer(t *testing.T) {
 		t.Error("a peer is met before it has answered")
 	}
 	a.meet(t, 1)
+}
+
+// TestThreads: the work of the kernel's device is done by threads or not, as is wanted, also where it was made otherwise.
+func TestThreads(t *testing.T) {
+	a, _ := encryptedPair(t, 0)
+	if len(a.m.Userspace()) > 0 {
+		t.Skip("WireGuard is not the kernel's here; `make test-vm` runs this where it is")
+	}
+	wg := must[*wireguard.Conn](t)(wireguard.Open(a.ns))
+	defer func() { check(t, wg.Close()) }()
+	must[bool](t)(wg.Attach(must[netlink.Link](t)(a.links.Link("wireguard.cali"))))
+	for _, on := range []bool{true, false, true} {
+		d := deviceOf(0, 0)
+		d.Threaded = on
+		a.apply(t, &desired.Delta{Tunnels: []desired.Tunnel{d}})
+		if changed := must[bool](t)(wg.SetThreaded(d.Name, on)); changed {
+			t.Errorf("threads were %t; want %t", !on, on)
+		}
+	}
 }
 
 // passes tells whether a datagram gets through.

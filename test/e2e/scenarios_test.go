@@ -157,11 +157,14 @@ func (c *cluster) configure(s lab.Scenario) {
 	}
 }
 
-// choose writes down what a scenario says.
-func (c *cluster) choose(s lab.Scenario) {
+// choose writes down what a scenario says, and what a FelixConfiguration is to say besides.
+func (c *cluster) choose(s lab.Scenario, besides ...func(*v3.FelixConfigurationSpec)) {
 	c.t.Helper()
 	config := &v3.FelixConfiguration{TypeMeta: v3.TypeMeta{APIVersion: v3.APIVersion, Kind: "FelixConfiguration"}, ObjectMeta: v3.ObjectMeta{Name: "default"}}
 	s.Configure(&config.Spec)
+	for _, edit := range besides {
+		edit(&config.Spec)
+	}
 	c.apply(config)
 	c.apply(s.Pools(poolsOf(s.Families))...)
 }

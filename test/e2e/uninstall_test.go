@@ -69,7 +69,11 @@ func TestUninstall(t *testing.T) {
 				t.Skip(why)
 			}
 			c := &cluster{c.Lab, t}
-			c.choose(s)
+			c.choose(s, func(spec *v3.FelixConfigurationSpec) {
+				if s.Encrypts() {
+					spec.WireguardHostEncryptionEnabled = new(true)
+				}
+			})
 			if s.Mode == lab.IPIP {
 				c.upOnce(device)
 			}

@@ -1,0 +1,375 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/netlink"
+	"github.com/weftnet/weft/sys/own"
+	"github.com/weftnet/weft/sys/sysctl"
+	"github.com/weftnet/weft/sys/wireguard"
+)
+
+// What the nodes send each other themselves is led into a WireGuard device by a table of routes to the peers' own addresses, and a rule in front of
+// the main table that sends all packets there but the device's own, which would go round in a circle.
+//
+// There is a route only to a peer that answers, and again none when it has not for a while: the datastore may be behind it, and with that the key
+// that it is to be met with.
+const (
+	// deaf is how long after the last handshake a peer counts as one that does not answer: WireGuard takes nothing of what both shared then.
+	deaf = 3 * time.Minute
+	// attentive is the keepalive where none is asked for: with it handshakes are renewed before that, whether there is traffic or not.
+	attentive = 25 * time.Second
+	// listening is the pause between looks at who has become deaf.
+	listening = 10 * time.Second
+)
+
+// hostWays are rules and routes.
+type hostWays struct {
+	rules  map[netlink.Rule]struct{}
+	routes map[netlink.TableRoute]struct{}
+}
+
+func newHostWays() hostWays {
+	return hostWays{map[netlink.Rule]struct{}{}, map[netlink.TableRoute]struct{}{}}
+}
+
+// tables are those that rules lead to.
+func (w hostWays) tables() map[uint32]struct{} {
+	out := map[uint32]struct{}{}
+	for r := range w.rules {
+		out[r.Table] = struct{}{}
+	}
+	return out
+}
+
+// leadsHosts tells whether a device carries what the nodes send each other.
+func (d *device) leadsHosts() bool {
+	return d.want.Hosts != (desired.HostRouting{}) && d.index != 0 && d.hostErr == nil
+}
+
+// hears tells whether a peer answers.
+func (m *Manager) hears(id desired.TunnelPeerID) bool {
+	now := m.met[id]
+	return now.answered && !now.deaf
+}
+
+// wantedWays are those to the peers that answer.
+func (m *Manager) wantedWays() hostWays {
+	out := newHostWays()
+	for _, d := range m.devices {
+		if !d.leadsHosts() {
+			continue
+		}
+		h := d.want.Hosts
+		out.rules[netlink.Rule{IPv6: d.want.Local.Is6(), Priority: h.Priority, Mark: own.UnderlayMark, Table: h.Table, Protocol: own.RouteProtocol}] = struct{}{}
+		for _, p := range d.peers {
+			if m.hears(p.ID) {
+				out.routes[netlink.TableRoute{Table: h.Table, Dst: p.Remote, Src: d.want.Local, Link: d.index, Protocol: own.RouteProtocol}] = struct{}{}
+			}
+		}
+	}
+	return out
+}
+
+// settleHosts leads packets to the peers that answer now.
+func (m *Manager) settleHosts() error {
+	want := m.wantedWays()
+	err := m.exchangeWays(m.ways, want)
+	m.ways = want
+	return err
+}
+
+// exchangeWays replaces rules and routes: new routes before the rule that leads to them, old ones after.
+func (m *Manager) exchangeWays(have, want hostWays) error {
+	var requests []netlink.Request
+	for r := range want.routes {
+		if _, ok := have.routes[r]; !ok {
+			requests = append(requests, r)
+		}
+	}
+	for r := range want.rules {
+		if _, ok := have.rules[r]; !ok {
+			requests = append(requests, r)
+		}
+	}
+	for r := range have.rules {
+		if _, ok := want.rules[r]; !ok {
+			requests = append(requests, netlink.RuleDelete(r))
+		}
+	}
+	for r := range have.routes {
+		if _, ok := want.routes[r]; !ok {
+			requests = append(requests, netlink.TableRouteDelete(r))
+		}
+	}
+	refused, err := m.kernel.Try(requests)
+	for _, why := range refused {
+		if !errors.Is(why, fs.ErrNotExist) && !errors.Is(why, fs.ErrExist) {
+			err = errors.Join(err, why)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("lead what nodes send each other through WireGuard: %w", err)
+	}
+	return nil
+}
+
+// compareHosts brings rules and routes to the wanted ones and returns how many of those that were in force had been changed by others.
+func (m *Manager) compareHosts() (repaired int, err error) {
+	have, foreign, err := m.readWays()
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range m.devices {
+		d.hostErr = nil
+		if d.leadsHosts() {
+			d.hostErr = m.obstacle(d, foreign)
+		}
+	}
+	for r := range m.ways.rules {
+		if _, ok := have.rules[r]; !ok {
+			repaired++
+		}
+	}
+	for r := range m.ways.routes {
+		if _, ok := have.routes[r]; !ok {
+			repaired++
+		}
+	}
+	m.ways = have
+	err = m.settleHosts()
+	m.listen()
+	return repaired, err
+}
+
+// readWays reads what the kernel holds of ours, and says which tables have routes of others.
+func (m *Manager) readWays() (have hostWays, foreign map[uint32]struct{}, err error) {
+	have, foreign = newHostWays(), map[uint32]struct{}{}
+	rules, err := m.kernel.Rules(own.RouteProtocol)
+	if err != nil {
+		return have, nil, err
+	}
+	for _, r := range rules {
+		have.rules[r] = struct{}{}
+	}
+	tables := have.tables()
+	for _, d := range m.devices {
+		if d.want.Hosts != (desired.HostRouting{}) {
+			tables[d.want.Hosts.Table] = struct{}{}
+		}
+	}
+	for table := range tables {
+		routes, err := m.kernel.Table(table)
+		if err != nil {
+			return have, nil, err
+		}
+		for _, r := range routes {
+			if r.Protocol != own.RouteProtocol || !r.Dst.IsValid() {
+				foreign[table] = struct{}{}
+			} else {
+				have.routes[r] = struct{}{}
+			}
+		}
+	}
+	return have, foreign, nil
+}
+
+// obstacle says what stands in the way of leading what nodes send each other through a device.
+func (m *Manager) obstacle(d *device, foreign map[uint32]struct{}) error {
+	const what = "packets between the nodes themselves are not encrypted: "
+	if _, ok := foreign[d.want.Hosts.Table]; ok {
+		return fmt.Errorf(what+"routing table %d has routes of others; give weft tables of its own with routeTableRanges of FelixConfiguration", d.want.Hosts.Table)
+	}
+	strict, err := m.strictlyFiltered(d)
+	if err != nil {
+		return fmt.Errorf(what+"%w", err)
+	}
+	if strict != "" {
+		return fmt.Errorf(what+"with net.ipv4.conf.%s.rp_filter=1 the kernel drops packets, WireGuard's own too, that come from where it would not send to; set it to 2", strict)
+	}
+	return nil
+}
+
+// strictlyFiltered names a link on which the kernel takes packets only from where it would send to; "" for none. IPv6 has nothing of the kind.
+func (m *Manager) strictlyFiltered(d *device) (string, error) {
+	if d.want.Local.Is6() {
+		return "", nil
+	}
+	underlay, err := m.underlay(d.want.Local)
+	if err != nil {
+		return "", err
+	}
+	found := ""
+	err = m.enter(func() error {
+		all, err := sysctl.Get("net/ipv4/conf/all/rp_filter")
+		for _, name := range []string{underlay.Name, d.want.Name} {
+			one, why := sysctl.Get("net/ipv4/conf/" + name + "/rp_filter")
+			err = errors.Join(err, why)
+			if max(all, one) == "1" { // the kernel takes the greater one, too
+				found = name
+				if one != "1" {
+					found = "all"
+				}
+			}
+		}
+		return err
+	})
+	return found, err
+}
+
+// enter runs f in the manager's namespace.
+func (m *Manager) enter(f func() error) error {
+	if m.ns == nil {
+		return f()
+	}
+	return m.ns.Do(f)
+}
+
+// hear notes whether a peer has become deaf, or is no more.
+func (m *Manager) hear(id desired.TunnelPeerID, there wireguard.Peer) {
+	if now, ok := m.met[id]; ok {
+		now.deaf = isDeaf(there)
+		m.met[id] = now
+	}
+}
+
+func isDeaf(p wireguard.Peer) bool { return time.Since(p.Handshake) > deaf }
+
+// listen has the peers looked at again, as long as packets are led to any.
+func (m *Manager) listen() {
+	if len(m.ways.rules) > 0 {
+		m.ears.Reset(listening)
+	}
+}
+
+// hearAll finds out who has become deaf.
+func (m *Manager) hearAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.settled {
+		if err := m.dropDeaf(); err != nil {
+			m.log.Warn("see whether WireGuard peers still answer", "error", err)
+		}
+		m.listen()
+		return
+	}
+	for name, d := range m.devices {
+		if !d.leadsHosts() {
+			continue
+		}
+		have, err := m.wg.Read(name)
+		if err != nil {
+			m.log.Warn("see whether WireGuard peers still answer", "device", name, "error", err)
+			continue
+		}
+		for _, p := range d.peers {
+			m.hear(p.ID, have.Peers[wireguard.Key(p.Key)])
+		}
+	}
+	if err := m.settleHosts(); err != nil {
+		m.log.Warn("WireGuard peers that do not answer any more", "error", err)
+		m.signal() // looks at the kernel
+	}
+	m.listen()
+}
+
+// inheritWays takes over the ways that an earlier process has left. Nobody answers through its own devices, only through the kernel's.
+func (m *Manager) inheritWays() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var err error
+	if m.ways, _, err = m.readWays(); err != nil || len(m.ways.rules) == 0 {
+		return err
+	}
+	m.listen()
+	return m.dropDeaf()
+}
+
+// dropDeaf ends the ways to peers of an earlier process that do not answer.
+func (m *Manager) dropDeaf() error {
+	links, err := m.ours()
+	if err != nil {
+		return err
+	}
+	want := hostWays{m.ways.rules, maps.Clone(m.ways.routes)}
+	for name, link := range links {
+		var have wireguard.Device
+		if link.Kind == wireguard.Kind {
+			if _, err := m.wg.Attach(link); err != nil {
+				return err
+			}
+			if have, err = m.wg.Read(name); err != nil {
+				return err
+			}
+		}
+		maps.DeleteFunc(want.routes, func(r netlink.TableRoute, _ struct{}) bool { return r.Link == link.Index && !answers(have, r.Dst) })
+	}
+	err = m.exchangeWays(m.ways, want)
+	m.ways = want
+	return err
+}
+
+// answers tells whether the peer of a device that has an address answers.
+func answers(d wireguard.Device, addr netip.Addr) bool {
+	for _, p := range d.Peers {
+		if slices.Contains(p.Allowed, desired.HostPrefix(addr)) {
+			return !isDeaf(p)
+		}
+	}
+	return false
+}
+
+// closeWays ends the ways through devices of this process, which carry nothing when it ends.
+func (m *Manager) closeWays() error {
+	want := hostWays{m.ways.rules, maps.Clone(m.ways.routes)}
+	for name, d := range m.devices {
+		if m.wg.Userspace(name) {
+			maps.DeleteFunc(want.routes, func(r netlink.TableRoute, _ struct{}) bool { return r.Link == d.index })
+		}
+	}
+	return m.exchangeWays(m.ways, want)
+}
+
+// removeWays ends all of them.
+func (m *Manager) removeWays() error {
+	have, _, err := m.readWays()
+	if err == nil {
+		err = m.exchangeWays(have, newHostWays())
+	}
+	m.ways = newHostWays()
+	return err
+}
+
+// keepalive is the time between packets that keep a way open.
+func (d *device) keepalive() time.Duration {
+	if d.want.Hosts != (desired.HostRouting{}) {
+		return cmp.Or(d.want.Keepalive, attentive)
+	}
+	return d.want.Keepalive
+}
+
+// PlainHosts lists the peers whose own addresses packets are sent to in the clear although they are to be encrypted.
+func (m *Manager) PlainHosts() (ids []desired.TunnelPeerID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.devices {
+		for _, p := range d.peers {
+			if d.want.Hosts != (desired.HostRouting{}) && (d.hostErr != nil || !m.hears(p.ID)) {
+				ids = append(ids, p.ID)
+			}
+		}
+	}
+	slices.SortFunc(ids, desired.TunnelPeerID.Compare)
+	return ids
+}
