@@ -46,6 +46,8 @@ func crd(k *api.Kind, docs map[string]string) object {
 	t := goType(k)
 	root := schemer{docs: docs}.structure(t)
 	root["description"] = docs[t.Name()]
+	validations(root, rootRules[k.Kind])
+	validations(root["properties"].(object)["spec"].(object), specRules[k.Kind])
 	version := object{"name": "v3", "served": true, "storage": true, "schema": object{"openAPIV3Schema": root}}
 	if shape.Of(t).Field("status") != nil {
 		version["subresources"] = object{"status": object{}}
@@ -151,7 +153,7 @@ func (s schemer) schema(t reflect.Type, f *shape.Field) object {
 	case shape.Number:
 		return object{"type": "number"}
 	case shape.Leaf:
-		return leaf(t)
+		return leaf(t, f)
 	default:
 		return text(f)
 	}
@@ -175,6 +177,8 @@ func text(f *shape.Field) object {
 		out["pattern"] = "^(?i)(" + strings.Join(f.Enum, "|") + ")?$"
 	case len(f.Enum) > 0:
 		out["enum"] = f.Enum
+	default:
+		form(out, f.Format, f)
 	}
 	if f.MaxLen > 0 {
 		out["maxLength"] = f.MaxLen
@@ -182,13 +186,32 @@ func text(f *shape.Field) object {
 	return out
 }
 
+// form adds the pattern of a format. An empty text counts as an absent field, but not in a list.
+func form(s object, format string, f *shape.Field) {
+	if p := v3.Pattern(format, !f.Required && f.Class != shape.List); p != "" {
+		s["pattern"] = p
+	}
+}
+
+// numbers are the limits of formats whose values may be numbers.
+var numbers = map[string][2]int64{"as": {1, 1<<32 - 1}, "port": {1, 1<<16 - 1}, "portRange": {0, 1<<16 - 1}, "protocol": {1, 1<<8 - 1}}
+
 // leaf is the schema of types that read themselves.
-func leaf(t reflect.Type) object {
+func leaf(t reflect.Type, f *shape.Field) object {
 	switch t.Name() {
 	case "ASNumber", "IntOrString":
-		return object{"x-kubernetes-int-or-string": true}
+		out := object{"x-kubernetes-int-or-string": true}
+		form(out, f.Format, f)
+		if limits, ok := numbers[f.Format]; ok {
+			out["minimum"], out["maximum"] = limits[0], limits[1]
+		}
+		return out
 	case "Time", "MicroTime":
 		return object{"type": "string", "format": "date-time"}
+	case "Duration":
+		out := object{"type": "string"}
+		form(out, "duration", f)
+		return out
 	default:
 		return object{"type": "string"}
 	}

@@ -23,6 +23,18 @@ func Sample(kind *api.Kind) api.Object {
 	}
 	all := clusterpolicy.PolicySubject{Namespaces: &metav1.LabelSelector{}}
 	switch o := obj.(type) {
+	case *v3.IPPool:
+		o.Spec.CIDR = "10.0.0.0/16"
+	case *v3.BlockAffinity:
+		o.Spec.CIDR = "10.0.0.0/26"
+	case *v3.BGPPeer:
+		o.Spec.PeerSelector = "all()"
+	case *v3.HostEndpoint:
+		o.Spec.Node, o.Spec.InterfaceName = "n1", "eth0"
+	case *v3.IPAMConfiguration, *v3.ClusterInformation, *v3.KubeControllersConfiguration, *v3.BGPConfiguration:
+		o.SetName("default")
+	case *v3.FelixConfiguration:
+		o.Name = "node.x"
 	case *v3.IPAMBlock:
 		o.Spec = v3.IPAMBlockSpec{CIDR: "10.0.0.0/26", Allocations: []*int{nil}, Unallocated: []int{0}, Attributes: []v3.AllocationAttribute{}}
 	case *v3.IPAMHandle:
