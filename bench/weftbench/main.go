@@ -73,7 +73,7 @@ func reach(ctx context.Context, bin string) ([]measure.Row, error) {
 }
 
 func pathConfig(bin string) pathbench.Config {
-	return pathbench.Config{Bin: bin, Rounds: 15, Each: 300 * time.Millisecond, Patience: 10 * time.Second}
+	return pathbench.Config{Bin: bin, Rounds: 45, Each: 100 * time.Millisecond, Patience: 10 * time.Second}
 }
 
 func main() {
