@@ -31,10 +31,11 @@ func sourceOf[T api.Object](put func(api.Key, T) api.FieldErrors, remove func(ap
 // sourceOfChanges is for objects where it matters how they came in.
 func sourceOfChanges[T api.Object](put func(*Change, T) api.FieldErrors, remove func(api.Key)) source {
 	return source{remove: remove, put: func(c *Change) api.FieldErrors {
-		if own := api.KeyOf(c.Object); own != c.Key {
-			return api.FieldErrors{{Path: "metadata", Reason: "the object stored here calls itself \"" + own.String() + "\"; delete it"}}
+		obj, ok := c.Object.(T)
+		if !ok || obj.GetName() != c.Key.Name || obj.GetNamespace() != c.Key.Namespace {
+			return api.FieldErrors{{Path: "metadata", Reason: "the object stored here calls itself \"" + api.KeyOf(c.Object).String() + "\"; delete it"}}
 		}
-		return put(c, c.Object.(T))
+		return put(c, obj)
 	}}
 }
 

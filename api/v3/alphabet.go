@@ -30,7 +30,7 @@ func isWord(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; !isLower(c) && !isDigit(c) && c != '-' {
+		if alphabet[s[i]]&inWord == 0 {
 			return false
 		}
 	}
@@ -50,12 +50,32 @@ func isPortName(s string) bool { return s != "" && len(s) <= 128 && inNames(s) }
 
 func inNames(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
+		if alphabet[s[i]]&inName == 0 {
 			return false
 		}
 	}
 	return true
 }
+
+// What a byte may be part of.
+const (
+	inWord uint8 = 1 << iota // of a subdomain
+	inName                   // of a label or port
+)
+
+// alphabet says it of every byte.
+var alphabet = func() (out [256]uint8) {
+	for i := range out {
+		c := byte(i)
+		if isLower(c) || isDigit(c) || c == '-' {
+			out[i] |= inWord
+		}
+		if isAlphanumeric(c) || c == '-' || c == '_' || c == '.' {
+			out[i] |= inName
+		}
+	}
+	return out
+}()
 
 func isAlphanumeric(c byte) bool { return isLower(c) || isDigit(c) || 'A' <= c && c <= 'Z' }
 func isLower(c byte) bool        { return 'a' <= c && c <= 'z' }

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/bench/measure"
+	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/calc/calctest"
 	"github.com/weftnet/weft/dataplane/iptables"
 	"github.com/weftnet/weft/desired"
@@ -71,7 +71,7 @@ func scaleIPTables(ctx context.Context, remotes int, f xtables.Flavour) (_ []mea
 // labelIPTables takes an endpoint out of the large set and puts it back.
 func (w *world) labelIPTables(ctx context.Context, size calctest.Scale, dir, work string) ([]measure.Row, error) {
 	i := locals + size.Remotes/2
-	versions := [2]api.Object{size.Endpoint(i, calctest.Labels{"retired": "yes"}), size.Endpoint(i, nil)}
+	versions := [2]calc.Change{changeTo(size.Endpoint(i, calctest.Labels{"retired": "yes"})), changeTo(size.Endpoint(i, nil))}
 	prefix := netip.MustParsePrefix(size.Endpoint(i, nil).Spec.IPNetworks[0])
 	delta, err := w.apply(ctx, versions[0])
 	if err != nil {
@@ -150,7 +150,7 @@ func newMemberPeer(n *node, dir string, delta *desired.Delta, member netip.Prefi
 // policyIPTables changes a port of the policy with the large set. The peers do the same, by the chains that differ, and by the whole table: what a program
 // has to do that does not know the difference.
 func (w *world) policyIPTables(ctx context.Context, f xtables.Flavour, dir, work string) ([]measure.Row, error) {
-	versions := [2]api.Object{clients(5433), clients(5432)}
+	versions := [2]calc.Change{changeTo(clients(5433)), changeTo(clients(5432))}
 	p := &restorePeer{ns: w.peers, flavour: f}
 	for version := range versions {
 		if _, err := w.apply(ctx, versions[version]); err != nil {

@@ -117,7 +117,7 @@ func newWorld(ctx context.Context, size calctest.Scale, open func() (driver, err
 	for c := range size.Changes() {
 		w.graph.Apply([]calc.Change{c})
 	}
-	w.graph.Apply([]calc.Change{{Key: api.KeyOf(clients(5432)), Object: clients(5432), Revision: 1}})
+	w.graph.Apply([]calc.Change{changeTo(clients(5432))})
 	w.graph.Flush()
 	for name, n := range map[string]**node{"ours": &w.ours, "peers": &w.peers} {
 		if *n, err = newNode(name, open); err != nil {
@@ -169,7 +169,7 @@ func scale(ctx context.Context, remotes int) (_ []measure.Row, err error) {
 // label takes an endpoint out of the large set and puts it back.
 func (w *world) label(ctx context.Context, size calctest.Scale, dir string) ([]measure.Row, error) {
 	i := locals + size.Remotes/2
-	versions := [2]api.Object{size.Endpoint(i, calctest.Labels{"retired": "yes"}), size.Endpoint(i, nil)}
+	versions := [2]calc.Change{changeTo(size.Endpoint(i, calctest.Labels{"retired": "yes"})), changeTo(size.Endpoint(i, nil))}
 	addr := netip.MustParsePrefix(size.Endpoint(i, nil).Spec.IPNetworks[0]).Addr()
 	delta, err := w.apply(ctx, versions[0])
 	if err != nil {
@@ -188,7 +188,7 @@ func (w *world) label(ctx context.Context, size calctest.Scale, dir string) ([]m
 
 // policy changes a port of the policy with the large set.
 func (w *world) policy(ctx context.Context, remotes int, dir string) ([]measure.Row, error) {
-	versions := [2]api.Object{clients(5433), clients(5432)}
+	versions := [2]calc.Change{changeTo(clients(5433)), changeTo(clients(5432))}
 	p, err := newRulePeer(ctx, w.peers, dir, "/np/namespace-00/clients", func(version int) error {
 		if _, err := w.apply(ctx, versions[version]); err != nil {
 			return err
@@ -212,9 +212,14 @@ func clients(port int) api.Object {
 	})
 }
 
+// changeTo is what comes out of an event of the store, which names the object by its key.
+func changeTo(obj api.Object) calc.Change {
+	return calc.Change{Key: api.KeyOf(obj), Object: obj, Revision: 1}
+}
+
 // apply takes a change all the way from the store's event to the kernel's answer.
-func (w *world) apply(ctx context.Context, obj api.Object) (*desired.Delta, error) {
-	delta, err := w.flush(obj)
+func (w *world) apply(ctx context.Context, c calc.Change) (*desired.Delta, error) {
+	delta, err := w.flush(c)
 	if err != nil {
 		return nil, err
 	}
@@ -223,8 +228,8 @@ func (w *world) apply(ctx context.Context, obj api.Object) (*desired.Delta, erro
 }
 
 // flush calculates what a change makes of the desired state.
-func (w *world) flush(obj api.Object) (*desired.Delta, error) {
-	w.graph.Apply([]calc.Change{{Key: api.KeyOf(obj), Object: obj, Revision: 1}})
+func (w *world) flush(c calc.Change) (*desired.Delta, error) {
+	w.graph.Apply([]calc.Change{c})
 	if delta := w.graph.Flush(); delta != nil {
 		return delta, nil
 	}
@@ -233,7 +238,7 @@ func (w *world) flush(obj api.Object) (*desired.Delta, error) {
 
 // compare does and undoes a change with all contenders. The two that take microseconds go in turn, each first every other time; the tool comes
 // after them, because starting a process slows down what follows it.
-func (w *world) compare(ctx context.Context, work string, versions [2]api.Object, p peer) ([]measure.Row, error) {
+func (w *world) compare(ctx context.Context, work string, versions [2]calc.Change, p peer) ([]measure.Row, error) {
 	var ours, bare, tool measure.Samples
 	sides := []struct {
 		samples *measure.Samples

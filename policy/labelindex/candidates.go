@@ -15,6 +15,7 @@ import (
 // same; then the one under which fewest selectors are filed wins, which keeps a label that everything carries from
 // collecting every selector.
 func (x *Index[ItemID, SelID]) cheapest(s *selector.Selector) condition {
+	x.fileClasses()
 	best, bestClasses, bestLoad := condition{none: true}, 0, 0
 	for label, r := range s.Restrictions() {
 		c := conditionOf(label, r)

@@ -16,6 +16,7 @@ type class[ItemID, SelID comparable] struct {
 	parents []*parent[ItemID, SelID] // in order of lookup
 	members []*item[ItemID, SelID]
 	sels    []*sel[SelID] // that select the class, sorted by seq
+	unfiled int           // place in Index.unfiled, counted from one; 0: filed under its labels
 }
 
 // Get implements selector.Labels: own labels first, then the parents' in order.
@@ -78,9 +79,8 @@ func (x *Index[ItemID, SelID]) classOf(labels []Label, parents []string, like *c
 		}
 	}
 	x.classes[c.key] = c
-	for _, l := range c.labels {
-		x.classesBy.add(l, c)
-	}
+	x.unfiled = append(x.unfiled, c)
+	c.unfiled = len(x.unfiled)
 	for _, p := range c.parents {
 		p.classes.add(c)
 	}
@@ -101,14 +101,39 @@ func (x *Index[ItemID, SelID]) dropIfEmpty(c *class[ItemID, SelID]) {
 	if len(c.members) > 0 {
 		return
 	}
-	for _, l := range c.labels {
-		x.classesBy.remove(l, c)
-	}
+	x.withdraw(c)
 	for _, p := range c.parents {
 		p.classes.remove(c)
 		x.tidyParent(p)
 	}
 	delete(x.classes, c.key)
+}
+
+// fileClasses files classes that have come since under their labels. Only selectors that come or go look there, so that a class that is gone by then never
+// is.
+func (x *Index[ItemID, SelID]) fileClasses() {
+	for _, c := range x.unfiled {
+		c.unfiled = 0
+		for _, l := range c.labels {
+			x.classesBy.add(l, c)
+		}
+	}
+	x.unfiled = nil
+}
+
+// withdraw is the reverse for one class, filed or not.
+func (x *Index[ItemID, SelID]) withdraw(c *class[ItemID, SelID]) {
+	if c.unfiled == 0 {
+		for _, l := range c.labels {
+			x.classesBy.remove(l, c)
+		}
+		return
+	}
+	last := len(x.unfiled) - 1
+	x.unfiled[c.unfiled-1] = x.unfiled[last]
+	x.unfiled[c.unfiled-1].unfiled = c.unfiled
+	x.unfiled[last] = nil
+	x.unfiled = x.unfiled[:last]
 }
 
 // Label is a label as it comes.

@@ -27,7 +27,8 @@ type Index[ItemID, SelID comparable] struct {
 	sels    map[SelID]*sel[SelID]
 	lastSeq uint64
 
-	classesBy postings[*class[ItemID, SelID]]  // by own labels
+	classesBy postings[*class[ItemID, SelID]]  // by own labels, but for
+	unfiled   []*class[ItemID, SelID]          // those that have come since fileClasses
 	parentsBy postings[*parent[ItemID, SelID]] // by their labels
 	selsBy    postings[*sel[SelID]]            // by their indexed condition
 	anywhere  set[*sel[SelID]]                 // selectors without any condition

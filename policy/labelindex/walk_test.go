@@ -205,7 +205,7 @@ func (w *world) clear() {
 func (w *world) leftovers() error {
 	x := w.index
 	sizes := []int{
-		len(x.items), len(x.classes), len(x.parents), len(x.sels), len(x.classesBy), len(x.parentsBy), len(x.selsBy),
+		len(x.items), len(x.classes), len(x.unfiled), len(x.parents), len(x.sels), len(x.classesBy), len(x.parentsBy), len(x.selsBy),
 		x.anywhere.len(), len(x.mentions), len(w.matches),
 	}
 	if slices.Max(sizes) > 0 || w.fault != nil {
