@@ -5,14 +5,20 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/weftnet/weft/agent/cniinstall"
 )
 
 // readyPoll is how often it is looked whether workloads can be started, before the runtime is told that they can.
 const readyPoll = 200 * time.Millisecond
 
-// installCNI copies the plugin and, once workloads can be started, tells the container runtime of it. The configuration stays when the agent ends:
-// ADDs meanwhile are refused by the plugin and tried again.
+// filesPoll is how often it is looked whether the files of the CNI are still there. Other networks' installers and clean-ups delete them.
+const filesPoll = 10 * time.Second
+
+// installCNI copies the plugin and, once workloads can be started, tells the container runtime of it. It restores either file when somebody deletes it, until
+// ctx ends. The configuration stays when the agent ends: ADDs meanwhile are refused by the plugin and tried again.
 func (a *Agent) installCNI(ctx context.Context) error {
 	if a.config.CNI.ConfDir == "" {
 		return nil
@@ -35,5 +41,20 @@ func (a *Agent) installCNI(ctx context.Context) error {
 	if earlier != "" {
 		a.log.Warn("the container runtime does not use weft: another network's configuration comes first by its name", "file", earlier)
 	}
+	a.keepCNI(ctx)
 	return nil
+}
+
+// keepCNI puts deleted files back.
+func (a *Agent) keepCNI(ctx context.Context) {
+	failed := &complaint{log: a.log, message: "files of the CNI that were deleted are not all back, retrying"}
+	for pause(ctx, filesPoll) {
+		files, err := a.config.CNI.Files()
+		if err == nil && len(files) < cniinstall.FileCount {
+			a.log.Warn("files of the CNI were deleted; they are put back", "left", files)
+			_, err = a.config.CNI.Configure()
+			err = errors.Join(a.config.CNI.Plugin(), err)
+		}
+		failed.about(err)
+	}
 }

@@ -4,9 +4,13 @@
 package agent
 
 import (
+	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/weftnet/weft/agent/cniinstall"
 	"github.com/weftnet/weft/store"
@@ -27,13 +31,51 @@ func TestTheRuntimeIsToldLast(t *testing.T) {
 	n.agent.config.CNI = cniinstall.Options{ConfDir: dir, BinDir: filepath.Join(dir, "bin"), Source: source, IPv4: true}
 	there := func(name string) bool { _, err := os.Stat(filepath.Join(dir, name)); return err == nil }
 	done := make(chan error, 1)
-	go func() { done <- n.agent.installCNI(t.Context()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { done <- n.agent.installCNI(ctx) }()
 	n.until("the plugin", func() bool { return there("bin/weft-cni") })
 	if there(cniinstall.ConfName) {
 		t.Error("the runtime was told of an agent that cannot start workloads")
 	}
 	n.agent.config.Store.(*memstore.Store).Reconnect()
-	if err := <-done; err != nil || !there(cniinstall.ConfName) {
-		t.Errorf("%v", err)
+	n.until("the configuration", func() bool { return there(cniinstall.ConfName) })
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
+}
+
+// TestDeletedFilesComeBack: the plugin and the configuration, each of them; one of another network is left alone.
+func TestDeletedFilesComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		source := filepath.Join(dir, "source")
+		if err := os.WriteFile(source, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a := &Agent{log: slog.New(slog.DiscardHandler), config: Config{CNI: cniinstall.Options{ConfDir: dir, BinDir: filepath.Join(dir, "bin"), Source: source, IPv4: true}}}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if _, err := a.config.CNI.Configure(); err != nil {
+			t.Fatal(err)
+		}
+		go a.keepCNI(ctx)
+		conf, plugin := filepath.Join(dir, cniinstall.ConfName), filepath.Join(dir, "bin", cniinstall.PluginName)
+		for _, path := range []string{plugin, conf, plugin} { // the plugin was never there
+			_ = os.Remove(path)
+			time.Sleep(filesPoll + time.Second)
+			synctest.Wait()
+			if files, err := a.config.CNI.Files(); err != nil || len(files) != cniinstall.FileCount {
+				t.Errorf("without %s: there are %v, %v", path, files, err)
+			}
+		}
+		if err := os.WriteFile(conf, []byte("{}"), 0o600); err != nil { // of another network
+			t.Fatal(err)
+		}
+		time.Sleep(filesPoll + time.Second)
+		synctest.Wait()
+		if data, err := os.ReadFile(conf); err != nil || string(data) != "{}" {
+			t.Errorf("another network's file was replaced: %s, %v", data, err)
+		}
+	})
 }

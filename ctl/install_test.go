@@ -63,6 +63,8 @@ func TestInstallPrint(t *testing.T) {
 		{[]string{"--print", "--pool", "10.244.0.0/16,fd00::/48"}, 0, "--cni-families=dual"},
 		{[]string{"--print", "--pool", "10.244.0.1/16"}, ExitUsage, `--pool "10.244.0.1/16"`},
 		{[]string{"--print", "--namespace", "Net Works"}, ExitUsage, `--namespace "Net Works"`},
+		{[]string{"--print", "--image", ""}, ExitUsage, `--image "": name the image`},
+		{[]string{"--print", "--image", "weft 1"}, ExitUsage, `--image "weft 1"`},
 		{[]string{"--print", "--families", "v4"}, ExitUsage, `--families "v4"`},
 		{[]string{"--print", "--api-server", "192.0.2.1"}, ExitUsage, `--api-server "192.0.2.1"`},
 		{[]string{"--print", "--api-server", "[fd00::1]:6443"}, 0, `value: "fd00::1"`},

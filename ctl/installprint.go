@@ -6,6 +6,7 @@ package ctl
 import (
 	"net"
 	"net/netip"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -68,6 +69,9 @@ func (f *manifestFlags) parse() (install.Options, error) {
 	o := f.options
 	if err := checkNamespace(o.Namespace); err != nil {
 		return o, err
+	}
+	if strings.TrimSpace(o.Image) == "" || strings.ContainsAny(o.Image, " \t\n") {
+		return o, usagef("--image %q: name the image that deploy/Dockerfile makes, such as registry.example/weft:1, or leave the flag out for %s", o.Image, install.Image)
 	}
 	for _, text := range f.pools {
 		pool, err := netip.ParsePrefix(text)

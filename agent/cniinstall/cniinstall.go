@@ -26,6 +26,9 @@ const (
 	ConfName   = "10-weft.conflist"
 )
 
+// FileCount is how many files [Options.Files] returns where nothing is missing.
+const FileCount = 2
+
 // Options say what goes where.
 type Options struct {
 	ConfDir string // of the runtime's network configurations
