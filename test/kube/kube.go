@@ -85,7 +85,7 @@ func Start(t testing.TB, etcd Etcd) *Server {
 	binary := Binary(t, "kube-apiserver")
 	dir := t.TempDir()
 	s := &Server{Address: freeAddress(t), Etcd: "http://" + freeAddress(t), dir: dir, CAFile: filepath.Join(dir, "apiserver.crt")}
-	writeFile(t, filepath.Join(dir, "sa.key"), serviceAccountKey(t))
+	writeFile(t, filepath.Join(dir, "sa.key"), ServiceAccountKey(t))
 	writeFile(t, filepath.Join(dir, "tokens"), AdminToken+",admin,1,system:masters\n"+UserToken+",weft,2\n"+
 		AgentToken+","+accounts+"weft-agent,3\n"+ControllersToken+","+accounts+"weft-controllers,4\n")
 	writeFile(t, filepath.Join(dir, "audit.yaml"), auditPolicy)
@@ -285,8 +285,8 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// serviceAccountKey makes the key that signs the tokens of service accounts.
-func serviceAccountKey(t testing.TB) string {
+// ServiceAccountKey makes the key that signs the tokens of service accounts.
+func ServiceAccountKey(t testing.TB) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -1,0 +1,191 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cluster runs a whole Kubernetes on this machine: Start, then Kubectl, Nodes and Pods of it.
+//
+// Three machines are namespaces of network, mounts and processes: one with etcd, the API server, its controllers and the scheduler, and two nodes, each with
+// containerd, runc, a kubelet and kube-proxy. Images are put together from programs that tools/kube.sh and `make build` make; nothing is downloaded.
+// There is no network for pods until the published manifest of weft is applied. All ends with the test, even when that is killed, but for the names of the
+// namespaces (`ip netns`, weft-kube-*) and empty control groups of the same names.
+package cluster
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/ctl/install"
+	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/test/kube"
+)
+
+// Cluster is a Kubernetes cluster.
+type Cluster struct {
+	Nodes    []*Node // n1 and n2
+	Weft     string  // path of the program that is in the image
+	control  *machine
+	programs string   // directory of the programs of Kubernetes
+	images   []string // archives
+	admin    string   // kubeconfig of the administrator
+}
+
+// Start starts a cluster for the rest of the test, which is skipped where the programs are missing.
+func Start(t testing.TB) *Cluster {
+	t.Helper()
+	c := &Cluster{}
+	for _, program := range []string{"agnhost", "kubectl", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kube-apiserver", "kubelet"} {
+		c.programs = filepath.Dir(kube.Binary(t, program))
+	}
+	for _, program := range []string{"containerd", "runc", "etcd", "nft", "/usr/lib/cni/loopback"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is missing (tools/kube.sh all installs it): nothing is tested with kubelets", program)
+		}
+	}
+	sweep(t)
+	keepSysctls(t)
+	c.makeImages(t)
+	c.control = newMachine(t, fmt.Sprintf(prefix+"%d-c", os.Getpid()), netip.MustParseAddr("172.31.77.1"), netip.MustParseAddr("fd77::1"))
+	var hosts []*machine
+	for i := range 2 {
+		name := fmt.Sprintf(prefix+"%d-n%d", os.Getpid(), i+1)
+		hosts = append(hosts, newMachine(t, name, netip.AddrFrom4([4]byte{172, 31, 77, byte(11 + i)}), netip.MustParseAddr(fmt.Sprintf("fd77::1%d", i+1))))
+	}
+	t.Cleanup(func() { c.logs(t, append(hosts, c.control)) })
+	c.makeUnderlay(t)
+	for _, m := range hosts {
+		c.plug(t, m)
+	}
+	c.admin = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(c.admin, []byte(c.kubeconfig("admin")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.startControl(t)
+	for i, m := range hosts {
+		c.Nodes = append(c.Nodes, c.startNode(t, m, fmt.Sprintf("n%d", i+1)))
+	}
+	for _, n := range c.Nodes {
+		eventually(t, n.Name+" to register", time.Minute, func() error { _, err := c.try("get", "node", n.Name); return err })
+	}
+	return c
+}
+
+// prefix begins the names of network namespaces and control groups; the ID of the process that made them is next.
+const prefix = "weft-kube-"
+
+// sweep removes what a test left that was killed: empty namespaces and control groups.
+func sweep(t testing.TB) {
+	t.Helper()
+	names, err := netns.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		rest, ours := strings.CutPrefix(name, prefix)
+		pid, _, _ := strings.Cut(rest, "-")
+		if _, err := os.Stat(filepath.Join("/proc", pid)); !ours || err == nil {
+			continue
+		}
+		for _, hierarchy := range hierarchies(t) {
+			removeGroup(t, filepath.Join(hierarchy, name))
+		}
+		if err := netns.Delete(name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// makeImages builds weft as `make build` does, and writes the archives of all images.
+func (c *Cluster) makeImages(t testing.TB) {
+	t.Helper()
+	root := filepath.Dir(strings.TrimSpace(run(t, "go", "env", "GOMOD")))
+	bin := filepath.Join(root, "bin", "image")
+	build := exec.Command("go", "build", "-trimpath", "-o", bin+"/", "./cmd/weft", "./cmd/weft-cni")
+	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0") // static: there is no library in the image
+	must(t, build)
+	c.Weft = filepath.Join(bin, "weft")
+	for _, i := range []image{
+		recipe(t, filepath.Join(root, "deploy", "Dockerfile"), bin, "docker.io/library/"+install.Image),
+		{name: Agnhost, programs: []string{c.binary("agnhost")}, entrypoint: []string{"/agnhost"}, cmd: []string{"pause"}},
+	} {
+		c.images = append(c.images, i.write(t, t.TempDir()))
+	}
+}
+
+// keepSysctls gives parameters of the kernel that a kubelet sets for all namespaces their values back at the end of the test.
+func keepSysctls(t testing.TB) {
+	t.Helper()
+	for _, name := range []string{"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
+		"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"} {
+		path := filepath.Join("/proc/sys", name)
+		value, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := os.WriteFile(path, value, 0o600); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// command returns a run of kubectl as the administrator.
+func (c *Cluster) command(args ...string) *exec.Cmd {
+	enter := []string{"--net=" + netns.Path(c.control.name), "--", c.binary("kubectl"), "--kubeconfig", c.admin}
+	return exec.Command("nsenter", append(enter, args...)...)
+}
+
+// try runs kubectl and returns what it prints.
+func (c *Cluster) try(args ...string) (string, error) {
+	out, err := c.command(args...).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), err
+}
+
+// Kubectl runs kubectl as the administrator, which must succeed, and returns what it prints.
+func (c *Cluster) Kubectl(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := c.try(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// Apply applies objects as `kubectl apply -f -` does.
+func (c *Cluster) Apply(t testing.TB, objects string) {
+	t.Helper()
+	cmd := c.command("apply", "--server-side", "-f", "-")
+	cmd.Stdin = strings.NewReader(objects)
+	must(t, cmd)
+}
+
+// logs prints what was going on when the test has failed, and keeps the logs of all programs in the directory WEFT_LOGS, if given.
+func (c *Cluster) logs(t testing.TB, machines []*machine) {
+	if !t.Failed() {
+		return
+	}
+	for _, args := range [][]string{
+		{"get", "pods,nodes", "-A", "-o", "wide"},
+		{"get", "events", "-A", "--sort-by=.lastTimestamp"},
+		{"-n", install.DefaultNamespace, "logs", "ds/weft-agent", "--all-pods", "--tail=40", "--prefix"},
+		{"-n", install.DefaultNamespace, "logs", "deploy/weft-controllers", "--all-pods", "--tail=20", "--prefix"},
+	} {
+		out, err := c.try(args...)
+		t.Logf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out[max(0, len(out)-12000):])
+	}
+	if dir := os.Getenv("WEFT_LOGS"); dir != "" {
+		for _, m := range machines {
+			if err := keptLogs(m, dir); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

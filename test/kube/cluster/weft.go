@@ -1,0 +1,130 @@
+// Copyright 2026 The weft authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"errors"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weftnet/weft/ctl/install"
+	"github.com/weftnet/weft/sys/netns"
+)
+
+// Install installs weft by the published manifest and waits until its pods are ready and the nodes, too.
+func (c *Cluster) Install(t testing.TB, pools ...string) {
+	t.Helper()
+	must(t, c.weft("install", "schema", "--kubeconfig", c.admin))
+	args := []string{"install", "--print"}
+	for _, pool := range pools {
+		args = append(args, "--pool", pool)
+	}
+	c.Apply(t, must(t, c.weft(args...)))
+	c.awaitWeft(t, "ds/weft-agent", "deploy/weft-controllers")
+	c.Kubectl(t, "wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
+}
+
+// Restart replaces all pods of workloads of weft, as an update does.
+func (c *Cluster) Restart(t testing.TB, workloads ...string) {
+	t.Helper()
+	c.Kubectl(t, append([]string{"-n", install.DefaultNamespace, "rollout", "restart"}, workloads...)...)
+	c.awaitWeft(t, workloads...)
+}
+
+func (c *Cluster) awaitWeft(t testing.TB, workloads ...string) {
+	t.Helper()
+	for _, w := range workloads {
+		c.Kubectl(t, "-n", install.DefaultNamespace, "rollout", "status", w, "--timeout=120s")
+	}
+}
+
+// Uninstall removes weft as docs/install.md says, and its definitions, too.
+func (c *Cluster) Uninstall(t testing.TB) {
+	t.Helper()
+	cmd := c.command("delete", "--ignore-not-found", "--timeout=120s", "-f", "-")
+	cmd.Stdin = strings.NewReader(must(t, c.weft("uninstall", "--print", "--crds")))
+	must(t, cmd)
+	for _, n := range c.Nodes {
+		t.Logf("%s:\n%s", n.Name, must(t, n.command(c.Weft, "node", "uninstall", "--yes")))
+	}
+}
+
+// Check returns what `weft ipam check` says.
+func (c *Cluster) Check() (string, error) {
+	out, err := c.weft("ipam", "check", "--datastore-type", "kubernetes", "--kubeconfig", c.admin).CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = errors.New(string(out))
+	}
+	return string(out), err
+}
+
+// Leftovers returns by the name of each node what weft could leave there: links, routes, rules, tables and files.
+func (c *Cluster) Leftovers(t testing.TB) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, n := range c.Nodes {
+		out[n.Name] = must(t, n.command("bash", "-c", leftovers))
+	}
+	return out
+}
+
+// leftovers prints what is left on a node. Parameters of the kernel are in it, too, but for those that count or are of links that come and go.
+const leftovers = `
+ip -brief link | cut -d' ' -f1 | cut -d@ -f1
+ip route show table all | grep -v '^local\|^broadcast\|^fe80\|^multicast\|^anycast' | sort
+ip -6 route show table all | grep -v 'local\|fe80\|multicast\|anycast' | sort
+ip rule; ip -6 rule
+nft list tables | grep weft
+find /etc/cni /opt /run/weft -type f 2>/dev/null
+sysctl -a 2>/dev/null | grep '^net\.' | grep 'conf\.\(all\|default\|eth0\)\.\(forwarding\|rp_filter\|proxy_arp\)\|ip_forward'
+true
+`
+
+// weft returns a run of the program beside the API server.
+func (c *Cluster) weft(args ...string) *exec.Cmd {
+	return exec.Command("nsenter", append([]string{"--net=" + netns.Path(c.control.name), "--", c.Weft}, args...)...)
+}
+
+// Eventually asks until the answer is nil.
+func (c *Cluster) Eventually(t testing.TB, what string, ok func() error) {
+	t.Helper()
+	eventually(t, what, time.Minute, ok)
+}
+
+// Addrs are the addresses of the node, IPv4 first.
+func (n *Node) Addrs() []netip.Addr { return []netip.Addr{n.v4, n.v6} }
+
+// Lose ends a node as a loss of power does.
+func (c *Cluster) Lose(t testing.TB, i int) {
+	t.Helper()
+	n := c.Nodes[i]
+	n.halt()
+	run(t, "ip", "-n", n.machine.name, "link", "delete", "eth0")
+}
+
+// Replace makes a new node of the name of one that is lost.
+func (c *Cluster) Replace(t testing.TB, i int) {
+	t.Helper()
+	old := c.Nodes[i]
+	m := newMachine(t, old.machine.name+"-again", old.v4, old.v6)
+	c.plug(t, m)
+	c.Nodes[i] = c.startNode(t, m, old.Name)
+	eventually(t, old.Name+" to register", time.Minute, func() error { _, err := c.try("get", "node", old.Name); return err })
+	c.Kubectl(t, "wait", "--for=condition=Ready", "node", old.Name, "--timeout=120s")
+}
+
+// keptLogs is where the logs of all programs are kept when the test has failed.
+func keptLogs(m *machine, dir string) error {
+	logs, err := filepath.Glob(filepath.Join(m.dir, "*.log"))
+	if err != nil || len(logs) == 0 {
+		return err
+	}
+	to := filepath.Join(dir, m.name)
+	return errors.Join(exec.Command("mkdir", "-p", to).Run(), exec.Command("cp", append(logs, to)...).Run())
+}
