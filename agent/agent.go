@@ -292,7 +292,7 @@ func (a *Agent) watch(ctx context.Context) error {
 		return fmt.Errorf("watch: %w", err)
 	}
 	defer watcher.Close()
-	for {
+	for read := false; ; {
 		batch, err := watcher.Next(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -300,7 +300,8 @@ func (a *Agent) watch(ctx context.Context) error {
 			}
 			return fmt.Errorf("watch: %w", err)
 		}
-		if batch.Err != nil {
+		read = read || batch.InSync
+		if batch.Err != nil && !read {
 			if err := a.standIn(ctx); err != nil {
 				return err
 			}

@@ -172,6 +172,21 @@ func TestNoInputsOnDisk(t *testing.T) {
 	n.until("ready", n.ready)
 }
 
+// TestInputsOnDiskAreForTheStart: a datastore that goes away later leaves in force what it has said.
+func TestInputsOnDiskAreForTheStart(t *testing.T) {
+	n := startNode(t, memstore.New())
+	n.until("ready", n.ready)
+	n.until("the file", func() bool { _, err := os.Stat(inputcache.Path(n.dir)); return err == nil })
+	if err := os.Remove(inputcache.Path(n.dir)); err != nil {
+		t.Fatal(err)
+	}
+	n.peer.Disconnect(errAway)
+	n.until("the loss", func() bool { return n.status().Datastore != "" })
+	if err := n.agent.last.problem(); err != nil || n.status().Cache != nil {
+		t.Errorf("the file was looked for: %v", err)
+	}
+}
+
 // TestWhatTheDatastoreHasSaidIsNewer: inputs from disk come after a part of the first read.
 func TestWhatTheDatastoreHasSaidIsNewer(t *testing.T) {
 	b := newBench(t)

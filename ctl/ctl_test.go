@@ -375,3 +375,20 @@ func TestExitAsSaysNothing(t *testing.T) {
 		t.Errorf("exit %d, %q; want the code of the command and no word", code, out.String())
 	}
 }
+
+// TestLockedDatastore: nothing is written but what opens it.
+func TestLockedDatastore(t *testing.T) {
+	u := newUser(t)
+	info := "apiVersion: projectcalico.org/v3\nkind: ClusterInformation\nmetadata: {name: default}\nspec: {datastoreReady: false}\n"
+	u.must(pool, "apply", "-f", "-")
+	u.must(info, "apply", "-f", "-")
+	for _, args := range [][]string{{"apply", "-f", "-"}, {"create", "-f", "-"}, {"replace", "-f", "-"}, {"delete", "-f", "-"}} {
+		if _, errOut, code := u.run(policy, args...); code == 0 || !strings.Contains(errOut, "it is locked, as for a migration") {
+			t.Errorf("%v: exit %d, %s", args, code, errOut)
+		}
+	}
+	u.must(policy, "apply", "--dry-run", "-f", "-")
+	u.must("", "get", "ippools")
+	u.must(strings.Replace(info, "false", "true", 1), "apply", "-f", "-")
+	u.must(policy, "apply", "-f", "-")
+}

@@ -39,6 +39,11 @@ then is 4.`,
 			return err
 		}
 		return options.with(cmd.Context(), func(ctx context.Context, s store.Store) error {
+			if !dryRun {
+				if err := passGate(ctx, s, keys); err != nil {
+					return err
+				}
+			}
 			return deleteAll(ctx, env, s, keys, skip, dryRun)
 		})
 	}

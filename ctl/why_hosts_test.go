@@ -29,8 +29,8 @@ const crossedHosts = `
 ---
 `
 
-// gate is a policy of host endpoints with some of the flags.
-func gate(name, selector, spec string) string {
+// gateHost is a policy of host endpoints with some of the flags.
+func gateHost(name, selector, spec string) string {
 	return "---\n{apiVersion: projectcalico.org/v3, kind: GlobalNetworkPolicy, metadata: {name: " + name + "}, spec: {selector: \"" + selector + "\", " + spec + "}}\n"
 }
 
@@ -44,22 +44,22 @@ func TestWhyAcrossHostEndpoints(t *testing.T) {
 		// what decides: at which end, host endpoint, hook, policy, rule and reason; empty verdict: allowed.
 		end, host, hook, rule, reason string
 	}{
-		{gate("gate", "role == 'edge'", onForward), "shop/web", "shop/db:5432", "ingress", "n2-eth0", "forward", "Deny TCP to port 22, 5432", "host endpoint n2-eth0, forward: ingress rule 0 of GlobalNetworkPolicy gate denies it"},
-		{gate("gate", "role == 'edge'", onForward), "shop/web", "shop/db:80", "", "", "", "", ""},
-		{gate("gate", "role == 'edge'", onForward), "198.51.100.1", "shop/db:5432", "ingress", "n2-eth0", "forward", "Deny TCP", "denies it"},
-		{gate("gate", "role == 'edge'", onForward), "shop/web2", "shop/db:5432", "", "", "", "", ""}, // does not leave n2, and the host endpoint is one of eth0
-		{gate("gate", "role == 'edge'", onForward), "shop/db", "198.51.100.1:5432", "", "", "", "", ""},
-		{gate("gate", "role == 'edge'", closeDB), "shop/web", "shop/db:5432", "", "", "", "", ""}, // not forwarded traffic
-		{gate("gate", "role == 'edge'", closeDB), "shop/web", "n2:5432", "ingress", "n2-eth0", "normal", "Deny TCP", "denies it"},
-		{gate("gate", "role == 'edge'", closeDB), "shop/web", "n2:22", "", "", "", "", ""},                                              // a failsafe port
-		{gate("gate", "role == 'edge'", onForward), "shop/web", "shop/db:22", "ingress", "n2-eth0", "forward", "Deny TCP", "denies it"}, // which forwarded traffic has not
-		{gate("gate", "role == 'edge'", preDNAT), "shop/web", "shop/db:5432", "ingress", "n2-eth0", "preDNAT", "Deny TCP", "host endpoint n2-eth0, preDNAT: ingress rule 0"},
-		{gate("gate", "role == 'edge'", preDNAT), "n1", "n2:5432", "ingress", "n2-eth0", "preDNAT", "Deny TCP", "denies it"},
-		{gate("gate", "role == 'edge'", untracked), "shop/web", "shop/db:5432", "ingress", "n2-eth0", "untracked", "Deny TCP", "host endpoint n2-eth0, untracked: ingress rule 0"},
-		{gate("gate", "role == 'any'", untracked), "shop/db", "shop/web:5432", "", "", "", "", ""}, // takes no part for any interface
-		{gate("gate", "role == 'any'", egress), "shop/web", "shop/db:5432", "egress", "n1-any", "forward", "", "host endpoint n1-any, forward: isolated for egress by GlobalNetworkPolicy gate"},
-		{gate("gate", "role == 'any'", egress), "shop/web", "shop/db:80", "", "", "", "", ""},
-		{gate("gate", "role == 'any'", egress), "198.51.100.1", "shop/web:5432", "ingress", "n1-any", "forward", "", "isolated for egress by"}, // out to the pod
+		{gateHost("gate", "role == 'edge'", onForward), "shop/web", "shop/db:5432", "ingress", "n2-eth0", "forward", "Deny TCP to port 22, 5432", "host endpoint n2-eth0, forward: ingress rule 0 of GlobalNetworkPolicy gate denies it"},
+		{gateHost("gate", "role == 'edge'", onForward), "shop/web", "shop/db:80", "", "", "", "", ""},
+		{gateHost("gate", "role == 'edge'", onForward), "198.51.100.1", "shop/db:5432", "ingress", "n2-eth0", "forward", "Deny TCP", "denies it"},
+		{gateHost("gate", "role == 'edge'", onForward), "shop/web2", "shop/db:5432", "", "", "", "", ""}, // does not leave n2, and the host endpoint is one of eth0
+		{gateHost("gate", "role == 'edge'", onForward), "shop/db", "198.51.100.1:5432", "", "", "", "", ""},
+		{gateHost("gate", "role == 'edge'", closeDB), "shop/web", "shop/db:5432", "", "", "", "", ""}, // not forwarded traffic
+		{gateHost("gate", "role == 'edge'", closeDB), "shop/web", "n2:5432", "ingress", "n2-eth0", "normal", "Deny TCP", "denies it"},
+		{gateHost("gate", "role == 'edge'", closeDB), "shop/web", "n2:22", "", "", "", "", ""},                                              // a failsafe port
+		{gateHost("gate", "role == 'edge'", onForward), "shop/web", "shop/db:22", "ingress", "n2-eth0", "forward", "Deny TCP", "denies it"}, // which forwarded traffic has not
+		{gateHost("gate", "role == 'edge'", preDNAT), "shop/web", "shop/db:5432", "ingress", "n2-eth0", "preDNAT", "Deny TCP", "host endpoint n2-eth0, preDNAT: ingress rule 0"},
+		{gateHost("gate", "role == 'edge'", preDNAT), "n1", "n2:5432", "ingress", "n2-eth0", "preDNAT", "Deny TCP", "denies it"},
+		{gateHost("gate", "role == 'edge'", untracked), "shop/web", "shop/db:5432", "ingress", "n2-eth0", "untracked", "Deny TCP", "host endpoint n2-eth0, untracked: ingress rule 0"},
+		{gateHost("gate", "role == 'any'", untracked), "shop/db", "shop/web:5432", "", "", "", "", ""}, // takes no part for any interface
+		{gateHost("gate", "role == 'any'", egress), "shop/web", "shop/db:5432", "egress", "n1-any", "forward", "", "host endpoint n1-any, forward: isolated for egress by GlobalNetworkPolicy gate"},
+		{gateHost("gate", "role == 'any'", egress), "shop/web", "shop/db:80", "", "", "", "", ""},
+		{gateHost("gate", "role == 'any'", egress), "198.51.100.1", "shop/web:5432", "ingress", "n1-any", "forward", "", "isolated for egress by"}, // out to the pod
 	} {
 		u := newUser(t)
 		file := u.file("hosts.yaml", crossedHosts+tc.policy)
@@ -104,7 +104,7 @@ func TestWhyAcrossHostEndpoints(t *testing.T) {
 // TestWhyFailsafe names the failsafe port, and says of untracked flows that their answers are judged by themselves.
 func TestWhyFailsafe(t *testing.T) {
 	u := newUser(t)
-	shut := gate("shut", "role == 'edge'", "types: [Ingress], ingress: [{action: Deny}]")
+	shut := gateHost("shut", "role == 'edge'", "types: [Ingress], ingress: [{action: Deny}]")
 	out := u.must("", "why", "--offline", "-f", u.file("hosts.yaml", crossedHosts+shut), "198.51.100.1", "n2:22")
 	if !strings.Contains(out, "because  host endpoint n2-eth0, normal: failsafe port TCP 22\n") {
 		t.Errorf("%s", out)
@@ -113,7 +113,7 @@ func TestWhyFailsafe(t *testing.T) {
 	if !strings.Contains(out, "  22            allow\n") {
 		t.Errorf("%s", out)
 	}
-	raw := gate("raw", "role == 'edge'", "doNotTrack: true, applyOnForward: true, types: [Ingress], ingress: [{action: Allow}]")
+	raw := gateHost("raw", "role == 'edge'", "doNotTrack: true, applyOnForward: true, types: [Ingress], ingress: [{action: Allow}]")
 	out = u.must("", "why", "--offline", "-f", u.file("raw.yaml", crossedHosts+raw), "198.51.100.1", "n2:80")
 	if !strings.Contains(out, "not tracked at host endpoint n2-eth0 (doNotTrack): its answers are judged by themselves") {
 		t.Errorf("%s", out)
@@ -124,7 +124,7 @@ func TestWhyFailsafe(t *testing.T) {
 func TestDiffAcrossHostEndpoints(t *testing.T) {
 	u := newUser(t)
 	base := u.file("base.yaml", crossedHosts)
-	closing := gate("gate", "role == 'edge'", "applyOnForward: true, types: [Ingress], ingress: [{action: Deny, protocol: TCP, destination: {ports: [5432]}}, {action: Allow}]")
+	closing := gateHost("gate", "role == 'edge'", "applyOnForward: true, types: [Ingress], ingress: [{action: Deny, protocol: TCP, destination: {ports: [5432]}}, {action: Allow}]")
 	out, errOut, code := u.run("", "policy", "diff", "--base", base, "-f", u.file("gate.yaml", closing), "--all")
 	rows := strings.Join(strings.Fields(out), " ")
 	for _, want := range []string{

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/ctl/printer"
 	"github.com/weftnet/weft/store"
+	"github.com/weftnet/weft/store/gate"
 )
 
 // verb is how a command writes one object: it returns what it did ("created") and the object as stored.
@@ -81,6 +83,11 @@ func newWriter(env *Env, options *datastoreOptions, cmd *cobra.Command, write ve
 			return err
 		}
 		return options.with(cmd.Context(), func(ctx context.Context, s store.Store) error {
+			if !dryRun {
+				if err := passGate(ctx, s, keysOf(objects)); err != nil {
+					return err
+				}
+			}
 			if err := checkAgainstStore(ctx, env, s, objects); err != nil {
 				return err
 			}
@@ -91,6 +98,22 @@ func newWriter(env *Env, options *datastoreOptions, cmd *cobra.Command, write ve
 		})
 	}
 	return cmd
+}
+
+// passGate refuses to write to a datastore that is locked or that a newer weft keeps, but for the ClusterInformation, which says so.
+func passGate(ctx context.Context, s store.Store, keys []api.Key) error {
+	if !slices.ContainsFunc(keys, func(k api.Key) bool { return k.Resource != api.ClusterInformations }) {
+		return nil
+	}
+	return gate.Check(ctx, s)
+}
+
+func keysOf(objects []api.Object) []api.Key {
+	keys := make([]api.Key, len(objects))
+	for i, obj := range objects {
+		keys[i] = api.KeyOf(obj)
+	}
+	return keys
 }
 
 // accepted returns the objects of the documents, or prints all problems and fails: nothing is written half.

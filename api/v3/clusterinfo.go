@@ -20,7 +20,7 @@ type ClusterInformationSpec struct {
 	// CalicoVersion is the version of the software that last wrote the object.
 	CalicoVersion string `json:"calicoVersion,omitempty"`
 	// DatastoreReady false asks all components to stop writing, as during a migration.
-	DatastoreReady *bool `json:"datastoreReady,omitempty" default:"true" later:"the datastore cannot be locked yet"`
+	DatastoreReady *bool `json:"datastoreReady,omitempty" default:"true"`
 	// Variant is the edition of the software.
 	Variant string `json:"variant,omitempty"`
 }

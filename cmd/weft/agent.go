@@ -16,6 +16,7 @@ import (
 	"github.com/weftnet/weft/agent/cniinstall"
 	"github.com/weftnet/weft/agent/nodeaddr"
 	"github.com/weftnet/weft/ctl"
+	"github.com/weftnet/weft/store/gate"
 )
 
 func inGroup(group string, cmd *cobra.Command) *cobra.Command {
@@ -71,7 +72,7 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 			if err != nil {
 				return err
 			}
-			config.Store = s
+			config.Store = gate.New(s)
 			return agent.Run(cmd.Context(), config)
 		},
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/weftnet/weft/controllers"
 	"github.com/weftnet/weft/ctl"
+	"github.com/weftnet/weft/store/gate"
 )
 
 // newControllers returns `weft controllers`.
@@ -42,6 +43,7 @@ Of several that share a datastore one acts: they agree by the Lease weft-control
 			if err != nil {
 				return err
 			}
+			s = gate.New(s)
 			defer func() { err = errors.Join(err, s.Close()) }()
 			o := controllers.Options{Log: slog.New(slog.NewTextHandler(env.Err, &slog.HandlerOptions{Level: severity})), Health: &controllers.Health{}}
 			if o.LeaseNamespace = lease; elect {

@@ -46,7 +46,7 @@ var Agent = []Right{
 	{network, []string{"networkpolicies"}, follow},
 	{policies, []string{"adminnetworkpolicies", "baselineadminnetworkpolicies", "clusternetworkpolicies"}, follow},
 	{calico, []string{
-		"bgpconfigurations", "bgppeers", "blockaffinities", "felixconfigurations", "globalnetworkpolicies", "globalnetworksets", "hostendpoints",
+		"bgpconfigurations", "bgppeers", "blockaffinities", "clusterinformations", "felixconfigurations", "globalnetworkpolicies", "globalnetworksets", "hostendpoints",
 		"ipamconfigurations", "ippools", "ipreservations", "networkpolicies", "networksets", "profiles", "stagedglobalnetworkpolicies",
 		"stagedkubernetesnetworkpolicies", "stagednetworkpolicies", "tiers", "workloadendpoints",
 	}, follow},
@@ -59,7 +59,7 @@ var Controllers = []Right{
 	{core, []string{"nodes", "services"}, follow},
 	{core, []string{"namespaces", "nodes"}, []string{"get"}},
 	{core, []string{"services/status"}, []string{"update"}},
-	{calico, []string{"hostendpoints", "ipamconfigurations", "ippools", "ipreservations", "kubecontrollersconfigurations"}, follow},
+	{calico, []string{"clusterinformations", "hostendpoints", "ipamconfigurations", "ippools", "ipreservations", "kubecontrollersconfigurations"}, follow},
 	{calico, []string{"hostendpoints"}, []string{"create", "update", "delete"}},
 	{calico, []string{"blockaffinities", "ipamblocks", "ipamhandles"}, keep},
 	{calico, []string{"blockaffinities", "ipamblocks", "workloadendpoints"}, []string{"list"}},

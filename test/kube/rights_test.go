@@ -17,6 +17,7 @@ import (
 	"github.com/weftnet/weft/ipam"
 	"github.com/weftnet/weft/lab"
 	"github.com/weftnet/weft/lab/labtest"
+	"github.com/weftnet/weft/store/gate"
 	"github.com/weftnet/weft/store/kubestore"
 	"github.com/weftnet/weft/test/kube"
 )
@@ -91,10 +92,11 @@ func controllersWork(t *testing.T, server *kube.Server) {
 	server.Must(t, http.MethodPost, v3+"kubecontrollersconfigurations", `{apiVersion: projectcalico.org/v3, kind: KubeControllersConfiguration, metadata: {name: default},
   spec: {controllers: {node: {hostEndpoint: {autoCreate: Enabled}}}}}`)
 	server.Must(t, http.MethodPost, "/api/v1/namespaces/shop/services", `{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}`)
-	s, err := kubestore.New(kubestore.Config{Kubeconfig: server.Kubeconfig(t, "", kube.ControllersToken)})
+	direct, err := kubestore.New(kubestore.Config{Kubeconfig: server.Kubeconfig(t, "", kube.ControllersToken)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := gate.New(direct) // as the command does
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
