@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weftnet/weft/test/kube"
 	"github.com/weftnet/weft/test/kube/cluster"
 )
 
@@ -33,6 +34,7 @@ func TestKubelets(t *testing.T) {
 		{"policy", false, policy},
 		{"service", false, service},
 		{"host port", false, hostPort},
+		{"writes", false, writes},
 		{"kubelet and containerd restart", true, nodeRestart},
 		{"rolling update of a deployment", true, rollingUpdate},
 		{"rolling update of the agent", true, agentUpdate},
@@ -63,7 +65,12 @@ spec:
     spec:
       terminationGracePeriodSeconds: 1
       containers:
-      - {name: echo, image: "agnhost:test", args: [netexec], ports: [{containerPort: 8080, hostPort: 8085}], readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1}}
+      - name: echo
+        image: "agnhost:test"
+        args: [netexec]
+        ports: [{containerPort: 8080, hostPort: 8085}]
+        readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1}
+        resources: {requests: {cpu: 200m}} # or a busy machine starves it while an agent starts
 ---
 apiVersion: v1
 kind: Service
@@ -172,6 +179,21 @@ func hostPort(t *testing.T, c *cluster.Cluster) {
 			}
 		}
 	}
+}
+
+// writes counts what agents write to the API for each pod that starts: one for its address, one for its endpoint.
+func writes(t *testing.T, c *cluster.Cluster) {
+	const pods = 10
+	before := c.Writes(t)
+	c.Apply(t, fmt.Sprintf(app, pods))
+	c.AwaitPods(t, "app=app", pods)
+	written, total := kube.Since(c.Writes(t), before)
+	t.Logf("%d pods: %v", pods, written)
+	if total == 0 || total > 2*pods {
+		t.Errorf("%d pods took %d writes, want at most 2 each", pods, total)
+	}
+	c.Kubectl(t, "delete", "deployment", "app", "--wait")
+	c.AwaitPods(t, "app=app", 0)
 }
 
 // endpoint is where a pod of echo listens.

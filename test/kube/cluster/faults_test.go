@@ -25,7 +25,11 @@ spec:
     spec:
       terminationGracePeriodSeconds: 10
       containers:
-      - {name: app, image: "agnhost:test", args: [netexec, --delay-shutdown=4], readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1}}
+      - name: app
+        image: "agnhost:test"
+        args: [netexec, --delay-shutdown=4]
+        readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1}
+        resources: {requests: {cpu: 20m}}
 ---
 apiVersion: v1
 kind: Service
@@ -36,11 +40,13 @@ spec: {selector: {app: app}, clusterIP: 10.96.0.90, ports: [{port: 80, targetPor
 // service of app.
 const appAddress = "10.96.0.90:80"
 
-// underLoad does something while every client calls servers on both nodes, by the Service with new connections, and by addresses with kept ones.
+// underLoad does something while every client calls servers on both nodes, by the Service with new connections, and by addresses with kept ones, and pings
+// them: a server that waits for the processor may be slow, but the kernel answers a ping at once, so that none may be lost.
 func underLoad(t *testing.T, c *cluster.Cluster, when string, do func()) {
 	t.Helper()
 	echos := c.AwaitPods(t, "app=echo", 2)
 	var loads []*cluster.Load
+	var pings []*cluster.Ping
 	for _, p := range c.AwaitPods(t, "app=client", 2) {
 		for _, to := range virtual {
 			loads = append(loads, cluster.StartLoad(t, p, to, false))
@@ -48,12 +54,16 @@ func underLoad(t *testing.T, c *cluster.Cluster, when string, do func()) {
 		for _, e := range echos {
 			for _, addr := range e.Addrs {
 				loads = append(loads, cluster.StartLoad(t, p, endpoint(addr), true))
+				pings = append(pings, cluster.StartPing(t, p, addr))
 			}
 		}
 	}
 	do()
 	for _, l := range loads {
 		l.Stop(t, when)
+	}
+	for _, p := range pings {
+		p.Stop(t, when)
 	}
 }
 

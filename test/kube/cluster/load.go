@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// patience bounds an exchange: a packet that is sent again after a second does not end a connection.
-const patience = 5 * time.Second
+// patience bounds an exchange. It has to do with how busy the machine is; Ping counts packets.
+const patience = 10 * time.Second
 
 // Load is an HTTP client in a pod that never rests.
 type Load struct {
