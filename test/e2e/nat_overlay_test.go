@@ -6,6 +6,7 @@ package e2e_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -14,16 +15,56 @@ import (
 	"github.com/weftnet/weft/lab"
 )
 
-// overlay puts the pools in VXLAN, with natOutgoing or without, on an underlay that carries nothing between their addresses but what the mode promises.
-func (c *cluster) overlay(mode lab.Mode, outgoing bool) {
+// tunnelled is a way to reach other nodes with a driver.
+type tunnelled struct {
+	mode   lab.Mode
+	driver string // FelixConfiguration's
+}
+
+func (w tunnelled) scenario() lab.Scenario { return lab.Scenario{Mode: w.mode, Families: lab.Dual} }
+
+func (w tunnelled) String() string { return string(w.mode) + ", " + w.driver }
+
+// within leaves out what this kernel lacks.
+func within(t *testing.T, all ...tunnelled) []tunnelled {
+	return slices.DeleteFunc(all, func(w tunnelled) bool {
+		why := lacking(t, w.scenario())
+		if why != "" {
+			t.Logf("%s: left out: %s", w, why)
+		}
+		return why != ""
+	})
+}
+
+// overlay puts the pools in a tunnel, with natOutgoing or without, on an underlay that carries nothing between their addresses but what the mode promises.
+func (c *cluster) overlay(w tunnelled, outgoing bool) {
 	c.t.Helper()
-	s := lab.Scenario{Mode: mode, Families: lab.Dual}
-	for i, cidr := range c.Spec().Pools {
-		p := netip.MustParsePrefix(cidr)
-		c.apply(ipPool(fmt.Sprint("pool-", i+1), cidr, func(spec *v3.IPPoolSpec) { spec.VXLANMode, spec.NATOutgoing = s.Wraps(p.Addr()), &outgoing }))
+	for _, o := range w.scenario().Pools(c.Spec().Pools) {
+		pool, ok := o.(*v3.IPPool)
+		if !ok {
+			c.t.Fatalf("a %T is no pool", o)
+		}
+		pool.Spec.NATOutgoing = &outgoing
+		c.apply(pool)
 	}
-	c.nftIn("tor", "table bridge weft_lab_underlay\ndelete table bridge weft_lab_underlay\ntable inet weft_lab_underlay\ndelete table inet weft_lab_underlay\n"+
-		underlayFor(s))
+	c.nftIn("tor", "table bridge weft_lab_underlay\ndelete table bridge weft_lab_underlay\ntable inet weft_lab_underlay\ndelete table inet weft_lab_underlay\n")
+	c.translated(w, func(*v3.FelixNAT) {})
+	c.drivenBy(w.driver)
+	c.nftIn("tor", underlayFor(w.scenario()))
+}
+
+// translated states what is to be translated, and waits until it is in force.
+func (c *cluster) translated(w tunnelled, edit func(*v3.FelixNAT)) {
+	c.t.Helper()
+	config := natConfig(w.driver, edit)
+	if w.scenario().Encrypts() {
+		config.Spec.WireguardEnabled, config.Spec.WireguardEnabledV6 = new(true), new(true)
+	}
+	c.apply(config)
+	if w.scenario().Encrypts() {
+		c.encrypted()
+	}
+	c.converge()
 }
 
 func (p place) port(n uint16) netip.AddrPort { return netip.AddrPortFrom(p.addr, n) }
@@ -46,18 +87,22 @@ func (c *cluster) answers(what string, from, server place, to netip.AddrPort) {
 	}
 }
 
-// TestNATOutgoingBesideTunnels: workloads that reach each other through VXLAN alone leave the cluster under their node's address, and see nodes as the
-// exclusions say; nodes reach them through the tunnel.
+// TestNATOutgoingBesideTunnels: workloads that reach each other through a tunnel alone leave the cluster under their node's address, or the one that is asked
+// for, and see nodes as the exclusions say; nodes reach them through the tunnel.
 func TestNATOutgoingBesideTunnels(t *testing.T) {
 	c := upAs(t, lab.Spec{Name: "natvx", Nodes: 2, Subnets: 2})
 	c.add("n1", "web", "web")
 	c.add("n2", "peer", "peer")
 	web, peer, n1, n2, outside := c.places("shop/web"), c.places("shop/peer"), c.places("n1"), c.places("n2"), c.places(lab.External)
-	c.overlay(lab.VXLAN, true)
-	for _, name := range natDrivers {
-		c.apply(natConfig(name, func(*v3.FelixNAT) {}))
-		c.drivenBy(name)
-		c.converge()
+	const asked = "198.18.0.1"
+	for member, command := range map[string]string{"n1": "ip addr add " + asked + "/32 dev lo", "tor": fmt.Sprintf("ip route add %s/32 via %s", asked, n1[0].addr)} {
+		if err := c.within(member, func() error { return run(t, "bash", "-c", command) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, way := range within(t, tunnelled{lab.VXLAN, natDrivers[0]}, tunnelled{lab.VXLAN, natDrivers[1]}, tunnelled{lab.WireGuard, natDrivers[0]}, tunnelled{lab.IPIP, natDrivers[1]}) {
+		name := way.String()
+		c.overlay(way, true)
 		for family := range web {
 			w, p, n, o := web[family], peer[family], n2[family], outside[family]
 			c.sees(name+", outside", w, o, o.port(80), n1[family].addr)
@@ -66,8 +111,7 @@ func TestNATOutgoingBesideTunnels(t *testing.T) {
 			c.answers(name+", from another node", n, w, w.port(80))
 		}
 		inside, ports := "IPPoolsAndHostIPs", intstr.FromString("42000:42099")
-		c.apply(natConfig(name, func(f *v3.FelixNAT) { f.NATOutgoingExclusions, f.NATPortRange = &inside, &ports }))
-		c.converge()
+		c.translated(way, func(f *v3.FelixNAT) { f.NATOutgoingExclusions, f.NATPortRange = &inside, &ports })
 		for family := range web {
 			w, n, o := web[family], n2[family], outside[family]
 			c.sees(name+", a node that is excepted", w, n, n.port(80), w.addr)
@@ -75,6 +119,11 @@ func TestNATOutgoingBesideTunnels(t *testing.T) {
 				t.Errorf("%s: outside sees %v; want a port of 42000 to 42099", name, seen)
 			}
 		}
+		c.translated(way, func(f *v3.FelixNAT) { f.NATOutgoingAddress = new(asked) })
+		w := web[0]
+		c.sees(name+", outside, with an address", w, outside[0], outside[0].port(80), netip.MustParseAddr(asked))
+		c.sees(name+", another node, with an address", w, n2[0], n2[0].port(80), netip.MustParseAddr(asked))
+		c.sees(name+", a workload on another node, with an address", w, peer[0], peer[0].port(80), w.addr)
 	}
 }
 
@@ -100,14 +149,10 @@ func TestFloatingIPsThroughTunnels(t *testing.T) {
 	c.apply(policy)
 	web, across, beside, other := c.places("shop/web"), c.places("shop/across"), c.places("shop/beside"), c.places("shop/other")
 	n1, n3, outside := c.places("n1"), c.places("n3"), c.places(lab.External)
-	for i, mode := range []lab.Mode{lab.VXLAN, lab.VXLANCross} {
-		name := natDrivers[i]
-		c.overlay(mode, false)
-		c.apply(natConfig(name, func(*v3.FelixNAT) {}))
-		c.drivenBy(name)
-		c.converge()
+	for _, way := range within(t, tunnelled{lab.VXLAN, natDrivers[0]}, tunnelled{lab.VXLANCross, natDrivers[1]}, tunnelled{lab.WireGuard, natDrivers[1]}, tunnelled{lab.IPIP, natDrivers[0]}) {
+		c.overlay(way, false)
 		for family := range web {
-			what, w, to := fmt.Sprintf("%s, %s", mode, name), web[family], netip.AddrPortFrom(floating[family], 80)
+			what, w, to := way.String(), web[family], netip.AddrPortFrom(floating[family], 80)
 			for _, from := range [][2]place{across, beside, outside} {
 				c.sees(what, from[family], w, to, from[family].addr)
 			}
