@@ -19,6 +19,7 @@ import (
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/calc/calctest"
+	"github.com/weftnet/weft/routing/routes"
 	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/own"
 	"github.com/weftnet/weft/sys/proc"
@@ -113,7 +114,7 @@ func (w *world) affinity(i int) api.Object { return calctest.Affinity(name(i), b
 
 // route, meetings and partings are the bare messages on the peers' node.
 func (w *world) route(i int, op netlink.RouteOp) []netlink.Request {
-	r := netlink.Route{Dst: block(i), Type: netlink.RouteUnicast, Protocol: own.RouteProtocol, Metric: own.RouteMetric}
+	r := netlink.Route{Dst: block(i), Type: netlink.RouteUnicast, Protocol: own.RouteProtocol, Metric: routes.Metric(block(i))}
 	if op != netlink.RouteDelete {
 		r.NextHops = []netlink.NextHop{{Gateway: gate(i), Link: w.peers.tunnel, OnLink: true}}
 	}
@@ -138,7 +139,7 @@ func (w *world) write() error {
 	fmt.Fprintf(&ip, "link add %s type vxlan id 4096 dstport 4789 local %s nolearning\naddress add %s/32 dev %[1]s\nlink set %[1]s up\n", device, me.underlay, me.tunnel)
 	for i := range w.nodes {
 		fmt.Fprintf(&ip, "neighbour add %s lladdr %s dev %s nud permanent\n", gate(i), mac(i), device)
-		fmt.Fprintf(&ip, "route add %s via %s dev %s onlink proto %d metric %d\n", block(i), gate(i), device, own.RouteProtocol, own.RouteMetric)
+		fmt.Fprintf(&ip, "route add %s via %s dev %s onlink proto %d metric %d\n", block(i), gate(i), device, own.RouteProtocol, routes.Metric(block(i)))
 		fmt.Fprintf(&bridge, "fdb add %s dev %s dst %s self permanent\n", mac(i), device, host(i))
 	}
 	return errors.Join(os.WriteFile(filepath.Join(w.dir, "ip"), []byte(ip.String()), 0o600),

@@ -127,7 +127,7 @@ func (m *Manager) load() (strays []netlink.RouteChange, repaired int, err error)
 		for _, r := range routes {
 			_, twice := m.present[r.Dst]
 			switch {
-			case !twice && r.Metric == own.RouteMetric:
+			case !twice && r.Metric == Metric(r.Dst):
 				m.present[r.Dst] = r
 			case protocol == own.RouteProtocol || m.complete:
 				strays = append(strays, netlink.RouteChange{Op: netlink.RouteDelete, Route: r})

@@ -139,7 +139,7 @@ func TestSelfHealing(t *testing.T) {
 		{"delete one", h.ip("route", "del", "10.65.0.1/32"), nil},
 		{"delete learned", h.ip("-6", "route", "del", "fd00:65:1::/64"), nil},
 		{"flush by protocol", h.ip("route", "flush", "proto", "119"), nil},
-		{"replace", h.ip("route", "replace", "blackhole", "10.65.1.0/26", "proto", "120", "metric", "1024"), nil},
+		{"replace", h.ip("route", "replace", "blackhole", "10.65.1.0/26", "proto", "120", "metric", fmt.Sprint(routes.Metric(netip.MustParsePrefix("10.65.1.0/26")))), nil},
 		{"workload link down", h.ip("link", "set", "cali1", "down"), []string{"10.65.0.1/32", "fd00:65::1/128"}},
 		{"workload link up", h.ip("link", "set", "cali1", "up"), nil},
 		{"workload link gets an address", h.ip("addr", "add", "203.0.113.1/32", "dev", "cali1"), nil},

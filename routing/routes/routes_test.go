@@ -118,7 +118,8 @@ func (r *rig) holds(want ...string) {
 		list, err := r.fib.List(protocol)
 		check(r.t, err)
 		for _, route := range list {
-			got = append(got, strings.TrimSuffix(route.String(), " metric 1024"))
+			text := strings.Replace(route.String(), fmt.Sprintf(" metric %d", routes.Metric(route.Dst)), " metric 1024", 1)
+			got = append(got, strings.TrimSuffix(text, " metric 1024"))
 		}
 	}
 	slices.Sort(got)
@@ -460,5 +461,26 @@ func TestRandomWalk(t *testing.T) {
 			}
 			w.holds(w.oracle()...)
 		})
+	}
+}
+
+// TestMetrics: neighbouring IPv4 blocks have different metrics, all of them some that are ours; addresses and IPv6 have one.
+func TestMetrics(t *testing.T) {
+	seen := map[uint32]bool{}
+	for i := range 512 {
+		dst := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 65, byte(i >> 2), byte(i << 6)}), 26)
+		m := routes.Metric(dst)
+		if m < own.RouteMetric || m >= own.RouteMetric+own.RouteMetrics {
+			t.Fatalf("%s has %d", dst, m)
+		}
+		seen[m] = true
+	}
+	if len(seen) != own.RouteMetrics {
+		t.Errorf("512 blocks have %d metrics; want %d", len(seen), own.RouteMetrics)
+	}
+	for _, dst := range []string{"0.0.0.0/0", "10.65.0.1/32", "fd00::/64", "fd00::1/128"} {
+		if m := routes.Metric(netip.MustParsePrefix(dst)); m != own.RouteMetric {
+			t.Errorf("%s has %d", dst, m)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/routing/routes"
 	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/own"
 )
@@ -87,7 +88,7 @@ func (w *walk) learnRandom(dst string) {
 
 // meddle deletes a route of ours, or takes or frees its place.
 func (w *walk) meddle(dst string) {
-	r := netlink.Route{Dst: netip.MustParsePrefix(dst), Type: netlink.RouteBlackhole, Metric: own.RouteMetric}
+	r := netlink.Route{Dst: netip.MustParsePrefix(dst), Type: netlink.RouteBlackhole, Metric: routes.Metric(netip.MustParsePrefix(dst))}
 	r.Protocol = pick(w, []uint8{own.RouteProtocol, own.RouteProtocolBGP, 4})
 	w.fib.Meddle(netlink.RouteChange{Op: pick(w, []netlink.RouteOp{netlink.RouteDelete, netlink.RouteDelete, netlink.RouteAdd}), Route: r})
 	// Whoever takes our place leaves it again: the oracle does not know foreign routes.
