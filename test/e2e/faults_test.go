@@ -6,6 +6,7 @@ package e2e_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -20,6 +21,8 @@ import (
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/internal/agentapi"
 	"github.com/weftnet/weft/lab"
+	"github.com/weftnet/weft/lab/probe"
+	"github.com/weftnet/weft/sys/own"
 )
 
 func allowTo(from string, port int) v3.Rule {
@@ -80,26 +83,7 @@ func TestDatastoreGoneInMidRun(t *testing.T) {
 		}
 		return err
 	})
-	crew, err := c.Crew(t.Context(), []string{"shop/frontend", "shop/backend", "shop/database"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var flows []probeFlow
-	for _, pair := range [][2]string{{"shop/frontend", "shop/database"}, {"shop/backend", "shop/database"}} {
-		between, err := crew.Between(pair[0], pair[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		flows = append(flows, between...)
-	}
-	m, err := crew.Try(t.Context(), flows, judge)
-	crew.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, cell := range m.Mismatches() {
-		t.Errorf("without the datastore: %s is %s, expected %s", cell.Flow, cell.Got, cell.Expected)
-	}
+	c.judged("without the datastore", judge)
 	if out, err := c.plugin("n1", "STATUS"); err == nil || !strings.Contains(out, `"code":50`) || !strings.Contains(out, "datastore") {
 		t.Errorf("CNI STATUS without the datastore: %v %s; want code 50 and the reason", err, out)
 	}
@@ -112,44 +96,88 @@ func TestDatastoreGoneInMidRun(t *testing.T) {
 	c.add("n1", "late", "frontend")
 }
 
-// TestAgentStartsWithoutDatastore restarts an agent while etcd is away: nothing in the kernel changes until it is back.
+// TestAgentStartsWithoutDatastore restarts an agent while etcd is away and the kernel has nothing of it any more, as after a reboot: the inputs on disk are in force until
+// etcd is back.
 func TestAgentStartsWithoutDatastore(t *testing.T) {
 	c := up(t, "nostore", 2)
 	c.populate()
-	before, err := c.Routes("n1")
+	judge, err := c.Judge(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.KillAgent(t.Context(), "n1", syscall.SIGKILL); err != nil {
+	database, err := c.Workload("shop/database")
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := database.Node
+	if err := c.KillAgent(t.Context(), node, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.StopStore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.DeleteTable(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.within(node, func() error {
+		return run(t, "bash", "-c", fmt.Sprintf("ip route flush proto %d; ip -6 route flush proto %[1]d", own.RouteProtocol))
+	}); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
-	if err := c.StartAgent(ctx, "n1"); err == nil {
+	if err := c.StartAgent(ctx, node); err == nil {
 		t.Fatal("the agent claims to be in sync without a datastore")
 	}
-	s, err := c.status("n1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.InSync || s.Datastore == "" {
-		t.Errorf("status = in sync %v, datastore %q; want it to say what it waits for", s.InSync, s.Datastore)
-	}
-	after, err := c.Routes("n1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(after) != len(before) {
-		t.Errorf("routes went from %d to %d without a datastore", len(before), len(after))
-	}
+	c.eventually("the inputs on disk in force", func() error {
+		s, err := c.status(node)
+		if err == nil && (s.InSync || s.Datastore == "" || s.Cache == nil || s.Dataplane.State != "programmed" || s.Routes.State != "programmed") {
+			err = fmt.Errorf("%+v", s)
+		}
+		return err
+	})
+	c.judged("from the inputs on disk", judge)
 	if err := c.StartStore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	c.converge()
 	c.holds("after the datastore came back")
+	if s, err := c.status(node); err != nil || s.Cache != nil {
+		t.Errorf("still from disk: %+v, %v", s, err)
+	}
+}
+
+// judged probes the database until flows to it go as judge says, which needs no datastore. A denied one that passes fails at once.
+func (c *cluster) judged(when string, judge probe.Judge) {
+	c.t.Helper()
+	crew, err := c.Crew(c.t.Context(), []string{"shop/frontend", "shop/backend", "shop/database"}, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer crew.Close()
+	var flows []probeFlow
+	for _, pair := range [][2]string{{"shop/frontend", "shop/database"}, {"shop/backend", "shop/database"}} {
+		between, err := crew.Between(pair[0], pair[1])
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		flows = append(flows, between...)
+	}
+	c.eventually(when, func() error {
+		m, err := crew.Try(c.t.Context(), flows, judge)
+		if err != nil {
+			return err
+		}
+		var wrong []error
+		for _, cell := range m.Mismatches() {
+			err := fmt.Errorf("%s is %s, expected %s", cell.Flow, cell.Got, cell.Expected)
+			if cell.Expected == probe.Denied {
+				c.t.Fatalf("%s: %v", when, err)
+			}
+			wrong = append(wrong, err)
+		}
+		return errors.Join(wrong...)
+	})
 }
 
 // TestAgentKilled kills an agent with -9 and starts it again while a policy changes: what is in force stays in force, nothing
