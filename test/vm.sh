@@ -6,7 +6,7 @@
 # usage: test/vm.sh [devices|short|all]
 #   devices  the tunnel devices alone
 #   short    besides one scenario with each, for CI
-#   all      (default) besides uninstalling them, and every scenario; what cannot exist says why
+#   all      (default) besides uninstalling them, encryption between hosts, translation of addresses, and every scenario; what cannot exist says why
 # CELLS=wireguard/ipv4/nftables chooses scenarios by a pattern of `go test -run` for each part; WEFT_LONG=1 changes each to every other mode.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,7 +20,8 @@ devices="(cd routing/tunnel && ../../$tests/tunnel.test -test.v -test.timeout 5m
 case $form in
   devices) exec timeout 10m tools/vm.sh bash -c "$devices" ;;
   short) limit=20m cells='^(ipip|wireguard)$/^ipv4$/^nftables$' scenarios=matrix uninstall=true ;;
-  all) limit=8h cells=. scenarios=all uninstall="../../$tests/e2e.test -test.v -test.run '^TestUninstall\$/^(ipip|wireguard)\$'" ;;
+  all) limit=8h cells=. scenarios=all uninstall="../../$tests/e2e.test -test.v -test.timeout 2h -test.run '^TestUninstall\$/^(ipip|wireguard)\$' &&
+    ../../$tests/e2e.test -test.v -test.timeout 2h -test.run '^Test(HostsEncrypted|FloatingIPsThroughTunnels|NATOutgoingBesideTunnels)\$'" ;;
   *) sed -n 's/^# \(usage.*\)/\1/p' "$0" >&2; exit 2 ;;
 esac
 [ -z "${CELLS:-}" ] || cells=$CELLS devices=true uninstall=true

@@ -48,7 +48,7 @@ type FelixRoutes struct {
 	// RouteSyncDisabled turns off all routes of the agent.
 	RouteSyncDisabled *bool `json:"routeSyncDisabled,omitempty" default:"false"`
 	// RouteTableRange is the range of routing tables for the agent. Deprecated: use routeTableRanges.
-	RouteTableRange *RouteTableRange `json:"routeTableRange,omitempty"`
+	RouteTableRange *RouteTableRange `json:"routeTableRange,omitempty" later:"encryption between hosts alone has a table of its own, the first of these"`
 	// RouteTableRanges lists the routing tables that the agent may use.
-	RouteTableRanges []RouteTableRange `json:"routeTableRanges,omitzero" default:"[{\"min\":1,\"max\":250}]"`
+	RouteTableRanges []RouteTableRange `json:"routeTableRanges,omitzero" default:"[{\"min\":1,\"max\":250}]" later:"encryption between hosts alone has a table of its own, the first of these"`
 }
