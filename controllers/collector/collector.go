@@ -63,12 +63,13 @@ func (c *Collector) Reconcile(ctx context.Context, leakGrace time.Duration) (Rep
 			p.giveUp(node, w.endpoints)
 		}
 	}
-	for _, leak := range w.leaks {
-		grace := leakGrace
-		if leak.NodeGone {
-			grace = NodeGrace
+	if len(p.report.Nodes) > 0 { // their addresses have lost their owners just now
+		if w, err = c.look(ctx); err != nil {
+			return p.report, errors.Join(append(p.errs, fmt.Errorf("leaked addresses: %w", err))...)
 		}
-		if grace > 0 && p.due(identity(leak), grace) {
+	}
+	for _, leak := range w.leaks {
+		if p.leaked(leak, leakGrace) {
 			p.free(leak)
 		}
 	}
@@ -152,6 +153,14 @@ func (p *pass) due(what string, grace time.Duration) bool {
 		p.report.Next = max(left, time.Millisecond)
 	}
 	return false
+}
+
+// leaked tells whether a leak has been one for long enough, or is of a node that was given up after it was gone for that long.
+func (p *pass) leaked(leak ipam.Leak, grace time.Duration) bool {
+	if leak.NodeGone {
+		grace = NodeGrace
+	}
+	return grace > 0 && (p.due(identity(leak), grace) || leak.NodeGone && slices.Contains(p.report.Nodes, leak.Node))
 }
 
 // giveUp deletes the endpoints of a node and gives its blocks back, unless it has come again just now.

@@ -94,7 +94,7 @@ func (c *Cluster) weft(args ...string) *exec.Cmd {
 // Eventually asks until the answer is nil.
 func (c *Cluster) Eventually(t testing.TB, what string, ok func() error) {
 	t.Helper()
-	eventually(t, what, time.Minute, ok)
+	eventually(t, what, 3*time.Minute, ok)
 }
 
 // Addrs are the addresses of the node, IPv4 first.
