@@ -28,7 +28,7 @@ spec:
       - name: app
         image: "agnhost:test"
         args: [netexec, --delay-shutdown=4]
-        readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1}
+        readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1, timeoutSeconds: 5}
         resources: {requests: {cpu: 20m}}
 ---
 apiVersion: v1
