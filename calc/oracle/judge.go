@@ -78,7 +78,7 @@ func (j Judgement) String() string {
 }
 
 // Judge tells what becomes of the first packet of a flow on its way through the node that has the source address, or a workload with it, and
-// through the node of the destination address. Policy of workloads and of host endpoints is asked as [eval.Node] says.
+// through the node of the destination address, or of the workload that it leads to by translation. Policy of workloads and of host endpoints is asked as [eval.Node] says.
 //
 // Between nodes a packet goes by the tunnel whose route leads to the other end, else by the link with the address of the node that it is from or to, else by
 // that with the address that the node is known by; it comes in as an answer would leave.
@@ -92,16 +92,31 @@ func (c *Cluster) Judge(p eval.Packet) (Judgement, error) {
 	if err != nil {
 		return Judgement{}, err
 	}
+	asked := dst
+	var t *translation
+	if dst.endpoint == nil {
+		if t, err = c.translation(dst.node, p); err != nil {
+			return Judgement{}, err
+		}
+	}
+	if t != nil {
+		if dst, err = c.placeOf(t.to.Addr()); err != nil {
+			return Judgement{}, err
+		}
+		if asked.node == "" {
+			asked = dst
+		}
+	}
 	j := Judgement{Src: src.endpoint, Dst: dst.endpoint}
 	switch {
-	case j.Src != nil && j.Dst != nil && j.Src.ID == j.Dst.ID:
+	case t == nil && j.Src != nil && j.Dst != nil && j.Src.ID == j.Dst.ID:
 		j.Exempt = "a workload's packets to itself do not leave it"
 		return j, nil
 	case src.node != "":
-		j.Passages = append(j.Passages, c.pass(src, src.link(), p))
+		j.Passages = append(j.Passages, c.pass(src, src.link(), p, t))
 	}
 	if dst.node != "" && dst.node != src.node {
-		j.Passages = append(j.Passages, c.pass(dst, c.linkAway(dst, p.Src), p))
+		j.Passages = append(j.Passages, c.pass(dst, c.linkAway(asked, p.Src), p, t))
 	}
 	return j, nil
 }
@@ -109,9 +124,12 @@ func (c *Cluster) Judge(p eval.Packet) (Judgement, error) {
 // workloadPrefix begins the names of workloads' interfaces (Felix's interfacePrefix).
 const workloadPrefix = "cali"
 
-// pass judges a packet on its way through a node.
-func (c *Cluster) pass(at place, in string, p eval.Packet) Passage {
+// pass judges a packet on its way through a node, which may be that of a translation.
+func (c *Cluster) pass(at place, in string, p eval.Packet, t *translation) Passage {
 	n := eval.Node{View: at.state, WorkloadPrefix: workloadPrefix, Route: func(to netip.Addr) string { return c.linkTo(at, to) }}
+	if t != nil && t.node == at.node {
+		n.NAT = t.apply
+	}
 	return Passage{at.node, in, n.Pass(in, p)}
 }
 

@@ -45,20 +45,29 @@ func (s *Side) Host() bool { return s.At != nil && s.At.Host }
 func (j Judgement) Allowed() bool { return j[rule.Egress].Allowed && j[rule.Ingress].Allowed }
 
 // Judge tells what becomes of the first packet from src to dst on its way through their nodes. Everything is asked even if the first denies. The packet's
-// addresses are those of the ends.
+// addresses are those of the ends. Where the destination leads to a workload by translation, policy is asked about that one.
 func (c *Cluster) Judge(src, dst *End, p eval.Packet) Judgement {
-	if src.Workload != nil && dst.Workload != nil && src.ID() == dst.ID() {
+	translation, seen, asked := c.Translation(dst, p), p, dst
+	if translation != nil {
+		dst, seen = translation.End, translation.Apply(p)
+	} else if src.Workload != nil && dst.Workload != nil && src.ID() == dst.ID() {
 		self := Side{Allowed: true, Reason: "a workload's packets to itself do not leave it"}
 		return Judgement{self, self}
 	}
 	var places [2][]eval.Place
+	left := p // as the source's policy sees it
 	if src.Node == dst.Node && src.Node != "" {
-		places[rule.Egress], places[rule.Ingress] = split(c.pass(src.Node, c.link(src), c.link(dst), p), c.link(src))
+		left = seen
+		places[rule.Egress], places[rule.Ingress] = split(c.pass(src.Node, c.link(src), c.link(dst), p, translation), c.link(src))
 	} else {
-		places[rule.Egress] = c.pass(src.Node, c.link(src), c.away(src, p.Src, p.Dst), p)
-		places[rule.Ingress] = c.pass(dst.Node, c.away(dst, p.Dst, p.Src), c.link(dst), p)
+		in := c.away(dst, p.Dst, p.Src)
+		if asked.Host() {
+			in = c.away(asked, p.Dst, p.Src)
+		}
+		places[rule.Egress] = c.pass(src.Node, c.link(src), c.away(src, p.Src, p.Dst), p, nil)
+		places[rule.Ingress] = c.pass(dst.Node, in, c.link(dst), p, translation)
 	}
-	return Judgement{rule.Egress: c.side(src, rule.Egress, places[rule.Egress], p), rule.Ingress: c.side(dst, rule.Ingress, places[rule.Ingress], p)}
+	return Judgement{rule.Egress: c.side(src, rule.Egress, places[rule.Egress], left), rule.Ingress: c.side(dst, rule.Ingress, places[rule.Ingress], seen)}
 }
 
 // side sums up what was asked at one end.

@@ -19,16 +19,30 @@ import (
 // Places judges a packet on its way through a node from one link to another, "" for a process of the node, and returns every place where something was
 // asked. The way does not end where one denies.
 func Places(view desired.View, in, out string, p eval.Packet) []eval.Place {
+	return places(view, in, out, p, nil)
+}
+
+// places is Places with a translation at the node; what is not translated, because it is not tracked, is for the node itself then.
+func places(view desired.View, in, out string, p eval.Packet, t *Translation) []eval.Place {
 	node := eval.Node{View: view, WorkloadPrefix: own.InterfacePrefix, Route: func(netip.Addr) string { return out }, Thorough: true}
+	if t != nil {
+		node.NAT = t.Apply
+		node.Route = func(to netip.Addr) string {
+			if to == t.To.Addr() {
+				return out
+			}
+			return ""
+		}
+	}
 	return node.Pass(in, p).Places
 }
 
 // pass judges a packet at a node, if there is one.
-func (c *Cluster) pass(node, in, out string, p eval.Packet) []eval.Place {
+func (c *Cluster) pass(node, in, out string, p eval.Packet, t *Translation) []eval.Place {
 	if node == "" {
 		return nil
 	}
-	return Places(c.View(node), in, out, p)
+	return places(c.View(node), in, out, p, t)
 }
 
 // split divides the places of a packet that stays on its node into those on the way out of the source, up to its own policy, and those on the way

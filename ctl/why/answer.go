@@ -37,6 +37,8 @@ type Answer struct {
 	Verdict     Verdict `json:"verdict"`
 	Source      Party   `json:"source"`
 	Destination Party   `json:"destination"`
+	// Translation is how packets come to the destination; absent if they are sent to its own address.
+	Translation *Translation `json:"translation,omitempty"`
 	// Protocol is a name or a number.
 	Protocol string `json:"protocol"`
 	// Port is 0 if the question is not about one; Ports then lists what each gets, unless all get the same.
@@ -51,6 +53,21 @@ type Answer struct {
 	Notes   []string `json:"notes,omitempty"`
 
 	packet eval.Packet
+}
+
+// Translation is that of the destination of packets, at the workload's node, before policy.
+type Translation struct {
+	// Kind is "floating IP" or "host port".
+	Kind string `json:"kind"`
+	// From and To are addresses, with a host port also the ports: "192.0.2.1:8080".
+	From string `json:"from"`
+	To   string `json:"to"`
+	Node string `json:"node"`
+}
+
+// String renders a translation on a line.
+func (t *Translation) String() string {
+	return fmt.Sprintf("%s %s: node %s translates it to %s before it asks policy", t.Kind, t.From, t.Node, t.To)
 }
 
 // Party is one end of the flow. Address is empty if it is not known.
@@ -130,6 +147,12 @@ func (q *question) answer() *Answer {
 		a.ICMP = fmt.Sprintf("%d/%d", q.packet.ICMPType, q.packet.ICMPCode)
 	}
 	a.packet = q.packet
+	if t := q.via; t != nil {
+		a.Translation = &Translation{Kind: "floating IP", From: t.From.Addr().String(), To: t.To.Addr().String(), Node: t.End.Node}
+		if t.HostPort {
+			a.Translation = &Translation{Kind: "host port", From: t.From.String(), To: t.To.String(), Node: t.End.Node}
+		}
+	}
 	j := q.judge(q.packet)
 	a.Verdict = verdictOf(j.Allowed())
 	a.Egress, a.Ingress = q.explain(j, rule.Egress), q.explain(j, rule.Ingress)
@@ -273,9 +296,9 @@ func (q *question) matches(side cluster.Side, d eval.Step) []Match {
 		own  *cluster.End
 		dst  bool
 	}{{r.Match.Src.Sets, q.src, false}, {r.Match.Dst.Sets, q.dst, true}} {
-		addr := q.packet.Src
+		addr := side.At.Packet.Src
 		if end.dst {
-			addr = q.packet.Dst
+			addr = side.At.Packet.Dst // at the source's node, before a translation elsewhere
 		}
 		for _, set := range end.sets {
 			if set.Selector == nil {

@@ -86,7 +86,9 @@ func (q *question) helps(change Change, denied *eval.Place, dir rule.Direction) 
 	if len(api.Validate(change.Object, api.Checks{})) > 0 {
 		return false
 	}
-	side := q.cluster.With(change.Object).Judge(q.src, q.dst, q.packet)[dir]
+	so := *q
+	so.cluster = q.cluster.With(change.Object)
+	side := so.judge(q.packet)[dir]
 	return side.Allowed || side.At != nil && (side.At.ID != denied.ID || side.At.Traffic != denied.Traffic || side.At.Dir != denied.Dir || side.At.Link != denied.Link)
 }
 

@@ -17,6 +17,9 @@ import (
 func (a *Answer) Write(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s -> %s %s\n", past(a.Verdict), a.Source, a.Destination, a.service())
+	if a.Translation != nil {
+		fmt.Fprintf(&b, "  by %s\n", a.Translation)
+	}
 	for _, p := range a.Ports {
 		fmt.Fprintf(&b, "  %-13s %s\n", p.Ports, p.Verdict)
 	}

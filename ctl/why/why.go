@@ -33,9 +33,11 @@ func Ask(c *cluster.Cluster, src, dst string, s Service) (*Answer, error) {
 	if q.packet.Src, q.packet.Dst, err = addresses(q.src, q.dst, s.Protocol); err != nil {
 		return nil, err
 	}
+	q.translate() // a floating IP, whatever the port
 	if err = q.settle(s); err != nil {
 		return nil, err
 	}
+	q.translate()
 	return q.answer(), nil
 }
 
@@ -46,6 +48,9 @@ type question struct {
 	packet   eval.Packet
 	portName string
 	anyPort  bool // no port was stated
+	// via is how packets come to dst, nil if they are sent there; asked is the end that they are sent to then.
+	via   *cluster.Translation
+	asked *cluster.End
 
 	byAddress bool // changes name the other end by its address
 }
@@ -138,7 +143,21 @@ func (q *question) settleNamed(s Service) error {
 	return fmt.Errorf("%s declares no port %q; it has %s", q.dst.Name, s.PortName, strings.Join(declared, ", "))
 }
 
-func (q *question) judge(p eval.Packet) cluster.Judgement { return q.cluster.Judge(q.src, q.dst, p) }
+// judge takes packets as they are after a translation.
+func (q *question) judge(p eval.Packet) cluster.Judgement {
+	if q.via != nil {
+		return q.cluster.Judge(q.src, q.asked, q.via.Undo(p))
+	}
+	return q.cluster.Judge(q.src, q.dst, p)
+}
+
+// translate makes the question one about the workload that the destination leads to by translation, if it does.
+func (q *question) translate() {
+	if t := q.cluster.Translation(q.dst, q.packet); t != nil {
+		q.via, q.asked = t, q.dst
+		q.dst, q.packet = t.End, t.Apply(q.packet)
+	}
+}
 
 // end is the end that policy of a direction protects.
 func (q *question) end(dir rule.Direction) *cluster.End {
