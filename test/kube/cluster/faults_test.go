@@ -29,7 +29,7 @@ spec:
         image: "agnhost:test"
         args: [netexec, --delay-shutdown=4]
         readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1, timeoutSeconds: 5}
-        resources: {requests: {cpu: 20m}}
+        resources: {requests: {cpu: 50m}}
 ---
 apiVersion: v1
 kind: Service
