@@ -26,8 +26,9 @@ import (
 
 // Cluster is a Kubernetes cluster.
 type Cluster struct {
-	Nodes    []*Node // n1 and n2
-	Weft     string  // path of the program that is in the image
+	Nodes    []*Node    // n1 and n2
+	Weft     string     // path of the program that is in the image
+	t        testing.TB // that Start was given, which outlives subtests
 	control  *machine
 	programs string   // directory of the programs of Kubernetes
 	images   []string // archives
@@ -37,7 +38,7 @@ type Cluster struct {
 // Start starts a cluster for the rest of the test, which is skipped where the programs are missing.
 func Start(t testing.TB) *Cluster {
 	t.Helper()
-	c := &Cluster{}
+	c := &Cluster{t: t}
 	for _, program := range []string{"agnhost", "kubectl", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kube-apiserver", "kubelet"} {
 		c.programs = filepath.Dir(kube.Binary(t, program))
 	}

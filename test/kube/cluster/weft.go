@@ -112,9 +112,9 @@ func (c *Cluster) Lose(t testing.TB, i int) {
 func (c *Cluster) Replace(t testing.TB, i int) {
 	t.Helper()
 	old := c.Nodes[i]
-	m := newMachine(t, old.machine.name+"-again", old.v4, old.v6)
+	m := newMachine(c.t, old.machine.name+"-again", old.v4, old.v6)
 	c.plug(t, m)
-	c.Nodes[i] = c.startNode(t, m, old.Name)
+	c.Nodes[i] = c.startNode(c.t, m, old.Name)
 	eventually(t, old.Name+" to register", time.Minute, func() error { _, err := c.try("get", "node", old.Name); return err })
 	c.Kubectl(t, "wait", "--for=condition=Ready", "node", old.Name, "--timeout=120s")
 }
