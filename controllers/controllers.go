@@ -40,6 +40,8 @@ type Options struct {
 	Identity string
 	// LeaseNamespace is that of the Lease weft-controllers, by which they agree. Default: kube-system.
 	LeaseNamespace string
+	// Pools are made when the controllers start, those of a family that has no pool for workloads. Default: none.
+	Pools []*v3.IPPool
 }
 
 // Run acts on a store as the KubeControllersConfiguration named default says: at once when something changes, and now and then. Errors of
@@ -64,7 +66,7 @@ func act(ctx context.Context, s store.Store, o Options) error {
 		return fmt.Errorf("watch: %w", err)
 	}
 	defer watcher.Close()
-	c := controller{log: o.Log, health: o.Health, config: &v3.KubeControllersConfiguration{}, parts: newParts(s, o.Log)}
+	c := controller{log: o.Log, health: o.Health, config: &v3.KubeControllersConfiguration{}, parts: newParts(s, o)}
 	defer c.close()
 	batches := make(chan store.Batch)
 	ended := make(chan error, 1)

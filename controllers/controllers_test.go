@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/controllers"
+	"github.com/weftnet/weft/controllers/defaultpool"
 	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/store/kubestore"
 	"github.com/weftnet/weft/store/memstore"
@@ -35,11 +37,14 @@ type cluster struct {
 	t *testing.T
 }
 
-func start(t *testing.T) *cluster {
+func start(t *testing.T) *cluster { return startWith(t, controllers.Options{}) }
+
+func startWith(t *testing.T, o controllers.Options) *cluster {
+	o.Log = slog.New(slog.DiscardHandler)
 	c := &cluster{memstore.New(), t}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- controllers.Run(ctx, c, controllers.Options{Log: slog.New(slog.DiscardHandler)}) }()
+	go func() { ended <- controllers.Run(ctx, c, o) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -63,27 +68,33 @@ func (c *cluster) put(obj api.Object) {
 // until waits until the store has just these host endpoints.
 func (c *cluster) until(want ...string) {
 	c.t.Helper()
+	var got []string
+	c.await(api.HostEndpoints, func() bool {
+		list, err := c.List(c.t.Context(), api.HostEndpoints, "")
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		got = nil
+		for _, obj := range list.Items {
+			got = append(got, obj.GetName())
+		}
+		return slices.Equal(got, want)
+	}, "host endpoints", &got, "want", want)
+}
+
+// await looks whenever a resource has changed until ok.
+func (c *cluster) await(r api.Resource, ok func() bool, about ...any) {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
-	watch, err := c.Watch(ctx, api.HostEndpoints)
+	watch, err := c.Watch(ctx, r)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	defer watch.Close()
-	for {
-		list, err := c.List(ctx, api.HostEndpoints, "")
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		var got []string
-		for _, obj := range list.Items {
-			got = append(got, obj.GetName())
-		}
-		if slices.Equal(got, want) {
-			return
-		}
+	for !ok() {
 		if _, err := watch.Next(ctx); err != nil {
-			c.t.Fatalf("host endpoints %v, want %v: %v", got, want, err)
+			c.t.Fatal(append(about, err)...)
 		}
 	}
 }
@@ -305,4 +316,24 @@ func TestOnKubernetes(t *testing.T) {
 	answer("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/weft-controllers", `"holderIdentity":"me"`, true)
 	server.Must(t, http.MethodDelete, service+"/web", "")
 	answer("/apis/projectcalico.org/v3/ipamhandles", `"handleID"`, false)
+}
+
+// TestDefaultPools: they are made when the controllers start, and stay away once somebody has deleted them.
+func TestDefaultPools(t *testing.T) {
+	pools, err := defaultpool.New([]netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, "CrossSubnet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := startWith(t, controllers.Options{Pools: pools})
+	key := api.Key{Resource: api.IPPools, Name: defaultpool.NameIPv4}
+	c.await(api.IPPools, func() bool { _, err := c.Get(t.Context(), key); return err == nil })
+	if err := c.Delete(t.Context(), key, 0); err != nil {
+		t.Fatal(err)
+	}
+	c.put(node("n1"))
+	c.put(config("Enabled", "")) // whatever comes next
+	c.until("n1-auto-hep")
+	if _, err := c.Get(t.Context(), key); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the pool is there again: %v", err)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/controllers/collector"
+	"github.com/weftnet/weft/controllers/defaultpool"
 	"github.com/weftnet/weft/controllers/hostendpoint"
 	"github.com/weftnet/weft/controllers/loadbalancer"
 	"github.com/weftnet/weft/store"
@@ -25,8 +26,29 @@ const (
 )
 
 // newParts returns all controllers.
-func newParts(s store.Store, log *slog.Logger) []*part {
-	return []*part{hostEndpoints(s), leaks(s, log), serviceAddresses(s)}
+func newParts(s store.Store, o Options) []*part {
+	return []*part{firstPools(s, o), hostEndpoints(s), leaks(s, o.Log), serviceAddresses(s)}
+}
+
+// firstPools makes the default pools, once: those that somebody deletes afterwards stay away.
+func firstPools(s store.Store, o Options) *part {
+	done := len(o.Pools) == 0
+	return &part{
+		name:  "default pools",
+		wakes: func(store.Event) bool { return false },
+		run: func(ctx context.Context, _ *v3.KubeControllersConfiguration) (time.Duration, error) {
+			if done {
+				return defaultPeriod, nil
+			}
+			made, err := defaultpool.Ensure(ctx, s, o.Pools)
+			for _, name := range made {
+				o.Log.Info("made a default pool", "name", name)
+			}
+			done = err == nil
+			return defaultPeriod, err
+		},
+		close: func() {},
+	}
 }
 
 // hostEndpoints makes the automatic host endpoints of nodes.

@@ -27,8 +27,8 @@ func newInstallPrint(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install weft in a Kubernetes cluster",
-		Long: `Print all that runs weft in a Kubernetes cluster: definitions, rights, the agents' DaemonSet and the controllers' Deployment, and a pool of addresses if --pool
-names one. Nothing is sent to a cluster: that is for kubectl to do.`,
+		Long: `Print all that runs weft in a Kubernetes cluster: definitions, rights, the agents' DaemonSet and the controllers' Deployment, which makes a pool of addresses if
+--pool names one and there is none. Nothing is sent to a cluster: that is for kubectl to do.`,
 		Example: "  weft install --print --pool 10.244.0.0/16 > weft.yaml\n  weft install --print --image registry.example/weft:1 --api-server 192.0.2.10:6443 | kubectl apply --server-side -f -",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !doPrint {

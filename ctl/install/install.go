@@ -35,8 +35,8 @@ const Image = "weft:" + version.Release
 //go:embed values.yaml templates/*.yaml
 var files embed.FS
 
-// order is that of the templates in a manifest: what others refer to comes first, pools, whose definition has to be served, last.
-var order = []string{rightsFile, "agent.yaml", "controllers.yaml", "ippools.yaml"}
+// order is that of the templates in a manifest: what others refer to comes first.
+var order = []string{rightsFile, "agent.yaml", "controllers.yaml"}
 
 // rightsFile is the name of the template that is made from the tables.
 const rightsFile = "rbac.yaml"

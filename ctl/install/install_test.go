@@ -75,9 +75,9 @@ func parse(t *testing.T, o Options) (out []object) {
 }
 
 func TestManifestOrder(t *testing.T) {
-	rank := map[string]int{"Namespace": 0, "CustomResourceDefinition": 1, "DaemonSet": 3, "Deployment": 3, "PodDisruptionBudget": 4, "IPPool": 5}
+	rank := map[string]int{"Namespace": 0, "CustomResourceDefinition": 1, "DaemonSet": 3, "Deployment": 3, "PodDisruptionBudget": 4}
 	last := 0
-	for _, obj := range parse(t, Options{Definitions: true, Namespace: "net", Pools: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}}) {
+	for _, obj := range parse(t, Options{Definitions: true, Namespace: "net"}) {
 		at, known := rank[obj.Kind]
 		if !known {
 			at = 2
@@ -93,9 +93,6 @@ func TestManifestOrder(t *testing.T) {
 			t.Errorf("%s has no mark of its schema", obj.Metadata.Name)
 		}
 	}
-	if last != 5 {
-		t.Error("no pool")
-	}
 }
 
 func TestOptions(t *testing.T) {
@@ -105,8 +102,9 @@ func TestOptions(t *testing.T) {
 		want string // in the manifest
 		not  string
 	}{
-		{Options{}, "--cni-families=ipv4\n", "kind: IPPool"},
+		{Options{}, "--cni-families=ipv4\n", "--default-pool"},
 		{Options{Pools: []netip.Prefix{v4}}, "--cni-families=ipv4\n", "fd00"},
+		{Options{Pools: []netip.Prefix{v6, v4}}, "- \"--default-pool=fd00::/48\"\n        - \"--default-pool=10.244.0.0/16\"\n        - --default-pool-vxlan-mode=CrossSubnet\n", "\n\n"},
 		{Options{Pools: []netip.Prefix{v6}}, "--cni-families=ipv6\n", "10.244"},
 		{Options{Pools: []netip.Prefix{v6, v4}}, "--cni-families=dual\n", "\n\n"},
 		{Options{Pools: []netip.Prefix{v6, v4}, Families: "ipv4"}, "--cni-families=ipv4\n", "dual"},

@@ -60,6 +60,7 @@ var Controllers = []Right{
 	{core, []string{"namespaces", "nodes"}, []string{"get"}},
 	{core, []string{"services/status"}, []string{"update"}},
 	{calico, []string{"clusterinformations", "hostendpoints", "ipamconfigurations", "ippools", "ipreservations", "kubecontrollersconfigurations"}, follow},
+	{calico, []string{"ippools"}, []string{"create"}}, // the default ones
 	{calico, []string{"hostendpoints"}, []string{"create", "update", "delete"}},
 	{calico, []string{"blockaffinities", "ipamblocks", "ipamhandles"}, keep},
 	{calico, []string{"blockaffinities", "ipamblocks", "workloadendpoints"}, []string{"list"}},

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/weftnet/weft/controllers"
+	"github.com/weftnet/weft/controllers/defaultpool"
 	"github.com/weftnet/weft/ctl/install"
 	"github.com/weftnet/weft/ipam"
 	"github.com/weftnet/weft/lab"
@@ -85,9 +86,10 @@ func gone(t *testing.T, server *kube.Server, path string) {
 	})
 }
 
-// controllersWork has a host endpoint made and deleted, and a service get an address.
+// controllersWork has a pool made, a host endpoint made and deleted, and a service get an address.
 func controllersWork(t *testing.T, server *kube.Server) {
 	const v3 = "/apis/projectcalico.org/v3/"
+	server.Must(t, http.MethodDelete, v3+"ippools/pool-2", "") // the IPv6 pool of the lab
 	server.Must(t, http.MethodPost, v3+"ippools", `{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {name: services}, spec: {cidr: 198.51.100.0/24, allowedUses: [LoadBalancer]}}`)
 	server.Must(t, http.MethodPost, v3+"kubecontrollersconfigurations", `{apiVersion: projectcalico.org/v3, kind: KubeControllersConfiguration, metadata: {name: default},
   spec: {controllers: {node: {hostEndpoint: {autoCreate: Enabled}}}}}`)
@@ -96,12 +98,17 @@ func controllersWork(t *testing.T, server *kube.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pools, err := defaultpool.New([]netip.Prefix{netip.MustParsePrefix("fd00:77::/48")}, "Never")
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := gate.New(direct) // as the command does
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- controllers.Run(ctx, s, controllers.Options{Log: slog.New(slog.DiscardHandler), Identity: "test", LeaseNamespace: install.DefaultNamespace})
+		ended <- controllers.Run(ctx, s, controllers.Options{Log: slog.New(slog.DiscardHandler), Identity: "test", LeaseNamespace: install.DefaultNamespace, Pools: pools})
 	}()
+	server.WaitServed(t, v3+"ippools/"+defaultpool.NameIPv6)
 	server.WaitServed(t, v3+"hostendpoints/n1-auto-hep")
 	server.Must(t, http.MethodPatch, "/api/v1/nodes/n1", `{"metadata":{"labels":{"rack":"one"}}}`)
 	server.Eventually(t, "the address of the service", func() error {

@@ -19,7 +19,6 @@ import (
 // Install installs weft by the published manifest and waits until its pods are ready and the nodes, too.
 func (c *Cluster) Install(t testing.TB, pools ...string) {
 	t.Helper()
-	must(t, c.weft("install", "schema", "--kubeconfig", c.admin))
 	args := []string{"install", "--print"}
 	for _, pool := range pools {
 		args = append(args, "--pool", pool)
