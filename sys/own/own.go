@@ -14,7 +14,8 @@ const (
 	RouteProtocolBGP = 120
 	// RouteMetric is the priority of our routes (Calico's ipv4NormalRoutePriority default), or with RouteMetrics the first of those of our IPv4 routes
 	// to more than one address: the kernel compares each new one with all others of the same metric and link that it has.
-	RouteMetric  = 1024
+	RouteMetric = 1024
+	// RouteMetrics is how many there are.
 	RouteMetrics = 256
 	// LinkGroup marks workload interfaces from their birth on (IFLA_GROUP): other networks use the same name prefix.
 	LinkGroup = 119

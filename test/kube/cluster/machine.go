@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/sys/proc"
 )
 
 // machine is what a host is for programs: namespaces for network, mounts and processes. /run, /etc, /opt, /var/lib and /var/log are its own, all else is the
@@ -117,6 +118,12 @@ func (m *machine) stop(t testing.TB, name string, sig syscall.Signal) {
 	}
 	_ = cmd.Wait()
 	delete(m.programs, name)
+}
+
+// ended tells whether a daemon that was started has ended.
+func (m *machine) ended(name string) bool {
+	id, err := proc.Lookup(m.programs[name].Process.Pid)
+	return err != nil || !id.Alive()
 }
 
 // log opens the log of a program to append to it.

@@ -97,11 +97,22 @@ func (n *Node) StartContainerd(t testing.TB) {
 	eventually(t, "containerd of "+n.Name, time.Minute, func() error { return n.command("ctr", "version").Run() })
 }
 
-// StartKubelet starts the kubelet.
+// StartKubelet starts the kubelet and waits until it says that it is well. As systemd does it starts one again that has ended: containerd answers before its
+// part for kubelets does, and without that a kubelet gives up.
 func (n *Node) StartKubelet(t testing.TB) {
 	t.Helper()
-	n.start(t, n.cluster.binary("kubelet"), "--config", "/etc/kube/kubelet.yaml", "--kubeconfig", "/etc/kube/kubelet",
-		"--hostname-override", n.Name, "--node-ip", n.v4.String()+","+n.v6.String())
+	start := func() {
+		n.start(t, n.cluster.binary("kubelet"), "--config", "/etc/kube/kubelet.yaml", "--kubeconfig", "/etc/kube/kubelet",
+			"--hostname-override", n.Name, "--node-ip", n.v4.String()+","+n.v6.String())
+	}
+	start()
+	eventually(t, "kubelet of "+n.Name, time.Minute, func() error {
+		if n.ended("kubelet") {
+			n.Stop(t, "kubelet")
+			start()
+		}
+		return n.command("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/10248").Run() // healthzPort
+	})
 }
 
 // StartProxy starts kube-proxy.
