@@ -52,7 +52,8 @@ type Answer struct {
 	Changes []Change `json:"changes,omitempty"`
 	Notes   []string `json:"notes,omitempty"`
 
-	packet eval.Packet
+	packet eval.Packet // as the destination gets it
+	sent   eval.Packet // as it is sent, before any translation
 }
 
 // Translation is that of the destination of packets, at the workload's node, before policy.
@@ -146,8 +147,9 @@ func (q *question) answer() *Answer {
 	if q.packet.Protocol == protoICMP || q.packet.Protocol == protoICMPv6 {
 		a.ICMP = fmt.Sprintf("%d/%d", q.packet.ICMPType, q.packet.ICMPCode)
 	}
-	a.packet = q.packet
+	a.packet, a.sent = q.packet, q.packet
 	if t := q.via; t != nil {
+		a.sent = t.Undo(q.packet)
 		a.Translation = &Translation{Kind: "floating IP", From: t.From.Addr().String(), To: t.To.Addr().String(), Node: t.End.Node}
 		if t.HostPort {
 			a.Translation = &Translation{Kind: "host port", From: t.From.String(), To: t.To.String(), Node: t.End.Node}

@@ -47,9 +47,22 @@ func (a *Answer) askKernel(ctx context.Context, node string, agent Agent, end *E
 		n := hits[string(end.RuleID)]
 		k.Hits = &n
 	}
-	open, err := agent.Connections(ctx, agentapi.ConnectionQuery{Source: a.packet.Src, Destination: a.packet.Dst, Protocol: a.packet.Protocol, Port: a.Port})
+	open, err := agent.Connections(ctx, a.connections(node))
 	for _, c := range open {
 		k.Connections = append(k.Connections, c.Original)
 	}
 	return k, err
+}
+
+// connections selects those of the flow at a node: to where packets are sent, but at the node that translates them, to where they get.
+func (a *Answer) connections(node string) agentapi.ConnectionQuery {
+	p := a.packet
+	if t := a.Translation; t != nil && t.Node != node {
+		p = a.sent
+	}
+	q := agentapi.ConnectionQuery{Source: p.Src, Destination: p.Dst, Protocol: p.Protocol}
+	if a.Port != 0 { // else it is about any
+		q.Port = p.DstPort
+	}
+	return q
 }

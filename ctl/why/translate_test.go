@@ -87,3 +87,26 @@ func TestTranslatedDestinations(t *testing.T) {
 		}
 	}
 }
+
+// TestAskKernelsBehindTranslations: the node that translates knows the connection by the workload's address, that of the client by the one it is sent to.
+func TestAskKernelsBehindTranslations(t *testing.T) {
+	for dst, want := range map[string][2]string{
+		"198.51.100.9:5432": {"10.65.1.10 to 198.51.100.9 protocol 6 port 5432", "10.65.1.10 to 10.65.0.9 protocol 6 port 5432"},
+		"198.51.100.9":      {"10.65.1.10 to 198.51.100.9 protocol 6 port 0", "10.65.1.10 to 10.65.0.9 protocol 6 port 0"},
+		"n1:15432":          {"10.65.1.10 to 192.0.2.1 protocol 6 port 15432", "10.65.1.10 to 10.65.0.9 protocol 6 port 5432"},
+		"shop/db:5432":      {"10.65.1.10 to 10.65.0.9 protocol 6 port 5432", "10.65.1.10 to 10.65.0.9 protocol 6 port 5432"},
+	} {
+		name, service, err := why.ParseDestination(dst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := why.Ask(exposedCluster(), "shop/far", name, service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.AskKernels(t.Context(), func(string) (why.Agent, error) { return kernelOf{}, nil })
+		if got := [2]string{a.Egress.Kernel.Connections[0], a.Ingress.Kernel.Connections[0]}; got != want {
+			t.Errorf("%s: n2 and n1 are asked for %q; want %q", dst, got, want)
+		}
+	}
+}
