@@ -6,18 +6,18 @@ package etcdstore
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+
+	"github.com/weftnet/weft/store/storetest"
 )
 
 // process is an etcd server of its own (Debian's etcd-server), which tests stop, kill and start again.
@@ -29,30 +29,10 @@ type process struct {
 	cmd       *exec.Cmd
 }
 
-// given are the addresses that freeAddr has returned.
-var given sync.Map
-
-// freeAddr returns a loopback address that nobody listens on now, and not twice the same: the kernel may offer a port again that its taker
-// does not listen on yet.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		address := l.Addr().String()
-		_ = l.Close()
-		if _, again := given.LoadOrStore(address, true); !again {
-			return address
-		}
-	}
-}
-
 // startEtcd runs a single server until the end of the test, with further arguments.
 func startEtcd(t testing.TB, args ...string) *process {
 	t.Helper()
-	client, peer := "http://"+freeAddr(t), "http://"+freeAddr(t)
+	client, peer := "http://"+storetest.FreeAddress(t), "http://"+storetest.FreeAddress(t)
 	p := newProcess(t, "solo", client, peer, "solo="+peer, args...)
 	p.start(t)
 	p.waitReady(t)
@@ -136,12 +116,12 @@ func startCluster(t testing.TB) []*process {
 	t.Helper()
 	var peers, cluster []string
 	for i := range 3 {
-		peers = append(peers, "http://"+freeAddr(t))
+		peers = append(peers, "http://"+storetest.FreeAddress(t))
 		cluster = append(cluster, fmt.Sprintf("m%d=%s", i, peers[i]))
 	}
 	var members []*process
 	for i := range 3 {
-		m := newProcess(t, fmt.Sprint("m", i), "http://"+freeAddr(t), peers[i], strings.Join(cluster, ","))
+		m := newProcess(t, fmt.Sprint("m", i), "http://"+storetest.FreeAddress(t), peers[i], strings.Join(cluster, ","))
 		m.start(t)
 		members = append(members, m)
 	}

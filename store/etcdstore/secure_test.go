@@ -28,7 +28,7 @@ func secureEtcd(t *testing.T) (*process, Config) {
 	file := func(name string) string { return filepath.Join(dir, name) }
 	ca.issue(t, file("server.pem"), file("server.key"))
 	ca.issue(t, file("client.pem"), file("client.key"))
-	client, peer := "https://"+freeAddr(t), "http://"+freeAddr(t)
+	client, peer := "https://"+storetest.FreeAddress(t), "http://"+storetest.FreeAddress(t)
 	p := newProcess(t, "solo", client, peer, "solo="+peer, "--cert-file", file("server.pem"), "--key-file", file("server.key"),
 		"--client-cert-auth", "--trusted-ca-file", ca.file)
 	p.start(t)

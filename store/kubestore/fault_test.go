@@ -36,6 +36,17 @@ func TestFaults(t *testing.T) {
 	t.Run("NodeIsKubernetes", func(t *testing.T) { nodeIsKubernetes(t, server, admin(t)) })
 	t.Run("PodsOfNode", func(t *testing.T) { podsOfNode(t, server, admin(t)) })
 	t.Run("Deaf", func(t *testing.T) { deafServer(t, server) })
+	between := kube.NewMiddle(t, server)
+	through := func(t *testing.T) *Store {
+		t.Cleanup(func() { between.Use(nil) })
+		return client(t, Config{Kubeconfig: server.Kubeconfig(t, between.Address, kube.AdminToken)})
+	}
+	t.Run("Slow", func(t *testing.T) { slowServer(t, between, through(t)) })
+	t.Run("Busy", func(t *testing.T) { busyServer(t, between, through(t)) })
+	t.Run("Failing", func(t *testing.T) { failingServer(t, between, through(t)) })
+	t.Run("CutInAnEvent", func(t *testing.T) { cutInAnEvent(t, between, through(t), admin(t)) })
+	t.Run("TokenRunsOutInAWatch", func(t *testing.T) { tokenRunsOutInAWatch(t, server, between) })
+	t.Run("StaleCache", func(t *testing.T) { staleCache(t, between, through(t), admin(t)) })
 	t.Run("GoneAndBack", func(t *testing.T) { goneAndBack(t, server, admin(t)) })
 }
 
@@ -45,6 +56,8 @@ type follower struct {
 	w       store.Watcher
 	objects map[api.Key]api.Object
 	last    store.Batch
+
+	patience time.Duration // bounds each wait
 }
 
 func follow(t *testing.T, s *Store, resources ...api.Resource) *follower {
@@ -54,13 +67,13 @@ func follow(t *testing.T, s *Store, resources ...api.Resource) *follower {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	return &follower{t: t, w: w, objects: map[api.Key]api.Object{}}
+	return &follower{t: t, w: w, objects: map[api.Key]api.Object{}, patience: time.Minute}
 }
 
 // until takes batches until ok holds.
 func (f *follower) until(what string, ok func() bool) {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(f.t.Context(), f.patience)
 	defer cancel()
 	for !ok() {
 		b, err := f.w.Next(ctx)
@@ -154,7 +167,7 @@ func permissions(t *testing.T, server *kube.Server) {
 		t.Fatal(err)
 	}
 	t.Cleanup(podWatch.Close)
-	pods := &follower{t: t, w: podWatch, objects: map[api.Key]api.Object{}}
+	pods := &follower{t: t, w: podWatch, objects: map[api.Key]api.Object{}, patience: time.Minute}
 	pods.until("the verb for pods", pods.says(`allow "watch" on pods in group ""`))
 	f := follow(t, s, api.NetworkPolicies)
 	f.until("the verb", f.says(`"watch" on networkpolicies`))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -25,7 +26,7 @@ func podsOfNode(t *testing.T, server *kube.Server, s *Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.Close)
-	f := &follower{t: t, w: w, objects: map[api.Key]api.Object{}}
+	f := &follower{t: t, w: w, objects: map[api.Key]api.Object{}, patience: time.Minute}
 	f.until("the snapshot", f.inSync)
 	mine, ok := f.objects[store.PodKey("prod", "mine")].(*corev1.Pod)
 	if len(f.objects) != 1 || !ok {

@@ -54,6 +54,9 @@ func (s *stream) run(ctx context.Context) {
 		case errors.Is(err, io.EOF): // the server ends watches now and then; nothing is missed
 			pause = pace.retry
 		case expired(err):
+			if s.complete {
+				pause = pace.retry // the server is back after a long time away; what it has to say is waited for
+			}
 			s.forget()
 		case errors.Is(err, errAbsent) && s.form.optional():
 			s.missing()

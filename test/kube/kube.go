@@ -30,6 +30,7 @@ import (
 
 	"github.com/weftnet/weft/ctl/install"
 	"github.com/weftnet/weft/store/etcdstore"
+	"github.com/weftnet/weft/store/storetest"
 )
 
 // AdminToken is the bearer token of a user who may do everything; UserToken that of the user "weft", who may do what RBAC allows. AgentToken and
@@ -84,7 +85,7 @@ func Start(t testing.TB, etcd Etcd) *Server {
 	t.Helper()
 	binary := Binary(t, "kube-apiserver")
 	dir := t.TempDir()
-	s := &Server{Address: freeAddress(t), Etcd: "http://" + freeAddress(t), dir: dir, CAFile: filepath.Join(dir, "apiserver.crt")}
+	s := &Server{Address: storetest.FreeAddress(t), Etcd: "http://" + storetest.FreeAddress(t), dir: dir, CAFile: filepath.Join(dir, "apiserver.crt")}
 	writeFile(t, filepath.Join(dir, "sa.key"), ServiceAccountKey(t))
 	writeFile(t, filepath.Join(dir, "tokens"), AdminToken+",admin,1,system:masters\n"+UserToken+",weft,2\n"+
 		AgentToken+","+accounts+"weft-agent,3\n"+ControllersToken+","+accounts+"weft-controllers,4\n")
@@ -272,17 +273,6 @@ func (p *process) ended() bool {
 	default:
 		return false
 	}
-}
-
-// freeAddress returns a loopback address that nobody listens on now.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // ServiceAccountKey makes the key that signs the tokens of service accounts.
