@@ -5,6 +5,7 @@ package pathbench
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,24 +72,65 @@ func (sw *policySwitch) close() error {
 // off halts the agents, deletes their tables and has the kernel forget the connections that were tracked: thousands that have been closed slow down
 // what comes after them. It is short enough for BGP not to notice.
 func (sw *policySwitch) off(ctx context.Context) error {
-	for i, node := range sw.lab.Nodes() {
+	for _, node := range sw.lab.Nodes() {
 		if err := sw.lab.KillAgent(ctx, node, syscall.SIGSTOP); err != nil {
 			return err
 		}
-		b := nft.NewBatch(own.NFTable)
-		b.DelTable()
+	}
+	if err := sw.commit(own.NFTable, (*nft.Batch).DelTable); err != nil {
+		return err
+	}
+	return sw.forget()
+}
+
+// tracked is a table by hand that has the kernel track connections and does nothing else.
+const tracked = "weft-bench-tracked"
+
+// track has nodes without policy track connections: one rule accepts what is established. Any stateful filter costs that much.
+func (sw *policySwitch) track(context.Context) error {
+	var e nft.Exprs
+	e.CtState(0)
+	e.Mask(0, binary.NativeEndian.AppendUint32(nil, ctEstablished))
+	e.Cmp(nft.CmpNeq, 0, make([]byte, 4))
+	e.Verdict(nft.Verdict{Code: nft.VerdictAccept})
+	return sw.commit(tracked, func(b *nft.Batch) {
+		b.AddTable()
+		b.AddChain(nft.Chain{Name: "forward", Hook: &nft.Hook{Num: nft.HookForward, Priority: nft.PriorityFilter}})
+		b.AddRule("forward", e.Bytes(), nil)
+	})
+}
+
+// ctEstablished is that bit of a connection state (NF_CT_STATE_BIT in the kernel).
+const ctEstablished = 2
+
+// untrack undoes track.
+func (sw *policySwitch) untrack(context.Context) error {
+	return sw.commit(tracked, (*nft.Batch).DelTable)
+}
+
+// commit changes a table of every node.
+func (sw *policySwitch) commit(table string, change func(*nft.Batch)) error {
+	for i, node := range sw.lab.Nodes() {
+		b := nft.NewBatch(table)
+		change(b)
 		if err := sw.conns[i].Commit(b); err != nil {
-			return fmt.Errorf("node %s: %w", node, err)
-		}
-		if err := forget(sw.flows[i]); err != nil {
 			return fmt.Errorf("node %s: %w", node, err)
 		}
 	}
 	return nil
 }
 
-// forget deletes the tracked connections of a node.
-func forget(c *conntrack.Conn) error {
+// forget deletes the tracked connections of all nodes.
+func (sw *policySwitch) forget() error {
+	for i, node := range sw.lab.Nodes() {
+		if err := forgetAll(sw.flows[i]); err != nil {
+			return fmt.Errorf("node %s: %w", node, err)
+		}
+	}
+	return nil
+}
+
+func forgetAll(c *conntrack.Conn) error {
 	var flows []conntrack.Flow
 	if err := c.List(conntrack.Filter{}, func(f conntrack.Flow) { flows = append(flows, f) }); err != nil {
 		return err
