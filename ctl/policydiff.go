@@ -30,14 +30,16 @@ func newPolicyDiff(env *Env, options *datastoreOptions) *cobra.Command {
 Nothing is written.
 
 Every pair of endpoints, nodes with host endpoints among them, is compared on every port and protocol, and with the addresses outside that policies tell apart. Changes that differ only
-in the endpoints are one line; --all has a line for each pair. With --base the comparison is with manifests in place of what is stored.
+in the endpoints are one line; --all has a line for each pair. Floating IPs, host ports and natOutgoing have no lines of their own: a workload's policy
+judges packets by its own address and port, and by the source that they arrive with, and those are compared. With --base the comparison is with manifests in place of what is stored.
 
 Then come the flows that were seen and would change their verdict: the connections that are open now on the nodes whose agents --socket leads to
 ({node} in it stands for the name of each node), and those in a file given with --flows, which has a JSON object a line:
 
   {"source": "shop/web", "destination": "10.65.0.7", "protocol": "TCP", "port": 5432, "count": 3}
 
-Ends are namespace/pod, a node or an address. Without protocol it is TCP, without count 1; ICMP has icmpType and icmpCode.
+Ends are namespace/pod, a node or an address. Without protocol it is TCP, without count 1; ICMP has icmpType and icmpCode. Flows are judged as they go on
+behind floating IPs and host ports, and with the source that natOutgoing gives them.
 
 Exit status 0: no verdict changes. 3: some do. Others are errors.`,
 		Example: `  weft policy diff -f new.yaml

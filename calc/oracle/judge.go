@@ -81,7 +81,8 @@ func (j Judgement) String() string {
 // through the node of the destination address, or of the workload that it leads to by translation. Policy of workloads and of host endpoints is asked as [eval.Node] says.
 //
 // Between nodes a packet goes by the tunnel whose route leads to the other end, else by the link with the address of the node that it is from or to, else by
-// that with the address that the node is known by; it comes in as an answer would leave.
+// that with the address that the node is known by; it comes in as an answer would leave. What leaves the IP pools arrives with the source that natOutgoing
+// gives it.
 func (c *Cluster) Judge(p eval.Packet) (Judgement, error) {
 	p.Src, p.Dst = p.Src.Unmap(), p.Dst.Unmap()
 	src, err := c.placeOf(p.Src)
@@ -116,6 +117,9 @@ func (c *Cluster) Judge(p eval.Packet) (Judgement, error) {
 		j.Passages = append(j.Passages, c.pass(src, src.link(), p, t))
 	}
 	if dst.node != "" && dst.node != src.node {
+		if src.node != "" && !j.Passages[0].Untracked {
+			p.Src = c.masqueraded(src, p)
+		}
 		j.Passages = append(j.Passages, c.pass(dst, c.linkAway(asked, p.Src), p, t))
 	}
 	return j, nil

@@ -27,7 +27,7 @@ import (
 
 // TestJudgeAgreesWithOracle holds random clusters against the oracle, which shares no code with the graph.
 func TestJudgeAgreesWithOracle(t *testing.T) {
-	allowed, denied, translated := 0, 0, 0
+	allowed, denied, translated, outgoing := 0, 0, 0, 0
 	byHost := map[eval.Traffic]int{} // decisions of host endpoints
 	for seed := range uint64(100) {
 		objects := walkedObjects(seed)
@@ -52,6 +52,9 @@ func TestJudgeAgreesWithOracle(t *testing.T) {
 				}
 				translated++
 			}
+			if dst := find(t, c, p.Dst.String()); dst.Node != "" && c.Outgoing(find(t, c, p.Src.String()), dst, p).IsValid() {
+				outgoing++
+			}
 			want, err := o.Judge(p)
 			if err != nil {
 				t.Fatal(err)
@@ -74,8 +77,8 @@ func TestJudgeAgreesWithOracle(t *testing.T) {
 			}
 		}
 	}
-	if translated < 10 {
-		t.Errorf("%d packets were translated: the generator hardly tries it", translated)
+	if translated < 10 || outgoing < 10 {
+		t.Errorf("%d packets were translated, %d got another source: the generator hardly tries it", translated, outgoing)
 	}
 	if allowed < 200 || denied < 200 {
 		t.Errorf("%d allowed and %d denied: the generator hardly tries one of them", allowed, denied)

@@ -45,7 +45,8 @@ func (s *Side) Host() bool { return s.At != nil && s.At.Host }
 func (j Judgement) Allowed() bool { return j[rule.Egress].Allowed && j[rule.Ingress].Allowed }
 
 // Judge tells what becomes of the first packet from src to dst on its way through their nodes. Everything is asked even if the first denies. The packet's
-// addresses are those of the ends. Where the destination leads to a workload by translation, policy is asked about that one.
+// addresses are those of the ends. Where the destination leads to a workload by translation, policy is asked about that one; at its node the source is that
+// of [Cluster.Outgoing].
 func (c *Cluster) Judge(src, dst *End, p eval.Packet) Judgement {
 	translation, seen, asked := c.Translation(dst, p), p, dst
 	if translation != nil {
@@ -60,12 +61,16 @@ func (c *Cluster) Judge(src, dst *End, p eval.Packet) Judgement {
 		left = seen
 		places[rule.Egress], places[rule.Ingress] = split(c.pass(src.Node, c.link(src), c.link(dst), p, translation), c.link(src))
 	} else {
-		in := c.away(dst, p.Dst, p.Src)
+		arriving := p
+		if addr := c.outgoing(src, dst, p); addr.IsValid() {
+			arriving.Src, seen.Src = addr, addr
+		}
+		in := c.away(dst, p.Dst, arriving.Src)
 		if asked.Host() {
-			in = c.away(asked, p.Dst, p.Src)
+			in = c.away(asked, p.Dst, arriving.Src)
 		}
 		places[rule.Egress] = c.pass(src.Node, c.link(src), c.away(src, p.Src, p.Dst), p, nil)
-		places[rule.Ingress] = c.pass(dst.Node, in, c.link(dst), p, translation)
+		places[rule.Ingress] = c.pass(dst.Node, in, c.link(dst), arriving, translation)
 	}
 	return Judgement{rule.Egress: c.side(src, rule.Egress, places[rule.Egress], left), rule.Ingress: c.side(dst, rule.Ingress, places[rule.Ingress], seen)}
 }

@@ -55,17 +55,17 @@ func selectorOf(w *v3.WorkloadEndpoint) string {
 	return strings.Join(terms, " && ")
 }
 
-// peer returns the other end, and its address in the flow.
+// peer returns the other end, and its address where the flow is denied.
 func (q *question) peer(dir rule.Direction) (*cluster.End, netip.Addr) {
 	if dir == rule.Egress {
-		return q.dst, q.packet.Dst
+		return q.dst, q.met.Dst
 	}
-	return q.src, q.packet.Src
+	return q.src, q.met.Src
 }
 
 // calicoRule allows the flow in a policy of a namespace, or of the whole cluster if that is empty.
 func (q *question) calicoRule(dir rule.Direction, namespace string) v3.Rule {
-	r := v3.Rule{Action: v3.Allow, Protocol: new(intstr.Parse(v3.ProtocolName(q.packet.Protocol)))}
+	r := v3.Rule{Action: v3.Allow, Protocol: new(intstr.Parse(v3.ProtocolName(q.met.Protocol)))}
 	peer, addr := q.peer(dir)
 	e := &v3.EntityRule{}
 	if w := peer.Workload; w == nil || q.byAddress {
@@ -82,9 +82,9 @@ func (q *question) calicoRule(dir rule.Direction, namespace string) v3.Rule {
 		r.Source = e
 	}
 	switch {
-	case q.packet.Protocol == protoICMP || q.packet.Protocol == protoICMPv6:
-		r.ICMP = &v3.ICMPFields{Type: new(int(q.packet.ICMPType))}
-	case !q.anyPort && v3.HasPorts(q.packet.Protocol):
+	case q.met.Protocol == protoICMP || q.met.Protocol == protoICMPv6:
+		r.ICMP = &v3.ICMPFields{Type: new(int(q.met.ICMPType))}
+	case !q.anyPort && v3.HasPorts(q.met.Protocol):
 		if r.Destination == nil {
 			r.Destination = &v3.EntityRule{}
 		}
@@ -93,19 +93,19 @@ func (q *question) calicoRule(dir rule.Direction, namespace string) v3.Rule {
 	return r
 }
 
-// port is the port as it was asked for: its name, or its number.
+// port is the port as it was asked for: its name, or its number. The name is that of a port of the workload, which is not met before a translation.
 func (q *question) port() intstr.IntOrString {
-	if q.portName != "" {
+	if q.portName != "" && q.met.Dst == q.packet.Dst {
 		return intstr.FromString(q.portName)
 	}
-	return intstr.FromInt32(int32(q.packet.DstPort))
+	return intstr.FromInt32(int32(q.met.DstPort))
 }
 
 // kubeCan tells whether a Kubernetes NetworkPolicy can mean the flow.
-func (q *question) kubeCan() bool { return v3.HasPorts(q.packet.Protocol) }
+func (q *question) kubeCan() bool { return v3.HasPorts(q.met.Protocol) }
 
 func (q *question) kubePorts() []networkingv1.NetworkPolicyPort {
-	out := networkingv1.NetworkPolicyPort{Protocol: new(corev1.Protocol(v3.ProtocolName(q.packet.Protocol)))}
+	out := networkingv1.NetworkPolicyPort{Protocol: new(corev1.Protocol(v3.ProtocolName(q.met.Protocol)))}
 	if !q.anyPort {
 		out.Port = new(q.port())
 	}

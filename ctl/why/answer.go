@@ -56,6 +56,20 @@ type Answer struct {
 	sent   eval.Packet // as it is sent, before any translation
 }
 
+// outgoing notes that the source's node gives packets another source.
+func (q *question) outgoing(a *Answer) {
+	addr := q.cluster.Outgoing(q.src, q.target(), a.sent)
+	if !addr.IsValid() {
+		return
+	}
+	a.packet.Src = addr
+	to := "the destination"
+	if q.dst.Node != "" {
+		to = "node " + q.dst.Node
+	}
+	a.Notes = append(a.Notes, fmt.Sprintf("packets leave the IP pools, and node %s gives them the source %s (natOutgoing): that is what %s sees", q.src.Node, addr, to))
+}
+
 // Translation is that of the destination of packets, at the workload's node, before policy.
 type Translation struct {
 	// Kind is "floating IP" or "host port".
@@ -162,6 +176,7 @@ func (q *question) answer() *Answer {
 		a.Changes = q.changes()
 	}
 	a.Notes = append(q.notes(j), q.cluster.Notes()...)
+	q.outgoing(a)
 	return a
 }
 

@@ -66,6 +66,7 @@ func (q question) change(side cluster.Side, dir rule.Direction) (Change, bool) {
 	if side.At == nil {
 		return Change{}, false
 	}
+	q.met = side.At.Packet
 	peer, addr := q.peer(side.At.Dir)
 	made := q.cluster.Made(addr)
 	if peer.Workload == nil && made {

@@ -20,7 +20,7 @@ import (
 // policies know pods, and addresses as destinations.
 func (q *question) extendAdmin(out *Change, obj api.Object, dir rule.Direction, at int) bool {
 	from, ok := q.adminSource()
-	if !v3.HasPorts(q.packet.Protocol) || dir == rule.Ingress && !ok {
+	if !v3.HasPorts(q.met.Protocol) || dir == rule.Ingress && !ok {
 		return false
 	}
 	to := q.adminDestination()
@@ -74,7 +74,7 @@ func (q *question) adminDestination() []clusterpolicy.EgressPeer {
 	if pods, ok := q.adminPods(rule.Egress); ok {
 		return []clusterpolicy.EgressPeer{{Pods: pods}}
 	}
-	return []clusterpolicy.EgressPeer{{Networks: []string{desired.HostPrefix(q.packet.Dst).String()}}}
+	return []clusterpolicy.EgressPeer{{Networks: []string{desired.HostPrefix(q.met.Dst).String()}}}
 }
 
 // lastPort is the last there is.
@@ -82,12 +82,12 @@ const lastPort = 65535
 
 // protocolMatches means the protocol and port of the flow.
 func (q *question) protocolMatches() []clusterpolicy.ProtocolMatch {
-	number := int32(q.packet.DstPort)
+	number := int32(q.met.DstPort)
 	match := &clusterpolicy.TransportMatch{DestinationPort: &clusterpolicy.PortMatch{Number: &number}}
 	if q.anyPort {
 		match.DestinationPort = &clusterpolicy.PortMatch{Range: &clusterpolicy.PortMatchRange{Start: 1, End: lastPort}}
 	}
-	switch corev1.Protocol(v3.ProtocolName(q.packet.Protocol)) {
+	switch corev1.Protocol(v3.ProtocolName(q.met.Protocol)) {
 	case corev1.ProtocolUDP:
 		return []clusterpolicy.ProtocolMatch{{UDP: match}}
 	case corev1.ProtocolSCTP:
@@ -98,9 +98,9 @@ func (q *question) protocolMatches() []clusterpolicy.ProtocolMatch {
 
 // adminPorts is the same in the older form.
 func (q *question) adminPorts() []clusterpolicy.AdminPort {
-	protocol := corev1.Protocol(v3.ProtocolName(q.packet.Protocol))
+	protocol := corev1.Protocol(v3.ProtocolName(q.met.Protocol))
 	if q.anyPort {
 		return []clusterpolicy.AdminPort{{PortRange: &clusterpolicy.AdminPortRange{Protocol: protocol, Start: 1, End: lastPort}}}
 	}
-	return []clusterpolicy.AdminPort{{PortNumber: &clusterpolicy.AdminPortNumber{Protocol: protocol, Port: int32(q.packet.DstPort)}}}
+	return []clusterpolicy.AdminPort{{PortNumber: &clusterpolicy.AdminPortNumber{Protocol: protocol, Port: int32(q.met.DstPort)}}}
 }

@@ -54,10 +54,11 @@ func (a *Answer) askKernel(ctx context.Context, node string, agent Agent, end *E
 	return k, err
 }
 
-// connections selects those of the flow at a node: to where packets are sent, but at the node that translates them, to where they get.
+// connections selects those of the flow at a node. Each node knows them as packets come to it and leave for where they get: the source's by the addresses that
+// they are sent with, unless it leads them to a workload itself; the destination's by the source that natOutgoing gives them.
 func (a *Answer) connections(node string) agentapi.ConnectionQuery {
 	p := a.packet
-	if t := a.Translation; t != nil && t.Node != node {
+	if node != a.Destination.Node {
 		p = a.sent
 	}
 	q := agentapi.ConnectionQuery{Source: p.Src, Destination: p.Dst, Protocol: p.Protocol}

@@ -37,7 +37,7 @@ func (q *question) nearest(side cluster.Side, dir rule.Direction, ids []rule.Pol
 			if r.Action != rule.Allow {
 				continue
 			}
-			if differs := q.differs(side.World, &r.Match); best == nil || len(differs) < len(best.Differs) {
+			if differs := q.differs(side.World, &r.Match, side.At.Packet); best == nil || len(differs) < len(best.Differs) {
 				best = &Nearest{Policy: id.String(), Index: r.Index, Rule: r.Text, Differs: differs}
 			}
 		}
@@ -45,9 +45,8 @@ func (q *question) nearest(side cluster.Side, dir rule.Direction, ids []rule.Pol
 	return best
 }
 
-// differs holds each part of a match by itself against the flow.
-func (q *question) differs(w eval.World, m *rule.Match) []string {
-	p := q.packet
+// differs holds each part of a match by itself against the flow, as it is seen where it is denied.
+func (q *question) differs(w eval.World, m *rule.Match, p eval.Packet) []string {
 	ends := func(s rule.Side) rule.Side {
 		return rule.Side{Nets: s.Nets, NotNets: s.NotNets, Sets: s.Sets, NotSets: s.NotSets}
 	}
@@ -95,9 +94,12 @@ type oneRule struct {
 // Policy implements eval.World.
 func (w oneRule) Policy(rule.PolicyID) (*desired.Policy, bool) { return w.policy, true }
 
-// describe names an end with the labels that a rule asks for.
+// describe names an end with the labels that a rule asks for, or the address that it has got by a translation.
 func (q *question) describe(end *cluster.End, addr netip.Addr, side rule.Side) string {
 	text := end.Name
+	if addr != q.packet.Src && addr != q.packet.Dst {
+		text = addr.String() + " in place of " + text
+	}
 	for _, t := range q.cluster.At(addr) {
 		labels := map[string]string{}
 		for _, set := range slices.Concat(side.Sets, side.NotSets) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/weftnet/weft/api"
@@ -107,6 +108,45 @@ func TestAskKernelsBehindTranslations(t *testing.T) {
 		a.AskKernels(t.Context(), func(string) (why.Agent, error) { return kernelOf{}, nil })
 		if got := [2]string{a.Egress.Kernel.Connections[0], a.Ingress.Kernel.Connections[0]}; got != want {
 			t.Errorf("%s: n2 and n1 are asked for %q; want %q", dst, got, want)
+		}
+	}
+}
+
+// TestOutgoing asks about a client whose packets leave the IP pools for a host port: the database's node sees the client's node in place of the client, so
+// a rule for the client does not mean them; the answer says so, asks that node's kernel for what it sees, and proposes a rule that helps.
+func TestOutgoing(t *testing.T) {
+	pool := &v3.IPPool{ObjectMeta: metav1.ObjectMeta{Name: "pods"}, Spec: v3.IPPoolSpec{CIDR: "10.65.0.0/16", NATOutgoing: new(true)}}
+	c := exposedCluster().With(pool).With(ct.Endpoint("shop/free", "n2", ct.Labels{"app": "client", "free": ""}, "10.65.1.11")).
+		With(ct.Policy("shop/client", func(s *v3.NetworkPolicySpec) { s.Selector = "app == 'client' && !has(free)" }))
+	for dst, want := range map[string]struct {
+		verdict why.Verdict
+		asked   [2]string // of n2 and n1
+	}{
+		"n1:15432":     {why.Deny, [2]string{"10.65.1.11 to 192.0.2.1 protocol 6 port 15432", "192.0.2.2 to 10.65.0.9 protocol 6 port 5432"}},
+		"shop/db:5432": {why.Allow, [2]string{"10.65.1.11 to 10.65.0.9 protocol 6 port 5432", "10.65.1.11 to 10.65.0.9 protocol 6 port 5432"}},
+	} {
+		name, service, err := why.ParseDestination(dst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := why.Ask(c, "shop/free", name, service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.AskKernels(t.Context(), func(string) (why.Agent, error) { return kernelOf{}, nil })
+		said := strings.Contains(strings.Join(a.Notes, "\n"), "node n2 gives them the source 192.0.2.2 (natOutgoing): that is what node n1 sees")
+		asked := [2]string{a.Egress.Kernel.Connections[0], a.Ingress.Kernel.Connections[0]}
+		if a.Egress.Verdict != why.Allow || a.Ingress.Verdict != want.verdict || asked != want.asked || said != (want.verdict == why.Deny) {
+			t.Errorf("%s: %s, %s, asked for %q, %q", dst, a.Egress.Verdict, a.Ingress.Verdict, asked, a.Notes)
+		}
+		if a.Verdict == why.Allow {
+			continue
+		}
+		if d := a.Ingress.Nearest.Differs; len(d) != 1 || d[0] != "not the source: 192.0.2.2 in place of shop/free" || len(a.Changes) != 1 {
+			t.Fatalf("%s: differs %q; proposed: %+v", dst, d, a.Changes)
+		}
+		if b, err := why.Ask(c.With(a.Changes[0].Object), "shop/free", name, service); err != nil || b.Verdict != why.Allow {
+			t.Errorf("%s: after %+v: %+v, %v", dst, a.Changes[0], b, err)
 		}
 	}
 }

@@ -52,7 +52,8 @@ type question struct {
 	via   *cluster.Translation
 	asked *cluster.End
 
-	byAddress bool // changes name the other end by its address
+	byAddress bool        // changes name the other end by its address
+	met       eval.Packet // where changes are sought: with the addresses that it has there
 }
 
 // addresses picks the addresses of the flow, both of one family, IPv4 if there is a choice.
@@ -146,9 +147,17 @@ func (q *question) settleNamed(s Service) error {
 // judge takes packets as they are after a translation.
 func (q *question) judge(p eval.Packet) cluster.Judgement {
 	if q.via != nil {
-		return q.cluster.Judge(q.src, q.asked, q.via.Undo(p))
+		p = q.via.Undo(p)
 	}
-	return q.cluster.Judge(q.src, q.dst, p)
+	return q.cluster.Judge(q.src, q.target(), p)
+}
+
+// target is the end that packets are sent to.
+func (q *question) target() *cluster.End {
+	if q.via != nil {
+		return q.asked
+	}
+	return q.dst
 }
 
 // translate makes the question one about the workload that the destination leads to by translation, if it does.

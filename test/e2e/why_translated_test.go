@@ -72,7 +72,7 @@ func TestWhyTranslated(t *testing.T) {
 			way{"host port", [2]netip.AddrPort{node[0].port(161 - port), node[1].port(161 - port)}, port})
 	}
 	for _, name := range natDrivers {
-		for _, outgoing := range []bool{false} {
+		for _, outgoing := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s natOutgoing %v", name, outgoing), func(t *testing.T) {
 				c := &cluster{c.Lab, t}
 				c.apply(natConfig(name, func(*v3.FelixNAT) {}))
