@@ -28,7 +28,7 @@ const (
 )
 
 // watched is what the controllers act upon.
-var watched = []api.Resource{api.KubeControllersConfigurations, api.Nodes, api.HostEndpoints, api.Services, api.IPPools}
+var watched = []api.Resource{api.KubeControllersConfigurations, api.Nodes, api.HostEndpoints, api.Services, api.IPPools, api.Tiers}
 
 // Options of Run.
 type Options struct {

@@ -316,6 +316,13 @@ func TestOnKubernetes(t *testing.T) {
 	answer("/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/weft-controllers", `"holderIdentity":"me"`, true)
 	server.Must(t, http.MethodDelete, service+"/web", "")
 	answer("/apis/projectcalico.org/v3/ipamhandles", `"handleID"`, false)
+
+	const pools, tiers = "/apis/projectcalico.org/v3/ippools", "/apis/projectcalico.org/v3/tiers"
+	server.Must(t, http.MethodPost, pools, "{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {name: bits}, spec: {cidr: 'fd00::1/64'}}")
+	server.Must(t, http.MethodPost, tiers, "{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: front}, spec: {order: 5}}")
+	answer(pools+"/lb", `"reason":"InForce","status":"True","type":"Allocatable"`, true)
+	answer(pools+"/bits", "fd00::1/64 has host bits set", true)
+	answer(tiers+"/front", `"reason":"InForce","status":"True","type":"Ready"`, true)
 }
 
 // TestDefaultPools: they are made when the controllers start, and stay away once somebody has deleted them.

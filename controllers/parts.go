@@ -13,6 +13,7 @@ import (
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/controllers/collector"
+	"github.com/weftnet/weft/controllers/conditions"
 	"github.com/weftnet/weft/controllers/defaultpool"
 	"github.com/weftnet/weft/controllers/hostendpoint"
 	"github.com/weftnet/weft/controllers/loadbalancer"
@@ -27,7 +28,7 @@ const (
 
 // newParts returns all controllers.
 func newParts(s store.Store, o Options) []*part {
-	return []*part{firstPools(s, o), hostEndpoints(s), leaks(s, o.Log), serviceAddresses(s)}
+	return []*part{firstPools(s, o), hostEndpoints(s), leaks(s, o.Log), serviceAddresses(s), inForce(s)}
 }
 
 // firstPools makes the default pools, once: those that somebody deletes afterwards stay away.
@@ -103,6 +104,18 @@ func serviceAddresses(s store.Store) *part {
 			return defaultPeriod, c.Reconcile(ctx, lb != nil && lb.AssignIPs == "RequestedServicesOnly")
 		},
 		close: c.Close,
+	}
+}
+
+// inForce says of pools and tiers whether they are.
+func inForce(s store.Store) *part {
+	return &part{
+		name:  "conditions of pools and tiers",
+		wakes: func(e store.Event) bool { return e.Key.Resource == api.IPPools || e.Key.Resource == api.Tiers },
+		run: func(ctx context.Context, _ *v3.KubeControllersConfiguration) (time.Duration, error) {
+			return defaultPeriod, conditions.Reconcile(ctx, s)
+		},
+		close: func() {},
 	}
 }
 

@@ -256,8 +256,23 @@ func carryOver(current, next api.Object) api.Object {
 		}
 	}
 	next.SetAnnotations(annotations)
+	carryStatus(current, next)
 	carryNodeAddresses(current, next)
 	return next
+}
+
+// carryStatus keeps what the controllers say of an object, where its status is stored with the rest.
+func carryStatus(current, next api.Object) {
+	switch old := current.(type) {
+	case *v3.IPPool:
+		if pool, ok := next.(*v3.IPPool); ok && pool.Status == nil {
+			pool.Status = old.Status
+		}
+	case *v3.Tier:
+		if tier, ok := next.(*v3.Tier); ok && tier.Status == nil {
+			tier.Status = old.Status
+		}
+	}
 }
 
 // carryNodeAddresses keeps the addresses that a node's agent found, unless the user states them.

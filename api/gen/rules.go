@@ -3,6 +3,11 @@
 
 package main
 
+import (
+	"fmt"
+	"strings"
+)
+
 // rule is one about more than one field, in the Common Expression Language as Kubernetes 1.29 has it. What it refuses Validate of api/v3 refuses as well, which
 // store/kubestore checks with a real API server.
 type rule struct{ cel, message string }
@@ -23,6 +28,8 @@ var rootRules = map[string][]rule{
 			"nodeToNodeMeshEnabled, asNumber, serviceClusterIPs, serviceExternalIPs and serviceLoadBalancerIPs are for the whole cluster; set them in the BGPConfiguration named default",
 		},
 	},
+	"HostEndpoint":     {needsSpec("node: required: the node that has the interface")},
+	"WorkloadEndpoint": {needsSpec("orchestrator: required")},
 	"FelixConfiguration": {
 		{
 			"self.metadata.name == 'default' || self.metadata.name.startsWith('node.') || has(self.spec.nodeSelector)",
@@ -46,6 +53,7 @@ var rootRules = map[string][]rule{
 // specRules concern the spec; by kind.
 var specRules = map[string][]rule{
 	"IPPool": {
+		{hostBits4("self.cidr") + " == 0", "cidr has host bits set; write it without, as in 10.65.0.0/16"},
 		{"!(" + active("ipipMode") + " && " + active("vxlanMode") + ")", "ipipMode and vxlanMode exclude each other; choose one of them"},
 		{"!(" + active("ipipMode") + " && self.cidr.contains(':'))", "ipipMode: IP-in-IP carries IPv4 only; remove it, or use vxlanMode"},
 		{
@@ -78,6 +86,7 @@ var specRules = map[string][]rule{
 			"!has(self.nodeToNodeMeshEnabled) || self.nodeToNodeMeshEnabled || !(has(self.nodeMeshPassword) || has(self.nodeMeshMaxRestartTime))",
 			"nodeMeshPassword and nodeMeshMaxRestartTime have no use while nodeToNodeMeshEnabled is false; remove them",
 		},
+		{"!" + some("communities") + " || " + some("prefixAdvertisements"), "communities: are named but not used; use them in prefixAdvertisements, or remove them"},
 	},
 	"BGPPeer": {
 		{"!(" + said("node") + " && " + said("nodeSelector") + ")", "nodeSelector stands beside node; set one of them, or neither for all nodes"},
@@ -98,7 +107,55 @@ var specRules = map[string][]rule{
 		{"!" + isTrue("preDNAT") + " || !has(self.egress) || self.egress.size() == 0", "egress must be empty with preDNAT, which acts on arriving packets only"},
 		{"!" + isTrue("preDNAT") + " || !has(self.types) || !('Egress' in self.types)", "types must not hold Egress with preDNAT, which acts on arriving packets only"},
 	},
+	"FelixConfiguration": {
+		{
+			"!" + isTrue("wireguardEnabled") + " || !(" + or("wireguardInterfaceName", wireguard4) + " in " + otherDevices + ")",
+			"wireguardInterfaceName: is also the name of another tunnel device; choose another",
+		},
+		{
+			"!" + isTrue("wireguardEnabledV6") + " || !(" + or("wireguardInterfaceNameV6", wireguard6) + " in " + otherDevices + " || " +
+				isTrue("wireguardEnabled") + " && " + or("wireguardInterfaceNameV6", wireguard6) + " == " + or("wireguardInterfaceName", wireguard4) + ")",
+			"wireguardInterfaceNameV6: is also the name of another tunnel device; choose another",
+		},
+		{
+			"!" + isTrue("wireguardEnabled") + " || " + or("vxlanEnabled", "true") + " == false || " + or("wireguardListeningPort", "51820") + " != " + or("vxlanPort", "4789"),
+			"wireguardListeningPort: the UDP port is also vxlanPort; choose another for one of them",
+		},
+		{
+			"!" + isTrue("wireguardEnabledV6") + " || " + or("vxlanEnabled", "true") + " == false || " + or("wireguardListeningPortV6", "51821") + " != " + or("vxlanPort", "4789"),
+			"wireguardListeningPortV6: the UDP port is also vxlanPort; choose another for one of them",
+		},
+		{
+			"!(" + isTrue("wireguardEnabled") + " && " + isTrue("wireguardEnabledV6") + ") || " + or("wireguardListeningPort", "51820") + " == 0 || " +
+				or("wireguardListeningPortV6", "51821") + " != " + or("wireguardListeningPort", "51820"),
+			"wireguardListeningPortV6: the UDP port is also wireguardListeningPort; choose another for one of them",
+		},
+	},
+	"StagedNetworkPolicy": {besideDelete(orders, "(has(self.selector) && !(self.selector in ['', 'all()']))", some("ingress"), some("egress"), said("serviceAccountSelector"))},
+	"StagedGlobalNetworkPolicy": {besideDelete(orders, "(has(self.selector) && !(self.selector in ['', 'all()']))", some("ingress"), some("egress"), said("serviceAccountSelector"),
+		said("namespaceSelector"), isTrue("doNotTrack"), isTrue("preDNAT"), isTrue("applyOnForward"))},
+	"StagedKubernetesNetworkPolicy": {besideDelete(
+		"(has(self.podSelector) && (has(self.podSelector.matchLabels) && self.podSelector.matchLabels.size() > 0 || has(self.podSelector.matchExpressions) && self.podSelector.matchExpressions.size() > 0))",
+		some("policyTypes"), some("ingress"), some("egress"))},
 }
+
+const (
+	wireguard4   = "'wireguard.cali'"
+	wireguard6   = "'wg-v6.cali'"
+	otherDevices = "['vxlan.calico', 'vxlan-v6.calico', 'tunl0']"
+	orders       = "has(self.order)"
+)
+
+// besideDelete refuses what describes a policy that is only named.
+func besideDelete(wrong ...string) rule {
+	return rule{
+		"!has(self.stagedAction) || self.stagedAction != 'Delete' || !(" + strings.Join(wrong, " || ") + ")",
+		"with stagedAction Delete the policy is named and not described; remove the other fields",
+	}
+}
+
+// needsSpec refuses an object without a spec, of which the rules of the spec see nothing.
+func needsSpec(message string) rule { return rule{"has(self.spec)", "spec." + message} }
 
 const loadBalancer = "(has(self.allowedUses) && 'LoadBalancer' in self.allowedUses)"
 
@@ -107,6 +164,25 @@ func active(mode string) string {
 }
 
 func isTrue(field string) string { return "(has(self." + field + ") && self." + field + ")" }
+
+// some tells whether a list has elements.
+func some(field string) string { return "(has(self." + field + ") && self." + field + ".size() > 0)" }
+
+// or is the value of a field, or its default.
+func or(field, otherwise string) string {
+	return "(has(self." + field + ") ? self." + field + " : " + otherwise + ")"
+}
+
+// hostBits4 are the bits of an IPv4 CIDR behind its prefix; 0 for IPv6, whose addresses Kubernetes 1.29 cannot read: those are for weft to refuse.
+func hostBits4(cidr string) string {
+	var sizes []string
+	for bits := range 33 {
+		sizes = append(sizes, fmt.Sprint(uint64(1)<<(32-bits)))
+	}
+	octet := func(i int) string { return fmt.Sprintf("int(%s.split('/')[0].split('.')[%d])", cidr, i) }
+	number := octet(0) + " * 16777216 + " + octet(1) + " * 65536 + " + octet(2) + " * 256 + " + octet(3)
+	return "(" + cidr + ".contains(':') ? 0 : (" + number + ") % [" + strings.Join(sizes, ", ") + "][int(" + cidr + ".split('/')[1])])"
+}
 
 func said(field string) string { return "(has(self." + field + ") && self." + field + " != '')" }
 

@@ -59,7 +59,8 @@ var Controllers = []Right{
 	{core, []string{"nodes", "services"}, follow},
 	{core, []string{"namespaces", "nodes"}, []string{"get"}},
 	{core, []string{"services/status"}, []string{"update"}},
-	{calico, []string{"clusterinformations", "hostendpoints", "ipamconfigurations", "ippools", "ipreservations", "kubecontrollersconfigurations"}, follow},
+	{calico, []string{"clusterinformations", "hostendpoints", "ipamconfigurations", "ippools", "ipreservations", "kubecontrollersconfigurations", "tiers"}, follow},
+	{calico, []string{"ippools/status", "tiers/status"}, []string{"update"}},
 	{calico, []string{"ippools"}, []string{"create"}}, // the default ones
 	{calico, []string{"hostendpoints"}, []string{"create", "update", "delete"}},
 	{calico, []string{"blockaffinities", "ipamblocks", "ipamhandles"}, keep},

@@ -156,9 +156,19 @@ func written(t *testing.T, server *kube.Server, good, bad []document) {
 		t.Errorf("the API server says\n%s\nwant, %v,\n%s", got.String(), err, want)
 	}
 	for text, says := range map[string]string{
-		"{kind: IPPool, spec: {cidr: 10.0.0.0/16, ipipMode: Always, vxlanMode: Always}}":                           "ipipMode and vxlanMode exclude each other",
-		"{kind: IPPool, spec: {cidr: 10.0.0.0/27}}":                                                                "does not hold one block",
-		"{kind: IPPool, spec: {cidr: 'fd00::/100', ipipMode: Always}}":                                             "IP-in-IP carries IPv4 only",
+		"{kind: IPPool, spec: {cidr: 10.0.0.0/16, ipipMode: Always, vxlanMode: Always}}":                                                                   "ipipMode and vxlanMode exclude each other",
+		"{kind: IPPool, spec: {cidr: 10.0.0.0/27}}":                                                                                                        "does not hold one block",
+		"{kind: IPPool, spec: {cidr: 'fd00::/100', ipipMode: Always}}":                                                                                     "IP-in-IP carries IPv4 only",
+		"{kind: IPPool, spec: {cidr: 10.1.2.0/22}}":                                                                                                        "has host bits set",
+		"{kind: BGPConfiguration, spec: {communities: [{name: a, value: '1:1'}]}, metadata: {name: default}}":                                              "named but not used",
+		"{kind: FelixConfiguration, spec: {wireguardEnabled: true, wireguardListeningPort: 4789}, metadata: {name: default}}":                              "also vxlanPort",
+		"{kind: FelixConfiguration, spec: {wireguardEnabled: true, wireguardInterfaceName: tunl0}, metadata: {name: default}}":                             "another tunnel device",
+		"{kind: FelixConfiguration, spec: {wireguardEnabled: true, wireguardEnabledV6: true, wireguardListeningPortV6: 51820}, metadata: {name: default}}": "also wireguardListeningPort",
+		"{kind: StagedNetworkPolicy, spec: {stagedAction: Delete, egress: [{action: Allow}]}}":                                                             "named and not described",
+		"{kind: StagedGlobalNetworkPolicy, spec: {stagedAction: Delete, applyOnForward: true}}":                                                            "named and not described",
+		"{kind: StagedKubernetesNetworkPolicy, spec: {stagedAction: Delete, policyTypes: [Ingress]}}":                                                      "named and not described",
+		"{kind: HostEndpoint}":                                                                                     "spec.node: required",
+		"{kind: WorkloadEndpoint}":                                                                                 "spec.orchestrator: required",
 		"{kind: IPPool, spec: {cidr: 10.0.0.0}}":                                                                   "spec.cidr",
 		"{kind: Tier, spec: {order: 5}, metadata: {name: default}}":                                                "fixed order",
 		"{kind: IPAMConfiguration, spec: {}}":                                                                      "there is only one, named default",
@@ -173,16 +183,50 @@ func written(t *testing.T, server *kube.Server, good, bad []document) {
 		"{kind: FelixConfiguration, spec: {bpfConntrackTimeouts: {tcpSynSent: soon}}, metadata: {name: default}}":  "tcpSynSent",
 		"{kind: FelixConfiguration, spec: {iptablesRefreshInterval: soon}, metadata: {name: default}}":             "iptablesRefreshInterval",
 	} {
-		text = "{apiVersion: projectcalico.org/v3, " + strings.TrimPrefix(text, "{")
-		if !strings.Contains(text, "metadata") {
-			text = strings.TrimSuffix(text, "}") + ", metadata: {name: a}}"
-		}
+		text = whole(text)
 		path, _, _ := pathOf(text)
 		if code, answer := post(t, server, path, text); code != http.StatusUnprocessableEntity || !strings.Contains(answer, says) {
 			t.Errorf("%s: %d %s; want words with %q", text, code, answer, says)
 		}
 	}
+	rulesAllow(t, server)
 	poolUpdates(t, server)
+}
+
+// edges are right, each near what a rule about several fields refuses.
+var edges = []string{
+	"{kind: IPPool, spec: {cidr: 10.1.4.0/22}}", "{kind: IPPool, spec: {cidr: 10.0.0.0/7}}", "{kind: IPPool, spec: {cidr: 10.1.2.3/32, blockSize: 32}}",
+	"{kind: FelixConfiguration, spec: {wireguardEnabled: true, wireguardListeningPort: 4789, vxlanEnabled: false}, metadata: {name: default}}",
+	"{kind: FelixConfiguration, spec: {wireguardEnabled: false, wireguardListeningPort: 4789, wireguardInterfaceName: tunl0}, metadata: {name: default}}",
+	"{kind: FelixConfiguration, spec: {wireguardEnabled: true, wireguardEnabledV6: true, wireguardListeningPort: 0, wireguardListeningPortV6: 0}, metadata: {name: default}}",
+	"{kind: StagedNetworkPolicy, spec: {stagedAction: Delete, tier: default, selector: all(), ingress: []}}", "{kind: StagedKubernetesNetworkPolicy, spec: {stagedAction: Delete, podSelector: {}}}",
+	"{kind: BGPConfiguration, spec: {communities: []}, metadata: {name: default}}",
+}
+
+// rulesAllow posts edges, which weft takes as well.
+func rulesAllow(t *testing.T, server *kube.Server) {
+	for _, text := range edges {
+		text = whole(text)
+		docs, err := api.ReadDocuments(strings.NewReader(text), "edge")
+		if err != nil || len(docs) != 1 || len(docs[0].Check(api.Checks{})) > 0 {
+			t.Errorf("weft refuses %s: %v, %v", text, docs, err)
+		}
+		path, name, _ := pathOf(text)
+		if code, answer := post(t, server, path, text); code != http.StatusCreated {
+			t.Errorf("%s: %d %s", text, code, answer)
+			continue
+		}
+		server.Must(t, http.MethodDelete, path+"/"+name, "")
+	}
+}
+
+// whole adds what such a text leaves out.
+func whole(text string) string {
+	text = "{apiVersion: projectcalico.org/v3, " + strings.TrimPrefix(text, "{")
+	if !strings.Contains(text, "metadata") {
+		text = strings.TrimSuffix(text, "}") + ", metadata: {name: a}}"
+	}
+	return text
 }
 
 // poolUpdates changes what may not change, and states the default of what was absent.

@@ -86,11 +86,12 @@ func gone(t *testing.T, server *kube.Server, path string) {
 	})
 }
 
-// controllersWork has a pool made, a host endpoint made and deleted, and a service get an address.
+// controllersWork has a pool made, a host endpoint made and deleted, a tier judged, and a service get an address.
 func controllersWork(t *testing.T, server *kube.Server) {
 	const v3 = "/apis/projectcalico.org/v3/"
 	server.Must(t, http.MethodDelete, v3+"ippools/pool-2", "") // the IPv6 pool of the lab
 	server.Must(t, http.MethodPost, v3+"ippools", `{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {name: services}, spec: {cidr: 198.51.100.0/24, allowedUses: [LoadBalancer]}}`)
+	server.Must(t, http.MethodPost, v3+"tiers", `{apiVersion: projectcalico.org/v3, kind: Tier, metadata: {name: front}, spec: {order: 5}}`)
 	server.Must(t, http.MethodPost, v3+"kubecontrollersconfigurations", `{apiVersion: projectcalico.org/v3, kind: KubeControllersConfiguration, metadata: {name: default},
   spec: {controllers: {node: {hostEndpoint: {autoCreate: Enabled}}}}}`)
 	server.Must(t, http.MethodPost, "/api/v1/namespaces/shop/services", `{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}`)
@@ -114,6 +115,12 @@ func controllersWork(t *testing.T, server *kube.Server) {
 	server.Eventually(t, "the address of the service", func() error {
 		answer := server.Must(t, http.MethodGet, "/api/v1/namespaces/shop/services/web", "")
 		if !strings.Contains(answer, `"ip":"198.51.100.`) {
+			return fmt.Errorf("%s", answer)
+		}
+		return nil
+	})
+	server.Eventually(t, "the condition of the tier", func() error {
+		if answer := server.Must(t, http.MethodGet, v3+"tiers/front", ""); !strings.Contains(answer, `"type":"Ready"`) {
 			return fmt.Errorf("%s", answer)
 		}
 		return nil
