@@ -41,7 +41,7 @@ var (
 		{[]string{"dataplane/drivertest"}, []string{"internal/", "desired", "sys/", "policy/", "dataplane"}},
 		{[]string{"ctl/", "gateway/", "controllers/"}, append(below2, "calc/", "ipam/", "store/", "dataplane/", "routing/", "flow/")},
 		{[]string{"agent/", "lab/"}, []string{""}},
-		{[]string{"cmd/weft-cni"}, []string{"internal/"}},
+		{[]string{"cmd/weft-cni"}, []string{"internal/", "sys/netns"}},
 		{[]string{"cmd/", "test/", "bench/", "."}, []string{""}},
 	}
 

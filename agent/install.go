@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/weftnet/weft/agent/cniinstall"
 )
 
 // readyPoll is how often it is looked whether workloads can be started, before the runtime is told that they can.
@@ -17,7 +15,7 @@ const readyPoll = 200 * time.Millisecond
 // filesPoll is how often it is looked whether the files of the CNI are still there. Other networks' installers and clean-ups delete them.
 const filesPoll = 10 * time.Second
 
-// installCNI copies the plugin and, once workloads can be started, tells the container runtime of it. It restores either file when somebody deletes it, until
+// installCNI copies the plugin and, once workloads can be started, tells the container runtime of it. It restores a file when somebody deletes it, until
 // ctx ends. The configuration stays when the agent ends: ADDs meanwhile are refused by the plugin and tried again.
 func (a *Agent) installCNI(ctx context.Context) error {
 	if a.config.CNI.ConfDir == "" {
@@ -49,9 +47,9 @@ func (a *Agent) installCNI(ctx context.Context) error {
 func (a *Agent) keepCNI(ctx context.Context) {
 	failed := &complaint{log: a.log, message: "files of the CNI that were deleted are not all back, retrying"}
 	for pause(ctx, filesPoll) {
-		files, err := a.config.CNI.Files()
-		if err == nil && len(files) < cniinstall.FileCount {
-			a.log.Warn("files of the CNI were deleted; they are put back", "left", files)
+		complete, err := a.config.CNI.Complete()
+		if err == nil && !complete {
+			a.log.Warn("files of the CNI were deleted; they are put back")
 			_, err = a.config.CNI.Configure()
 			err = errors.Join(a.config.CNI.Plugin(), err)
 		}

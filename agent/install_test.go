@@ -45,7 +45,7 @@ func TestTheRuntimeIsToldLast(t *testing.T) {
 	}
 }
 
-// TestDeletedFilesComeBack: the plugin and the configuration, each of them; one of another network is left alone.
+// TestDeletedFilesComeBack: the plugin, that for lo and the configuration, each of them; one of another network is left alone.
 func TestDeletedFilesComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -61,11 +61,12 @@ func TestDeletedFilesComeBack(t *testing.T) {
 		}
 		go a.keepCNI(ctx)
 		conf, plugin := filepath.Join(dir, cniinstall.ConfName), filepath.Join(dir, "bin", cniinstall.PluginName)
-		for _, path := range []string{plugin, conf, plugin} { // the plugin was never there
+		loopback := filepath.Join(dir, "bin", cniinstall.LoopbackName)
+		for _, path := range []string{plugin, conf, loopback, plugin} { // the plugin was never there
 			_ = os.Remove(path)
 			time.Sleep(filesPoll + time.Second)
 			synctest.Wait()
-			if files, err := a.config.CNI.Files(); err != nil || len(files) != cniinstall.FileCount {
+			if files, err := a.config.CNI.Files(); err != nil || len(files) != 3 {
 				t.Errorf("without %s: there are %v, %v", path, files, err)
 			}
 		}

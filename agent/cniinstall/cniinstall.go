@@ -4,6 +4,8 @@
 // Package cniinstall makes a container runtime use weft: Plugin copies the CNI plugin, and Configure, once the agent is ready, tells the runtime of it. Remove
 // undoes both.
 //
+// Runtimes need a plugin "loopback", too, which sets lo up. Where a node has none, weft-cni is it, by a symbolic link.
+//
 // A runtime starts workloads as soon as it finds a network configuration, and may run the plugin at any time, so files appear whole or not at all. The
 // configuration has no credentials: the plugin talks to the agent's socket. Files of other networks are left alone.
 package cniinstall
@@ -22,12 +24,10 @@ import (
 
 // The names of the files.
 const (
-	PluginName = "weft-cni"
-	ConfName   = "10-weft.conflist"
+	PluginName   = "weft-cni"
+	LoopbackName = "loopback"
+	ConfName     = "10-weft.conflist"
 )
-
-// FileCount is how many files [Options.Files] returns where nothing is missing.
-const FileCount = 2
 
 // Options say what goes where.
 type Options struct {
@@ -40,7 +40,7 @@ type Options struct {
 	IPv4, IPv6 bool   // addresses that workloads get, unless Template says
 }
 
-// Plugin copies the plugin, unless it is there already.
+// Plugin copies the plugin, unless it is there already, and has it be the node's plugin for lo, unless there is one.
 func (o Options) Plugin() error {
 	data, err := os.ReadFile(o.Source)
 	if err != nil {
@@ -48,6 +48,9 @@ func (o Options) Plugin() error {
 	}
 	if err := put(filepath.Join(o.BinDir, PluginName), data, 0o755); err != nil {
 		return fmt.Errorf("CNI plugin: %w", err)
+	}
+	if err := os.Symlink(PluginName, filepath.Join(o.BinDir, LoopbackName)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("CNI plugin for lo: %w", err)
 	}
 	return nil
 }
@@ -134,10 +137,13 @@ func (o Options) Files() ([]string, error) {
 	if err == nil && ours(data) {
 		out = append(out, path)
 	}
-	plugin := filepath.Join(o.BinDir, PluginName)
+	plugin, loopback := filepath.Join(o.BinDir, PluginName), filepath.Join(o.BinDir, LoopbackName)
 	_, errPlugin := os.Stat(plugin)
 	if errPlugin == nil {
 		out = append(out, plugin)
+	}
+	if target, err := os.Readlink(loopback); err == nil && target == PluginName {
+		out = append(out, loopback)
 	}
 	for _, e := range []error{err, errPlugin} {
 		if e != nil && !errors.Is(e, fs.ErrNotExist) {
@@ -145,6 +151,21 @@ func (o Options) Files() ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// Complete tells whether nothing is missing: the plugin and a configuration of our own, and anybody's plugin for lo.
+func (o Options) Complete() (bool, error) {
+	files, err := o.Files()
+	if err != nil {
+		return false, err
+	}
+	for _, path := range []string{filepath.Join(o.ConfDir, ConfName), filepath.Join(o.BinDir, PluginName)} {
+		if !slices.Contains(files, path) {
+			return false, nil
+		}
+	}
+	_, err = os.Stat(filepath.Join(o.BinDir, LoopbackName))
+	return err == nil, nil
 }
 
 // Remove removes Files.

@@ -79,7 +79,7 @@ func TestInstallAndRemove(t *testing.T) {
 	write(t, filepath.Join(o.ConfDir, "99-other.conf"), "{}")
 	earlier, err := o.Configure()
 	must(t, err)
-	if earlier != "" || names(t, o.ConfDir) != "10-weft.conflist 99-other.conf" || names(t, o.BinDir) != "weft-cni" {
+	if earlier != "" || names(t, o.ConfDir) != "10-weft.conflist 99-other.conf" || names(t, o.BinDir) != "loopback weft-cni" {
 		t.Errorf("earlier %q, files %s and %s", earlier, names(t, o.ConfDir), names(t, o.BinDir))
 	}
 	list, err := libcni.ConfListFromFile(filepath.Join(o.ConfDir, "10-weft.conflist"))
@@ -96,6 +96,32 @@ func TestInstallAndRemove(t *testing.T) {
 	must(t, o.Remove())
 	if names(t, o.ConfDir) != "05-first.conflist 99-other.conf" || names(t, o.BinDir) != "" {
 		t.Errorf("left: %s and %s", names(t, o.ConfDir), names(t, o.BinDir))
+	}
+}
+
+// TestLoopback: a node's own plugin for lo stays, as does a link that leads elsewhere; without one weft's is there, and goes with weft.
+func TestLoopback(t *testing.T) {
+	for what, before := range map[string]func(path string) error{
+		"own program": func(path string) error { return os.WriteFile(path, []byte("program"), 0o600) },
+		"own link":    func(path string) error { return os.Symlink("/usr/lib/cni/loopback", path) },
+		"none":        func(string) error { return nil },
+	} {
+		o := options(t)
+		must(t, os.MkdirAll(o.BinDir, 0o755))
+		path := filepath.Join(o.BinDir, "loopback")
+		must(t, before(path))
+		was, errWas := os.Lstat(path)
+		must(t, o.Plugin())
+		must(t, o.Plugin())
+		target, _ := os.Readlink(path)
+		if (target == "weft-cni") != (what == "none") {
+			t.Errorf("%s: leads to %q", what, target)
+		}
+		must(t, o.Remove())
+		now, err := os.Lstat(path)
+		if errWas == nil && (err != nil || !os.SameFile(was, now)) || errWas != nil && err == nil {
+			t.Errorf("%s: after the removal: %v, %v", what, now, err)
+		}
 	}
 }
 

@@ -3,7 +3,8 @@
 
 // Command weft-cni is the CNI plugin: it hands ADD, DEL, CHECK, GC and STATUS to the agent on this node and prints the answer.
 //
-// It is small on purpose: it starts with every workload. It holds no credentials and talks to nothing but the agent's unix socket.
+// It is small on purpose: it starts with every workload. It holds no credentials and talks to nothing but the agent's unix socket. As the plugin of type
+// "loopback", which runtimes run for every workload, too, it sets lo up, for which no agent is needed.
 package main
 
 import (
@@ -27,9 +28,11 @@ func main() {
 
 // config are the keys that the plugin itself needs; the agent reads the rest.
 type config struct {
-	CNIVersion string `json:"cniVersion"`
-	Name       string `json:"name"`
-	Socket     string `json:"socket"`
+	CNIVersion string          `json:"cniVersion"`
+	Name       string          `json:"name"`
+	Type       string          `json:"type"`
+	Socket     string          `json:"socket"`
+	PrevResult json.RawMessage `json:"prevResult"` // of the plugin before, for type loopback
 }
 
 // run returns what is to be printed; ok says that it is a result and no error.
@@ -59,6 +62,12 @@ func run(getenv func(string) string, stdin io.Reader) (output []byte, ok bool) {
 	}
 	if c.Name == "" {
 		return refuse(cniapi.CodeConfig, "network configuration: name is missing")
+	}
+	if c.Type == loopbackType {
+		if err := loopback(command, getenv("CNI_NETNS")); err != nil {
+			return refuse(cniapi.CodeInterface, "%v", err)
+		}
+		return loopbackResult(command, &c), true
 	}
 	if c.Socket == "" {
 		c.Socket = cniapi.DefaultSocket
