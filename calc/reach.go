@@ -367,7 +367,10 @@ var peerRouted = []desired.TunnelKind{desired.WireGuard4, desired.WireGuard6, de
 
 // touchPeer marks the route to the tunnel address of a peer.
 func (r *reach) touchPeer(id desired.TunnelPeerID, k desired.TunnelKind) {
-	if p, ok := r.peers.get(id); ok && slices.Contains(peerRouted, k) {
+	if !slices.Contains(peerRouted, k) {
+		return
+	}
+	if p, ok := r.peers.get(id); ok {
 		r.dirtyDst[desired.HostPrefix(p.Addr)] = struct{}{}
 	}
 }

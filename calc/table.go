@@ -48,8 +48,10 @@ func (t *table[K, V]) put(k K, v V) {
 }
 
 func (t *table[K, V]) remove(k K) {
-	t.remember(k)
-	delete(t.rows, k)
+	if _, there := t.rows[k]; there {
+		t.remember(k)
+		delete(t.rows, k)
+	}
 }
 
 func (t *table[K, V]) remember(k K) {

@@ -22,6 +22,9 @@ func (n *Node) Addrs() []netip.Addr {
 	}
 	var out []netip.Addr
 	for _, text := range texts {
+		if text == "" { // most of them
+			continue
+		}
 		if p, err := ParseInterfaceCIDR(text); err == nil && !slices.Contains(out, p.Addr()) {
 			out = append(out, p.Addr())
 		}

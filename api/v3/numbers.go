@@ -115,10 +115,15 @@ func ParseIP(text string) (netip.Addr, error) {
 // ParseInterfaceCIDR reads an interface's address with its subnet, "192.0.2.7/24"; the host bits are kept. A bare
 // address is read as /32 or /128.
 func ParseInterfaceCIDR(text string) (netip.Prefix, error) {
-	if addr, err := ParseIP(text); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	var p netip.Prefix
+	var err error
+	if strings.Contains(text, "/") { // a node has two addresses and more, and errors are dear
+		p, err = netip.ParsePrefix(text)
+	} else {
+		var addr netip.Addr
+		addr, err = ParseIP(text)
+		p = netip.PrefixFrom(addr, addr.BitLen())
 	}
-	p, err := netip.ParsePrefix(text)
 	if err != nil || p.Addr().Is4In6() {
 		return netip.Prefix{}, fmt.Errorf("%q is no address with its subnet; write one as in 192.0.2.7/24 or 2001:db8::7/64", text)
 	}

@@ -20,6 +20,9 @@ func validateNode(s *NodeSpec, r report) {
 }
 
 func wantFamily(text string, is func(netip.Addr) bool, family string, r report) {
+	if text == "" {
+		return
+	}
 	if p, err := ParseInterfaceCIDR(text); err == nil && !is(p.Addr()) {
 		r.add("%s is no %s address", text, family)
 	}

@@ -44,6 +44,8 @@ func newHostWays() hostWays {
 	return hostWays{map[netlink.Rule]struct{}{}, map[netlink.TableRoute]struct{}{}}
 }
 
+func (w hostWays) empty() bool { return len(w.rules)+len(w.routes) == 0 }
+
 // tables are those that rules lead to.
 func (w hostWays) tables() map[uint32]struct{} {
 	out := map[uint32]struct{}{}
@@ -56,6 +58,16 @@ func (w hostWays) tables() map[uint32]struct{} {
 // leadsHosts tells whether a device carries what the nodes send each other.
 func (d *device) leadsHosts() bool {
 	return d.want.Hosts != (desired.HostRouting{}) && d.index != 0 && d.hostErr == nil
+}
+
+// leadsHosts tells whether any device does.
+func (m *Manager) leadsHosts() bool {
+	for _, d := range m.devices {
+		if d.leadsHosts() {
+			return true
+		}
+	}
+	return false
 }
 
 // hears tells whether a peer answers.
@@ -84,6 +96,9 @@ func (m *Manager) wantedWays() hostWays {
 
 // settleHosts leads packets to the peers that answer now.
 func (m *Manager) settleHosts() error {
+	if m.ways.empty() && !m.leadsHosts() {
+		return nil
+	}
 	want := m.wantedWays()
 	err := m.exchangeWays(m.ways, want)
 	m.ways = want
