@@ -45,8 +45,8 @@ func (r *run) judge(all *oracle.Cluster) error {
 			if out == eval.Loopback {
 				out = ""
 			}
-			node := eval.Node{View: r.graph.View(), WorkloadPrefix: "cali", Route: func(netip.Addr) string { return out }}
-			if got := node.Pass(p.In, packet); got.String() != p.String() {
+			node := eval.Node{View: r.graph.View(), WorkloadPrefix: "cali", Route: func(netip.Addr) string { return out }, NAT: p.NAT}
+			if got := node.Pass(p.In, p.Arriving); got.String() != p.String() {
 				return fmt.Errorf("%v: %s\nand the oracle says %s", packet, &got, &p.Passage)
 			}
 		}

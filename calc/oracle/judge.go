@@ -30,6 +30,9 @@ type Judgement struct {
 type Passage struct {
 	Node string
 	In   string // the link it comes in by; empty from a process of the node
+	// Arriving is the packet as it comes in, NAT what destination NAT makes of it there; nil: nothing.
+	Arriving eval.Packet
+	NAT      func(eval.Packet) eval.Packet
 	eval.Passage
 }
 
@@ -134,7 +137,7 @@ func (c *Cluster) pass(at place, in string, p eval.Packet, t *translation) Passa
 	if t != nil && t.node == at.node {
 		n.NAT = t.apply
 	}
-	return Passage{at.node, in, n.Pass(in, p)}
+	return Passage{Node: at.node, In: in, Arriving: p, NAT: n.NAT, Passage: n.Pass(in, p)}
 }
 
 // linkTo returns the link by which a node sends to an address, empty if that is its own.
