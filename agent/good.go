@@ -16,7 +16,7 @@ import (
 
 // written are the watched resources that people write, and may write wrongly. Of the others there may be very many, and programs write them.
 var written = slices.DeleteFunc(slices.Clone(watched), func(r api.Resource) bool {
-	return slices.Contains([]api.Resource{api.WorkloadEndpoints, api.EndpointSlices, api.Namespaces, api.ServiceAccounts, api.Nodes, api.BlockAffinities}, r)
+	return slices.Contains([]api.Resource{api.WorkloadEndpoints, api.Services, api.EndpointSlices, api.Namespaces, api.ServiceAccounts, api.Nodes, api.BlockAffinities}, r)
 })
 
 func isWritten(r api.Resource) bool { return slices.Contains(written, r) }

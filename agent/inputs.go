@@ -16,7 +16,7 @@ import (
 var watched = []api.Resource{
 	api.IPPools, api.BlockAffinities, api.Nodes, api.BGPConfigurations, api.BGPPeers,
 	api.WorkloadEndpoints, api.HostEndpoints, api.Profiles, api.Tiers, api.NetworkPolicies, api.GlobalNetworkPolicies,
-	api.NetworkSets, api.GlobalNetworkSets, api.FelixConfigurations, api.KubeNetworkPolicies, api.Namespaces, api.ServiceAccounts, api.EndpointSlices,
+	api.NetworkSets, api.GlobalNetworkSets, api.FelixConfigurations, api.KubeNetworkPolicies, api.Namespaces, api.ServiceAccounts, api.Services, api.EndpointSlices,
 	api.StagedNetworkPolicies, api.StagedGlobalNetworkPolicies, api.StagedKubernetesNetworkPolicies,
 	api.ClusterNetworkPolicies, api.AdminNetworkPolicies, api.BaselineAdminNetworkPolicies,
 }

@@ -206,8 +206,7 @@ func TestNotYetEffectiveCorpus(t *testing.T) {
 			}
 		}
 	}
-	want := `37 loadbalancer spec.allowedUses[0]
-54 default spec.kubeVirtVMAddressPersistence
+	want := `54 default spec.kubeVirtVMAddressPersistence
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)

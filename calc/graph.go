@@ -5,6 +5,9 @@ package calc
 
 import (
 	"net/netip"
+	"slices"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
@@ -36,7 +39,7 @@ import (
 //	                  ▼                  ▼     ▼                  ▼                 ▼ advertised, exported    ▼ sessions
 //	desired:       IPSets   Host-, Endpoints   Routes          Policies             └─────────── BGP ─────────┘
 //
-// Beside it services tells ipSets of the endpoints in EndpointSlices, settings joins FelixConfigurations to Settings, SetLinks tells hosts of the interfaces of the node,
+// Beside it adverts adds the addresses of Services to what BGP advertises, services tells ipSets of the endpoints in EndpointSlices, settings joins FelixConfigurations to Settings, SetLinks tells hosts of the interfaces of the node,
 // and SetTunnelAddrs tells reach, which computes tunnels and the routes to other nodes, of its addresses on them.
 //
 // Apply leads each change to its source and marks what it may concern; Flush works the marked parts out, upstream first, and collects the
@@ -55,6 +58,7 @@ type Graph struct {
 	reach    *reach
 	nat      *sourceNAT
 	speaker  *speaker
+	adverts  *adverts
 	spoofing *spoofing
 
 	settings   *settings
@@ -62,6 +66,7 @@ type Graph struct {
 	flushed    uint64       // revision of the last Flush
 	bgp        *desired.BGP // handed out by the last Flush
 	advertise  []netip.Prefix
+	announced  []netip.Prefix // of services
 	exportable []netip.Prefix
 }
 
@@ -71,7 +76,7 @@ func New(node string) *Graph {
 	active := newActive(sets)
 	g := &Graph{
 		settings: newSettings(node), checks: newSourceChecks(node),
-		sets: sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node),
+		sets: sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node), adverts: newAdverts(node),
 		items: newItems(sets), active: active, profiles: newProfiles(active), policies: newPolicies(active),
 	}
 	g.nat = newSourceNAT(node, sets)
@@ -103,11 +108,12 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 		api.Namespaces:            sourceOf(g.profiles.putNamespace, g.profiles.removeNamespace),
 		api.ServiceAccounts:       sourceOf(g.profiles.putServiceAccount, g.profiles.removeServiceAccount),
 		api.Nodes:                 sourceOf(g.putNode, g.removeNode),
-		api.BGPConfigurations:     sourceOf(g.speaker.putConfig, g.speaker.removeConfig),
+		api.BGPConfigurations:     sourceOf(g.putBGPConfig, g.removeBGPConfig),
 		api.BGPPeers:              sourceOf(g.speaker.putPeer, g.speaker.removePeer),
 		api.BlockAffinities:       sourceOf(g.blocks.putAffinity, g.blocks.removeAffinity),
 		api.IPPools:               sourceOf(g.blocks.putPool, g.blocks.removePool),
-		api.EndpointSlices:        sourceOf(g.sets.services.putSlice, g.sets.services.removeSlice).knowing(g.sets.services.hasSlice),
+		api.Services:              sourceOf(g.adverts.putService, g.adverts.removeService),
+		api.EndpointSlices:        sourceOf(g.putSlice, g.removeSlice).knowing(g.sets.services.hasSlice),
 		api.FelixConfigurations:   sourceOf(g.putFelix, g.removeFelix),
 
 		api.StagedNetworkPolicies:           sourceOf(g.policies.putStagedNetworkPolicy, g.policies.removeObject),
@@ -120,7 +126,7 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 	}
 }
 
-// Nodes and FelixConfigurations concern several parts of the graph each. An object that one of them refuses reaches none of those behind it.
+// Nodes, EndpointSlices, BGP- and FelixConfigurations concern several parts of the graph each. An object that one of them refuses reaches none of those behind it.
 
 func (g *Graph) putNode(key api.Key, n *v3.Node) api.FieldErrors {
 	if wrong := g.reach.putNode(key.Name, n); wrong != nil {
@@ -130,6 +136,7 @@ func (g *Graph) putNode(key api.Key, n *v3.Node) api.FieldErrors {
 		return wrong
 	}
 	g.items.putNode(key, n)
+	g.adverts.putNode(key.Name, n.Labels)
 	return nil
 }
 
@@ -137,6 +144,32 @@ func (g *Graph) removeNode(key api.Key) {
 	g.reach.removeNode(key.Name)
 	g.speaker.removeHost(key)
 	g.items.remove(key)
+	g.adverts.putNode(key.Name, nil)
+}
+
+func (g *Graph) putBGPConfig(key api.Key, c *v3.BGPConfiguration) api.FieldErrors {
+	if wrong := g.speaker.putConfig(key, c); wrong != nil {
+		return wrong
+	}
+	return g.adverts.putConfig(key, c)
+}
+
+func (g *Graph) removeBGPConfig(key api.Key) {
+	g.speaker.removeConfig(key)
+	g.adverts.removeConfig(key)
+}
+
+func (g *Graph) putSlice(key api.Key, obj *discoveryv1.EndpointSlice) api.FieldErrors {
+	wrong := g.sets.services.putSlice(key, obj)
+	if wrong == nil {
+		g.adverts.putSlice(key, obj)
+	}
+	return wrong
+}
+
+func (g *Graph) removeSlice(key api.Key) {
+	g.sets.services.removeSlice(key)
+	g.adverts.removeSlice(key)
 }
 
 func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldErrors {
@@ -221,26 +254,38 @@ func (g *Graph) content(id rule.PolicyID) *desired.Policy {
 	return g.policies.byID[id].out
 }
 
-// flushBGP puts the speaker together from its sessions and from the blocks.
+// flushBGP puts the speaker together from its sessions, the blocks and the services.
 func (g *Graph) flushBGP(d *desired.Delta) {
-	if !g.blocks.dirty && !g.speaker.dirty {
+	if !g.blocks.dirty && !g.adverts.dirty && !g.speaker.dirty {
 		return
 	}
 	if g.blocks.dirty {
 		g.blocks.dirty = false
 		g.advertise, g.exportable = g.blocks.advertised(), g.blocks.exportable()
 	}
+	if g.adverts.dirty {
+		g.adverts.dirty = false
+		g.announced = g.adverts.list()
+	}
 	g.speaker.settle()
 	var now *desired.BGP
 	if g.speaker.now != nil {
 		whole := *g.speaker.now
 		whole.Advertise, whole.ExportOnly = g.advertise, g.exportable
+		if len(g.announced) > 0 {
+			whole.Advertise = sortedPrefixes(slices.Concat(g.advertise, withNextHop(&whole, g.announced)))
+		}
 		now = &whole
 	}
 	if !now.Equal(g.bgp) {
 		d.BGP, d.BGPRemoved = now, now == nil
 		g.bgp = now
 	}
+}
+
+// withNextHop returns the prefixes of families that the node has an address of: a service may have more.
+func withNextHop(b *desired.BGP, list []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(list), func(p netip.Prefix) bool { return !b.NextHops[family(p.Addr())].IsValid() })
 }
 
 // complaints returns the problems that each node has with objects that are valid by themselves.

@@ -228,10 +228,9 @@ func TestValidate(t *testing.T) {
 
 func TestFieldsWithoutEffectAreReported(t *testing.T) {
 	u := newUser(t)
-	uses := strings.Replace(pool, "natOutgoing: false", "allowedUses: [LoadBalancer]", 1)
-	_, errOut, code := u.run(uses, "apply", "-f", "-")
-	if code != 0 || !strings.Contains(errOut, "warning") || !strings.Contains(errOut, "spec.allowedUses") {
-		t.Errorf("exit %d, want a warning about spec.allowedUses:\n%s", code, errOut)
+	_, errOut, code := u.run("{apiVersion: projectcalico.org/v3, kind: BGPConfiguration, metadata: {name: default}, spec: {ignoredInterfaces: [docker0]}}", "apply", "-f", "-")
+	if code != 0 || !strings.Contains(errOut, "warning") || !strings.Contains(errOut, "spec.ignoredInterfaces") {
+		t.Errorf("exit %d, want a warning about spec.ignoredInterfaces:\n%s", code, errOut)
 	}
 }
 

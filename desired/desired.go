@@ -142,7 +142,7 @@ type BGP struct {
 	ClusterID  netip.Addr     // set on a route reflector
 	NextHops   [2]netip.Addr  // own IPv4 and IPv6 address, for own prefixes
 	Peers      []Peer         // sorted by name
-	Advertise  []netip.Prefix // own blocks and borrowed addresses, sorted
+	Advertise  []netip.Prefix // own blocks, borrowed addresses and those of services, sorted
 	ExportOnly []netip.Prefix // prefixes (IP pools) whose routes may be exported, sorted
 }
 

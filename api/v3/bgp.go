@@ -33,13 +33,13 @@ type BGPConfigurationSpec struct {
 	// BindMode NodeIP listens only on the node's address.
 	BindMode string `json:"bindMode,omitempty" default:"None" enum:"None NodeIP"`
 	// ServiceClusterIPs lists the ranges of cluster IPs to advertise.
-	ServiceClusterIPs []CIDRBlock `json:"serviceClusterIPs,omitzero" later:"service addresses are not advertised yet"`
+	ServiceClusterIPs []CIDRBlock `json:"serviceClusterIPs,omitzero"`
 	// ServiceExternalIPs lists the ranges of external IPs to advertise.
-	ServiceExternalIPs []CIDRBlock `json:"serviceExternalIPs,omitzero" later:"service addresses are not advertised yet"`
+	ServiceExternalIPs []CIDRBlock `json:"serviceExternalIPs,omitzero"`
 	// ServiceLoadBalancerIPs lists the ranges of load balancer IPs to advertise.
-	ServiceLoadBalancerIPs []CIDRBlock `json:"serviceLoadBalancerIPs,omitzero" later:"service addresses are not advertised yet"`
+	ServiceLoadBalancerIPs []CIDRBlock `json:"serviceLoadBalancerIPs,omitzero"`
 	// ServiceLoadBalancerAggregation Disabled advertises single load balancer addresses rather than whole ranges.
-	ServiceLoadBalancerAggregation string `json:"serviceLoadBalancerAggregation,omitempty" default:"Enabled" enum:"Enabled Disabled" later:"service addresses are not advertised yet"`
+	ServiceLoadBalancerAggregation string `json:"serviceLoadBalancerAggregation,omitempty" default:"Enabled" enum:"Enabled Disabled"`
 	// Communities gives names to BGP communities, for prefixAdvertisements.
 	Communities []Community `json:"communities,omitzero" maxItems:"500" later:"communities are not sent yet"`
 	// PrefixAdvertisements attaches communities to routes.

@@ -55,7 +55,7 @@ type IPPoolSpec struct {
 	// that serve tunnels.
 	NamespaceSelector string `json:"namespaceSelector,omitempty" format:"selector" maxLen:"1024"`
 	// AllowedUses lists what the addresses are for. LoadBalancer stands alone.
-	AllowedUses []string `json:"allowedUses,omitzero" defaultText:"Workload and Tunnel; only Workload with a namespaceSelector" enum:"Workload Tunnel LoadBalancer" maxItems:"10" laterValues:"LoadBalancer" later:"services get the addresses, but nobody announces them yet"`
+	AllowedUses []string `json:"allowedUses,omitzero" defaultText:"Workload and Tunnel; only Workload with a namespaceSelector" enum:"Workload Tunnel LoadBalancer" maxItems:"10"`
 	// AssignmentMode Manual keeps the pool for explicit requests.
 	AssignmentMode string `json:"assignmentMode,omitempty" default:"Automatic" enum:"Automatic Manual"`
 }

@@ -153,6 +153,19 @@ func BGPConfig(name string, edit func(*v3.BGPConfigurationSpec)) *v3.BGPConfigur
 	return c
 }
 
+// CIDRs returns ranges as a BGPConfiguration has them.
+func CIDRs(list ...string) (out []v3.CIDRBlock) {
+	for _, cidr := range list {
+		out = append(out, v3.CIDRBlock{CIDR: cidr})
+	}
+	return out
+}
+
+// Service returns a Service with its cluster IPs.
+func Service(name string, clusterIPs ...string) *corev1.Service {
+	return &corev1.Service{ObjectMeta: meta(name, nil), Spec: corev1.ServiceSpec{ClusterIP: clusterIPs[0], ClusterIPs: clusterIPs}}
+}
+
 // BGPPeer returns a BGPPeer.
 func BGPPeer(name string, edit func(*v3.BGPPeerSpec)) *v3.BGPPeer {
 	p := &v3.BGPPeer{ObjectMeta: meta(name, nil)}

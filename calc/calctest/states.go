@@ -40,6 +40,7 @@ func Sequences() map[string][]State {
 		"sets":       setStates(),
 		"ports":      portStates(),
 		"services":   serviceStates(),
+		"adverts":    advertStates(),
 		"staged":     stagedStates(),
 		"profiles":   profileStates(),
 		"contention": contentionStates(),

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/weftnet/weft/api"
@@ -234,5 +235,50 @@ func overlayStates() []State {
 		state("floating addresses across subnets", tunnels(), blocks, floats, []api.Object{pool("p", "10.65.0.0/16", v3.EncapCrossSubnet), on}),
 		state("floating addresses but on this node", tunnels(), blocks, floats, []api.Object{v4, on, notOn(Me)}),
 		state("a node without address", edited(func(_, n2, _ *v3.NodeSpec) { n2.BGP = nil }), blocks, []api.Object{v4}),
+	}
+}
+
+// advertStates are about what is announced of services.
+func advertStates() []State {
+	me := []api.Object{Node(Me, nil, "192.0.2.1/24", "2001:db8::1/64"), Affinity(Me, "10.65.0.0/26")}
+	ranges := func(edit func(*v3.BGPConfigurationSpec)) []api.Object {
+		return []api.Object{BGPConfig("default", func(s *v3.BGPConfigurationSpec) {
+			s.ServiceClusterIPs, s.ServiceExternalIPs, s.ServiceLoadBalancerIPs = CIDRs("10.96.0.0/16", "fd00:96::/112"), CIDRs("198.51.100.0/24"), CIDRs("203.0.113.0/24")
+			edit(s)
+		})}
+	}
+	all := ranges(func(*v3.BGPConfigurationSpec) {})
+	single := ranges(func(s *v3.BGPConfigurationSpec) { s.ServiceLoadBalancerAggregation = "Disabled" })
+	service := func(local bool) []api.Object {
+		s := Service("prod/web", "10.96.0.1", "fd00:96::1")
+		s.Spec.Type, s.Spec.ExternalIPs = corev1.ServiceTypeLoadBalancer, []string{"198.51.100.1", "192.0.2.200"}
+		s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "203.0.113.1"}, {Hostname: "example.org"}}
+		if local {
+			s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+		}
+		return []api.Object{s}
+	}
+	slice := func(node string, ready bool, addr string) []api.Object {
+		s := Slice("prod/web-1", "prod/web", 80, addr)
+		s.Endpoints[0].NodeName, s.Endpoints[0].Conditions = &node, discoveryv1.EndpointConditions{Ready: &ready}
+		return []api.Object{s}
+	}
+	excluded := []api.Object{Node(Me, Labels{corev1.LabelNodeExcludeBalancers: ""}, "192.0.2.1/24", "2001:db8::1/64"), me[1]}
+	headless := Service("prod/web", corev1.ClusterIPNone)
+	headless.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+	return []State{
+		state("no ranges", me, service(true), slice(Me, true, "10.65.0.1")),
+		state("ranges alone", me, all),
+		state("traffic to any node", me, all, service(false), slice(Me, true, "10.65.0.1")),
+		state("each address of a load balancer", me, single, service(false), slice("n2", true, "10.65.1.1")),
+		state("traffic stays, endpoint here", me, all, service(true), slice(Me, true, "10.65.0.1")),
+		state("of the other family", me, all, service(true), slice(Me, true, "fd00:65::1")),
+		state("not ready", me, all, service(true), slice(Me, false, "10.65.0.1")),
+		state("elsewhere", me, single, service(true), slice("n2", true, "10.65.1.1")),
+		state("service gone", me, single, slice(Me, true, "10.65.0.1")),
+		state("headless", me, all, []api.Object{headless}, slice(Me, true, "10.65.0.1")),
+		state("node kept from it", excluded, single, service(true), slice(Me, true, "10.65.0.1")),
+		state("node without IPv6", []api.Object{Node(Me, nil, "192.0.2.1/24", "")}, all, service(true), slice(Me, true, "10.65.0.1")),
+		state("one address as the range", me, ranges(func(s *v3.BGPConfigurationSpec) { s.ServiceLoadBalancerIPs = CIDRs("203.0.113.1/32") }), service(false)),
 	}
 }

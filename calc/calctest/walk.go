@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -71,7 +72,7 @@ func (w walk) object() api.Object {
 		w.policy, w.policy, w.globalPolicy, w.globalPolicy, w.kubePolicy, w.tier, w.profile, w.namespace, w.serviceAccount,
 		w.node, w.node, w.bgpConfig, w.bgpPeer, w.bgpPeer, w.affinity, w.pool,
 		w.felixConfig, w.clusterPolicy, w.clusterPolicy,
-		w.slice, w.slice, w.staged, w.staged,
+		w.slice, w.slice, w.service, w.staged, w.staged,
 	}
 	return pick(w, kinds...)()
 }
@@ -246,6 +247,21 @@ func (w walk) slice() api.Object {
 	if w.chance(5) {
 		s.Endpoints[0].Addresses[0] = "nowhere"
 	}
+	node, ready := pick(w, Me, "n2"), w.chance(70)
+	s.Endpoints[1].NodeName, s.Endpoints[1].Conditions.Ready = pick(w, nil, &node, &node), pick(w, nil, &ready)
+	return s
+}
+
+// service is one of those that slices are of.
+func (w walk) service() api.Object {
+	s := Service(w.ns()+"/"+pick(w, "web", "db"), "10.96.0."+pick(w, "1", "2"))
+	s.Spec.Type = pick(w, corev1.ServiceTypeClusterIP, corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeExternalName)
+	s.Spec.ExternalTrafficPolicy = pick(w, corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceExternalTrafficPolicyLocal, corev1.ServiceExternalTrafficPolicyLocal)
+	if w.chance(30) {
+		s.Spec.ClusterIPs = append(s.Spec.ClusterIPs, "fd00:96::1")
+	}
+	s.Spec.ExternalIPs = pick(w, nil, []string{"192.0.2.77"}, []string{"198.51.100.7"})
+	s.Status.LoadBalancer.Ingress = pick(w, nil, []corev1.LoadBalancerIngress{{IP: pick(w, "203.0.113.1", "203.0.113.9", "2001:db8:9::1")}}, []corev1.LoadBalancerIngress{{Hostname: "example.org"}})
 	return s
 }
 

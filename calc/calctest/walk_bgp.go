@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
@@ -22,6 +24,9 @@ func (w walk) node() api.Object {
 	}
 	if w.chance(20) {
 		n.Spec.BGP.RouteReflectorClusterID = pick(w, "224.0.0.1", "224.0.0.2")
+	}
+	if w.chance(10) {
+		n.Labels[corev1.LabelNodeExcludeBalancers] = ""
 	}
 	if w.chance(20) {
 		n.Spec.BGP.ASNumber = as(65001)
@@ -81,6 +86,12 @@ func (w walk) bgpConfig() api.Object {
 		s.ListenPort = pick(w, nil, &port)
 		s.ASNumber = pick(w, nil, as(65001))
 		s.BindMode = pick(w, "", "None", "NodeIP")
+		if w.chance(50) {
+			s.ServiceClusterIPs = pick(w, nil, CIDRs("10.96.0.0/16", "fd00:96::/112"))
+			s.ServiceExternalIPs = pick(w, nil, CIDRs("192.0.2.0/24"))
+			s.ServiceLoadBalancerIPs = pick(w, nil, CIDRs("203.0.113.0/28"), CIDRs("203.0.113.1/32", "2001:db8:9::/64"))
+			s.ServiceLoadBalancerAggregation = pick(w, "", "Enabled", "Disabled")
+		}
 	})
 }
 

@@ -48,6 +48,12 @@ func (c *Cluster) bgp(node string) *desired.BGP {
 	}
 	slices.SortFunc(out.Peers, func(a, b desired.Peer) int { return strings.Compare(a.Name, b.Name) })
 	out.Advertise, out.ExportOnly = c.advertised(node), c.poolsToExport(true)
+	for _, p := range c.serviceAdverts(me) {
+		if out.NextHops[index(p.Addr())].IsValid() {
+			out.Advertise = append(out.Advertise, p)
+		}
+	}
+	out.Advertise = inOrder(out.Advertise)
 	return out
 }
 

@@ -53,6 +53,7 @@ type Cluster struct {
 	bgpPeers   []*v3.BGPPeer
 	felix      map[string]*v3.FelixConfiguration
 	slices     []*discoveryv1.EndpointSlice
+	services   []*corev1.Service
 
 	mu     sync.Mutex
 	states map[string]*desired.State // by node, for Judge
@@ -197,6 +198,8 @@ func (c *Cluster) readRest(v Version) error {
 		c.bgpConfigs[obj.Name] = obj
 	case *discoveryv1.EndpointSlice:
 		c.slices = append(c.slices, obj)
+	case *corev1.Service:
+		c.services = append(c.services, obj)
 	case *v3.FelixConfiguration:
 		c.felix[obj.Name] = obj
 	case *v3.BGPPeer:

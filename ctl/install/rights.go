@@ -39,7 +39,7 @@ const LeaseName = "weft-controllers"
 
 // Agent is what the agent of a node may do. It may not create Nodes, which is up to the kubelet.
 var Agent = []Right{
-	{core, []string{"namespaces", "nodes", "pods", "serviceaccounts"}, follow},
+	{core, []string{"namespaces", "nodes", "pods", "serviceaccounts", "services"}, follow},
 	{core, []string{"namespaces", "nodes", "pods"}, []string{"get"}},
 	{core, []string{"nodes"}, []string{"patch"}}, // addresses, as annotations
 	{discovery, []string{"endpointslices"}, follow},

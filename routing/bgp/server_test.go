@@ -207,6 +207,33 @@ func TestMesh(t *testing.T) {
 	}
 }
 
+// TestSharedPrefix: nodes that announce the same prefix, as one of services, do not send packets for it to each other; those that do not announce it know all ways.
+func TestSharedPrefix(t *testing.T) {
+	p := port(t)
+	a, b, c := newNode(t, p, 1, 64512), newNode(t, p, 2, 64512), newNode(t, p, 3, 64512)
+	for _, n := range []*node{a, b, c} {
+		for _, o := range []*node{a, b, c} {
+			if n != o {
+				n.peer(o)
+			}
+		}
+	}
+	b.want.Advertise = []netip.Prefix{block(2), block(9)}
+	for _, n := range []*node{a, b, c} {
+		n.set()
+	}
+	a.holds(via(2, 2), via(9, 2), via(3, 3))
+	a.want.Advertise = []netip.Prefix{block(1), block(9)}
+	a.set()
+	a.holds(via(2, 2), via(3, 3))
+	b.holds(via(1, 1), via(3, 3))
+	c.holds(via(1, 1), via(2, 2), via(9, 1, 2))
+	a.want.Advertise = []netip.Prefix{block(1)}
+	a.set()
+	a.holds(via(2, 2), via(9, 2), via(3, 3))
+	c.holds(via(1, 1), via(2, 2), via(9, 2))
+}
+
 // TestGracefulRestart: a speaker that goes without a word is waited for, and what it does not announce again goes at the end.
 func TestGracefulRestart(t *testing.T) {
 	p := port(t)
