@@ -225,6 +225,8 @@ func (a *Agent) start(ctx context.Context) (err error) {
 	if err := a.loop.restoreGood(); err != nil {
 		return err
 	}
+	a.loop.good.open(a.config)
+	defer a.loop.good.close()
 	links, err := a.links.List()
 	if err != nil {
 		return err

@@ -5,10 +5,12 @@ package agent
 
 import (
 	"errors"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"strconv"
 
+	"github.com/weftnet/weft/agent/inputcache"
 	"github.com/weftnet/weft/agent/lastgood"
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/calc"
@@ -22,7 +24,7 @@ var written = slices.DeleteFunc(slices.Clone(watched), func(r api.Resource) bool
 func isWritten(r api.Resource) bool { return slices.Contains(written, r) }
 
 // goodKeeper has the last valid version of an object on disk while its newest one is invalid, so that a restarted agent enforces what the one
-// before did. An object that turned invalid while no agent ran has none.
+// before did. Of an object that turned invalid while no agent ran the version among the inputs on disk is the last valid one.
 type goodKeeper struct {
 	dir   *lastgood.Dir
 	log   *slog.Logger
@@ -32,6 +34,9 @@ type goodKeeper struct {
 	unseen map[api.Key]struct{}
 	// lost are the names of damaged files, with whether the datastore has an object for one that is still invalid.
 	lost map[string]bool
+	// before are the inputs of the agent before, until the datastore has been read; nil: there are none.
+	before *inputcache.Earlier
+	read   map[api.Key]api.Object // from before; nil: not needed yet
 }
 
 func newGoodKeeper(dir *lastgood.Dir, log *slog.Logger) *goodKeeper {
@@ -77,6 +82,43 @@ func (k *goodKeeper) amend(c *calc.Change) {
 	}
 }
 
+// open opens the inputs of the agent before, if there are any.
+func (k *goodKeeper) open(config Config) {
+	var err error
+	if k.before, err = inputcache.OpenEarlier(config.CacheDir, config.Node); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		k.log.Error(unknownBefore, "error", err)
+	}
+}
+
+const unknownBefore = "of objects that have turned invalid while no agent ran here no last good version is known, and nothing of them is in force"
+
+// earlier returns the version of an object that the agent before knew, for one that this agent has only seen invalid.
+func (k *goodKeeper) earlier(key api.Key) (calc.Change, bool) {
+	if k.before == nil || !isWritten(key.Resource) || k.valid[key] != nil {
+		return calc.Change{}, false
+	}
+	if k.read == nil {
+		k.readBefore()
+	}
+	obj := k.read[key]
+	if obj == nil {
+		return calc.Change{}, false
+	}
+	revision, _ := strconv.ParseUint(obj.GetResourceVersion(), 10, 64) // none counts as the oldest
+	return calc.Change{Key: key, Object: obj, Revision: revision}, true
+}
+
+func (k *goodKeeper) readBefore() {
+	k.read = map[api.Key]api.Object{}
+	s, err := k.before.Read(isWritten)
+	if err != nil {
+		k.log.Error(unknownBefore, "error", err)
+	}
+	for _, e := range s.Events {
+		k.read[e.Key] = e.Object
+	}
+}
+
 // note takes account of a change that the calculation has taken, or refused.
 func (k *goodKeeper) note(c *calc.Change, refused bool) {
 	if !isWritten(c.Key.Resource) {
@@ -105,6 +147,7 @@ func (k *goodKeeper) note(c *calc.Change, refused bool) {
 
 // gone returns the removal of what the datastore, read completely, does not have any more.
 func (k *goodKeeper) gone() (out []calc.Change) {
+	k.close()
 	for name, invalid := range k.lost {
 		if !invalid {
 			k.forget(name)
@@ -114,6 +157,17 @@ func (k *goodKeeper) gone() (out []calc.Change) {
 		out = append(out, calc.Change{Key: key})
 	}
 	return out
+}
+
+// close lets go of the inputs of the agent before.
+func (k *goodKeeper) close() {
+	if k.before == nil {
+		return
+	}
+	if err := k.before.Close(); err != nil {
+		k.log.Error("inputs of an earlier run", "error", err)
+	}
+	k.before, k.read = nil, nil
 }
 
 // problems are the versions that could not be kept.

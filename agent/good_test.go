@@ -4,6 +4,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weftnet/weft/agent/inputcache"
 	"github.com/weftnet/weft/agent/lastgood"
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
@@ -95,6 +97,58 @@ func TestLastGoodVersions(t *testing.T) {
 	start(put("app == 'one'", 7))
 	b.sync(put("app == ", 8), store.Event{Key: key, Revision: 9})
 	expect("deleted", "", 0)
+}
+
+// TestInvalidBeforeTheStart: of an object that turned invalid while no agent ran, the version that the last agent knew is in force, and kept; one that has
+// come since, or that nobody knew valid, is not.
+func TestInvalidBeforeTheStart(t *testing.T) {
+	policy := func(name, selector string) store.Event {
+		p := calctest.Policy("ns/"+name, func(s *v3.NetworkPolicySpec) { s.Selector, s.Types = selector, []v3.PolicyType{v3.Ingress} })
+		return store.Event{Key: api.KeyOf(p), Object: p, Revision: 1}
+	}
+	garbage := func(name string) store.Event {
+		return store.Event{Key: policy(name, "").Key, Err: errors.New("garbage"), Revision: 2}
+	}
+	config := Config{Node: "n1", CacheDir: t.TempDir()}
+	cached := func(events ...store.Event) {
+		t.Helper()
+		c := inputcache.New(inputcache.Options{Dir: config.CacheDir, Node: config.Node, Prompt: isWritten, Log: slog.New(slog.DiscardHandler)})
+		c.Note(store.Batch{Events: events, InSync: true, Revision: 1})
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if c.Run(over); c.Err() != nil {
+			t.Fatal(c.Err())
+		}
+	}
+	path := t.TempDir()
+	for _, tc := range []struct {
+		when   string
+		before []store.Event // of the last agent
+		now    store.Event
+		closed bool
+	}{
+		{"known", []store.Event{policy("p", "app == 'one'")}, garbage("p"), true},
+		{"kept", nil, garbage("p"), true}, // by the agent above
+		{"known, and mended", []store.Event{policy("p", "app == 'one'")}, policy("p", "app == 'two'"), false},
+		{"another is known", []store.Event{policy("p", "app == 'one'")}, garbage("q"), false},
+		{"invalid before", []store.Event{policy("p", "app = 'one'")}, policy("p", "app = 'one'"), false},
+		{"garbage before", []store.Event{garbage("p")}, garbage("p"), false},
+	} {
+		cached(tc.before...)
+		b := newBench(t)
+		b.loop.good = keeper(t, path)
+		b.loop.good.open(config)
+		if err := b.loop.restoreGood(); err != nil {
+			t.Fatal(err)
+		}
+		b.sync(tc.now, openProfile())
+		if got := b.closed("one"); got != [2]bool{rule.Ingress: tc.closed} {
+			t.Errorf("%s: closed %v", tc.when, got)
+		}
+		if b.loop.good.before != nil {
+			t.Errorf("%s: the older inputs stay open", tc.when)
+		}
+	}
 }
 
 // damages are what may become of a file.

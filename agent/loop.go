@@ -229,8 +229,24 @@ func (l *loop) take(changes []calc.Change) {
 	for i := range changes {
 		l.good.amend(&changes[i])
 		l.graph.Apply(changes[i : i+1])
+		if l.graph.Refuses(changes[i].Key) && !changes[i].Lost {
+			l.takeEarlier(&changes[i])
+		}
 		l.good.note(&changes[i], l.graph.Refuses(changes[i].Key))
 	}
+}
+
+// takeEarlier puts the version that the agent before knew under an invalid one, if that is valid.
+func (l *loop) takeEarlier(invalid *calc.Change) {
+	earlier, ok := l.good.earlier(invalid.Key)
+	if !ok {
+		return
+	}
+	l.graph.Apply([]calc.Change{earlier})
+	if !l.graph.Refuses(earlier.Key) {
+		l.good.note(&earlier, false)
+	}
+	l.graph.Apply([]calc.Change{*invalid})
 }
 
 func (l *loop) takeLocal(c localChange) {

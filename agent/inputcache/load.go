@@ -26,23 +26,49 @@ type State struct {
 
 // Load reads the file of a node. The error Is fs.ErrNotExist if there is none; of a damaged file, of another node, or of a newer weft nothing is returned, since what
 // is missing of it may have denied things.
-func Load(dir, node string) (s State, err error) {
+func Load(dir, node string) (State, error) {
+	e, err := OpenEarlier(dir, node)
+	if err != nil {
+		return State{}, err
+	}
+	s, err := e.Read(func(api.Resource) bool { return true })
+	return s, errors.Join(err, e.Close())
+}
+
+// Earlier is the file that an earlier run has left. It can be read after a new one has taken its place. Close it after use.
+type Earlier struct {
+	from *os.File
+	node string
+}
+
+// OpenEarlier opens the file of a node. The error Is fs.ErrNotExist if there is none.
+func OpenEarlier(dir, node string) (*Earlier, error) {
 	from, err := os.Open(Path(dir))
 	if err != nil {
-		return s, err
+		return nil, err
 	}
-	defer func() { _ = from.Close() }()
-	newest, err := survey(from, node)
+	return &Earlier{from, node}, nil
+}
+
+// Close closes the file.
+func (e *Earlier) Close() error { return e.from.Close() }
+
+// Read is Load with the objects of some resources alone.
+func (e *Earlier) Read(want func(api.Resource) bool) (s State, err error) {
+	newest, err := survey(e.from, e.node)
 	if err == nil {
 		s.Time, s.Revision = newest.mark.Time, newest.mark.Revision
-		err = newest.each(from, func(l line) error {
-			e, err := l.event()
-			s.Events = append(s.Events, e)
+		err = newest.each(e.from, func(l line) error {
+			if !want(l.Key.Resource) {
+				return nil
+			}
+			event, err := l.event()
+			s.Events = append(s.Events, event)
 			return err
 		})
 	}
 	if err != nil {
-		return State{}, fmt.Errorf("%s: %w", Path(dir), err)
+		return State{}, fmt.Errorf("%s: %w", e.from.Name(), err)
 	}
 	return s, nil
 }
