@@ -44,7 +44,8 @@ import (
 type Config struct {
 	Node     string
 	StateDir string
-	// CacheDir is where the last inputs are kept, for a start while the datastore is away; default StateDir. It should outlast a reboot.
+	// CacheDir is where the last inputs are kept, for a start while the datastore is away, and the private keys of WireGuard; default StateDir. It should
+	// outlast a reboot.
 	CacheDir string
 	// IP4 and IP6 are the node's addresses: "autodetect", "none", an address, or an address with its subnet.
 	IP4, IP6 string
@@ -95,8 +96,11 @@ type Agent struct {
 
 // Run runs the agent until ctx ends or something makes it impossible to go on. What it programmed stays in force.
 func Run(ctx context.Context, config Config) error {
-	if err := os.MkdirAll(config.StateDir, 0o700); err != nil {
-		return fmt.Errorf("state directory: %w", err)
+	config.CacheDir = cmp.Or(config.CacheDir, config.StateDir)
+	for _, dir := range []string{config.StateDir, config.CacheDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("state directory: %w", err)
+		}
 	}
 	lock, err := lockfile.Acquire(filepath.Join(config.StateDir, "lock"))
 	if err != nil {
@@ -147,7 +151,7 @@ func openKernel(config Config) (kernel, error) {
 	if err != nil {
 		return kernel{}, err
 	}
-	tunnels, err := tunnel.Open(tunnel.Options{KeyDir: config.StateDir, Log: config.Log})
+	tunnels, err := tunnel.Open(tunnel.Options{KeyDir: config.CacheDir, Log: config.Log})
 	if err != nil {
 		return kernel{}, errors.Join(err, manager.Close())
 	}

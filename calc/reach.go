@@ -286,7 +286,7 @@ func (r *reach) settleTunnels() {
 		t := desired.Tunnel{Kind: k, Name: name, Local: me.subnet[k.Family()].Addr(), Addr: r.ownAddr(k), MTU: c.mtu[k]}
 		switch {
 		case k.Encrypts():
-			t.Port, t.Keepalive, t.Hosts, t.Threaded = c.wgPort[k.Family()], c.keepalive, c.hosts, c.threaded
+			t.Port, t.Key, t.Keepalive, t.Hosts, t.Threaded = c.wgPort[k.Family()], me.key[k], c.keepalive, c.hosts, c.threaded
 		case k != desired.IPIP:
 			t.MAC, t.VNI, t.Port = me.mac[k], c.vni, c.port
 		}

@@ -64,10 +64,8 @@ func newRotateKey(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate-key",
 		Short: "Give this node new WireGuard keys",
-		Long: `Make the agent on this node throw away the private keys of its WireGuard devices and make new ones. The other nodes learn the public keys
-from the Node object. Connections go on; packets are lost for the moment it takes the others to hear of it.
-
-Deleting wireguard.key and wireguard-v6.key in the agent's state directory does the same when the agent starts next.`,
+		Long: `Make the agent on this node make new private keys for its WireGuard devices. Its Node object states the public keys first; the node takes them into use
+when it hears of that from the datastore, and the other nodes use the old ones until the new ones answer. Connections go on.`,
 		Example: "  weft node rotate-key",
 		Args:    cobra.NoArgs,
 	}
@@ -194,7 +192,7 @@ func writeEncryption(env *Env, e *agentapi.EncryptionStatus) {
 	}
 	switch {
 	case e.Hosts && len(e.PlainHosts) > 0:
-		fmt.Fprintf(env.Out, "%-11s packets between the nodes themselves, too, but in the clear to %s, until that answers\n", title, strings.Join(e.PlainHosts, ", "))
+		fmt.Fprintf(env.Out, "%-11s packets between the nodes themselves, too, but in the clear to %s\n", title, strings.Join(e.PlainHosts, ", "))
 	case e.Hosts:
 		fmt.Fprintf(env.Out, "%-11s packets between the nodes themselves, too\n", title)
 	}

@@ -98,6 +98,8 @@ type Tunnel struct {
 	VNI   uint32     // VXLAN
 	Port  uint16     // UDP; VXLAN: destination, WireGuard: this node's and all peers'
 	MTU   int        // bytes; 0: that of the link that has Local, less the headers
+	// Key is this node's public key of WireGuard as its Node states it; zero: none yet.
+	Key Key
 	// Keepalive is the time between packets of WireGuard that keep a way open; 0: none.
 	Keepalive time.Duration
 	// Hosts says how WireGuard carries what the nodes send each other themselves; the zero value: it does not.

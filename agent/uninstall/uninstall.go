@@ -302,8 +302,11 @@ func (n *Node) sysctls(context.Context) (item Item, err error) {
 // files are what the agent has written into its directories.
 func (n *Node) files(context.Context) (item Item, err error) {
 	var paths []string
-	for _, name := range []string{"agent.sock", "cni.sock", "apiservers", "endpoints", "lastgood", "instance", "sysctls.json", "wireguard.key", "wireguard-v6.key", "lock"} {
+	for _, name := range []string{"agent.sock", "cni.sock", "apiservers", "endpoints", "lastgood", "instance", "sysctls.json", "lock"} {
 		paths = append(paths, filepath.Join(n.stateDir, name))
+	}
+	for _, name := range []string{"wireguard.key", "wireguard.key.next", "wireguard-v6.key", "wireguard-v6.key.next"} {
+		paths = append(paths, filepath.Join(n.cacheDir, name))
 	}
 	paths = append(paths, inputcache.Paths(n.cacheDir)...)
 	for _, path := range paths {

@@ -277,7 +277,7 @@ func (c *Cluster) tunnel(me string, k kind, own tunnelEnd) desired.Tunnel {
 		}
 	}
 	if k.Encrypts() {
-		t.Hosts = c.hostRouting(me)
+		t.Key, t.Hosts = own.key, c.hostRouting(me)
 	}
 	return t
 }

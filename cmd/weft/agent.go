@@ -99,8 +99,8 @@ Stopping it leaves everything in force; a restarted agent finds what the kernel 
 const defaultStateDir = "/run/weft"
 
 func addCacheDir(flags *pflag.FlagSet, dir *string) {
-	flags.StringVar(dir, "cache-dir", "", "directory for the last inputs, which are enforced when the datastore is away at the start; it should outlast a reboot "+
-		"(default: /var/lib/weft, or the state directory if that is not the default)")
+	flags.StringVar(dir, "cache-dir", "", "directory for the last inputs, which are enforced when the datastore is away at the start, and the "+
+		"keys of WireGuard; it should outlast a reboot (default: /var/lib/weft, or the state directory if that is not the default)")
 }
 
 // cacheDir returns where inputs are kept.

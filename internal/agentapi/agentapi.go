@@ -102,7 +102,7 @@ type EncryptionStatus struct {
 	Devices []EncryptionDevice `json:"devices"`
 	// Plain lists the nodes that packets are sent to in the clear, with the reason: "n3 (IPv4): it has published no key".
 	Plain []string `json:"plain"`
-	// Hosts says that what the nodes send each other themselves is to be encrypted, too; PlainHosts lists those that do not answer, or that this node
+	// Hosts says that what the nodes send each other themselves is to be encrypted, too; PlainHosts lists those that it has not met yet, or
 	// cannot lead packets to that way, and so sends them in the clear: "n3 on wireguard.cali".
 	Hosts      bool     `json:"hosts,omitempty"`
 	PlainHosts []string `json:"plainHosts,omitempty"`

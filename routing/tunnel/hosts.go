@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -17,22 +15,16 @@ import (
 	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/own"
 	"github.com/weftnet/weft/sys/sysctl"
-	"github.com/weftnet/weft/sys/wireguard"
 )
 
 // What the nodes send each other themselves is led into a WireGuard device by a table of routes to the peers' own addresses, and a rule in front of
 // the main table that sends all packets there but the device's own, which would go round in a circle.
 //
-// There is a route only to a peer that answers, and again none when it has not for a while: the datastore may be behind it, and with that the key
-// that it is to be met with.
-const (
-	// deaf is how long after the last handshake a peer counts as one that does not answer: WireGuard takes nothing of what both shared then.
-	deaf = 3 * time.Minute
-	// attentive is the keepalive where none is asked for: with it handshakes are renewed before that, whether there is traffic or not.
-	attentive = 25 * time.Second
-	// listening is the pause between looks at who has become deaf.
-	listening = 10 * time.Second
-)
+// Like what is for workloads, such packets are encrypted from the moment on in which the peer has been met, and go on being so while it is a peer:
+// whoever drops WireGuard's packets cuts two nodes off from each other, and does not make readable what they send.
+
+// attentive is the keepalive where none is asked for: a peer that was started anew, and sends nothing itself, is called again.
+const attentive = 25 * time.Second
 
 // hostWays are rules and routes.
 type hostWays struct {
@@ -70,13 +62,7 @@ func (m *Manager) leadsHosts() bool {
 	return false
 }
 
-// hears tells whether a peer answers.
-func (m *Manager) hears(id desired.TunnelPeerID) bool {
-	now := m.met[id]
-	return now.answered && !now.deaf
-}
-
-// wantedWays are those to the peers that answer.
+// wantedWays are those to the peers that have been met.
 func (m *Manager) wantedWays() hostWays {
 	out := newHostWays()
 	for _, d := range m.devices {
@@ -86,7 +72,7 @@ func (m *Manager) wantedWays() hostWays {
 		h := d.want.Hosts
 		out.rules[netlink.Rule{IPv6: d.want.Local.Is6(), Priority: h.Priority, Mark: own.UnderlayMark, Table: h.Table, Protocol: own.RouteProtocol}] = struct{}{}
 		for _, p := range d.peers {
-			if m.hears(p.ID) {
+			if m.met[p.ID].met {
 				out.routes[netlink.TableRoute{Table: h.Table, Dst: p.Remote, Src: d.want.Local, Link: d.index, Protocol: own.RouteProtocol}] = struct{}{}
 			}
 		}
@@ -94,7 +80,7 @@ func (m *Manager) wantedWays() hostWays {
 	return out
 }
 
-// settleHosts leads packets to the peers that answer now.
+// settleHosts leads packets to the peers that have been met.
 func (m *Manager) settleHosts() error {
 	if m.ways.empty() && !m.leadsHosts() {
 		return nil
@@ -163,9 +149,7 @@ func (m *Manager) compareHosts() (repaired int, err error) {
 		}
 	}
 	m.ways = have
-	err = m.settleHosts()
-	m.listen()
-	return repaired, err
+	return repaired, m.settleHosts()
 }
 
 // readWays reads what the kernel holds of ours, and says which tables have routes of others.
@@ -251,111 +235,6 @@ func (m *Manager) enter(f func() error) error {
 	return m.ns.Do(f)
 }
 
-// hear notes whether a peer has become deaf, or is no more.
-func (m *Manager) hear(id desired.TunnelPeerID, there wireguard.Peer) {
-	if now, ok := m.met[id]; ok {
-		now.deaf = isDeaf(there)
-		m.met[id] = now
-	}
-}
-
-func isDeaf(p wireguard.Peer) bool { return time.Since(p.Handshake) > deaf }
-
-// listen has the peers looked at again, as long as packets are led to any.
-func (m *Manager) listen() {
-	if len(m.ways.rules) > 0 {
-		m.ears.Reset(listening)
-	}
-}
-
-// hearAll finds out who has become deaf.
-func (m *Manager) hearAll() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.settled {
-		if err := m.dropDeaf(); err != nil {
-			m.log.Warn("see whether WireGuard peers still answer", "error", err)
-		}
-		m.listen()
-		return
-	}
-	for name, d := range m.devices {
-		if !d.leadsHosts() {
-			continue
-		}
-		have, err := m.wg.Read(name)
-		if err != nil {
-			m.log.Warn("see whether WireGuard peers still answer", "device", name, "error", err)
-			continue
-		}
-		for _, p := range d.peers {
-			m.hear(p.ID, have.Peers[wireguard.Key(p.Key)])
-		}
-	}
-	if err := m.settleHosts(); err != nil {
-		m.log.Warn("WireGuard peers that do not answer any more", "error", err)
-		m.signal() // looks at the kernel
-	}
-	m.listen()
-}
-
-// inheritWays takes over the ways that an earlier process has left. Nobody answers through its own devices, only through the kernel's.
-func (m *Manager) inheritWays() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var err error
-	if m.ways, _, err = m.readWays(); err != nil || len(m.ways.rules) == 0 {
-		return err
-	}
-	m.listen()
-	return m.dropDeaf()
-}
-
-// dropDeaf ends the ways to peers of an earlier process that do not answer.
-func (m *Manager) dropDeaf() error {
-	links, err := m.ours()
-	if err != nil {
-		return err
-	}
-	want := hostWays{m.ways.rules, maps.Clone(m.ways.routes)}
-	for name, link := range links {
-		var have wireguard.Device
-		if link.Kind == wireguard.Kind {
-			if _, err := m.wg.Attach(link); err != nil {
-				return err
-			}
-			if have, err = m.wg.Read(name); err != nil {
-				return err
-			}
-		}
-		maps.DeleteFunc(want.routes, func(r netlink.TableRoute, _ struct{}) bool { return r.Link == link.Index && !answers(have, r.Dst) })
-	}
-	err = m.exchangeWays(m.ways, want)
-	m.ways = want
-	return err
-}
-
-// answers tells whether the peer of a device that has an address answers.
-func answers(d wireguard.Device, addr netip.Addr) bool {
-	for _, p := range d.Peers {
-		if slices.Contains(p.Allowed, desired.HostPrefix(addr)) {
-			return !isDeaf(p)
-		}
-	}
-	return false
-}
-
-// closeWays ends the ways through devices of this process, which carry nothing when it ends.
-func (m *Manager) closeWays() error {
-	want := hostWays{m.ways.rules, maps.Clone(m.ways.routes)}
-	for name, d := range m.devices {
-		if m.wg.Userspace(name) {
-			maps.DeleteFunc(want.routes, func(r netlink.TableRoute, _ struct{}) bool { return r.Link == d.index })
-		}
-	}
-	return m.exchangeWays(m.ways, want)
-}
-
 // removeWays ends all of them.
 func (m *Manager) removeWays() error {
 	have, _, err := m.readWays()
@@ -380,7 +259,7 @@ func (m *Manager) PlainHosts() (ids []desired.TunnelPeerID) {
 	defer m.mu.Unlock()
 	for _, d := range m.devices {
 		for _, p := range d.peers {
-			if d.want.Hosts != (desired.HostRouting{}) && (d.hostErr != nil || !m.hears(p.ID)) {
+			if d.want.Hosts != (desired.HostRouting{}) && (d.hostErr != nil || !m.met[p.ID].met) {
 				ids = append(ids, p.ID)
 			}
 		}

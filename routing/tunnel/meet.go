@@ -34,8 +34,8 @@ type meeting struct {
 	received uint64      // by then
 	called   bool
 	answered bool
-	deaf     bool // it has answered, and does so no more
-	met      bool // what is for the peer may be encrypted, and goes on being so while it is a peer
+	met      bool        // what is for the peer may be encrypted, and goes on being so while it is a peer
+	former   desired.Key // which it answers to until it does to key; zero: none
 }
 
 // Met returns the peers with whom packets can be encrypted. Meetings is signalled when they are others.
@@ -72,11 +72,12 @@ func (m *Manager) begin(d *device, p desired.TunnelPeer, met bool, there wiregua
 	m.looking.Reset(m.pause)
 }
 
-// callAgain calls the peers of a device that has been made anew: they hold on to what they shared with the former one.
-func (m *Manager) callAgain(name string) {
+// callAgain calls the peers of a device that has been made anew, or has another key: they hold on to what they shared with the former one.
+func (m *Manager) callAgain(name string, there map[wireguard.Key]wireguard.Peer) {
 	for id, before := range m.met {
 		if id.Tunnel == name {
 			before.since, before.called, before.answered = time.Now(), true, false
+			before.received = there[wireguard.Key(before.key)].Received
 			m.met[id] = before
 			m.pause = lookFirst
 			m.looking.Reset(m.pause)
@@ -139,16 +140,21 @@ func (m *Manager) lookAt(d *device, p desired.TunnelPeer, there wireguard.Peer) 
 	// An old handshake is good for as long as the peer has not forgotten it: what it sends shows that it has not.
 	now.answered = !there.Handshake.IsZero() && (there.Received > now.received || !there.Handshake.Before(now.since.Truncate(time.Second)))
 	if overdue := time.Since(now.since) > m.patience; now.answered || overdue {
-		changed, now.met, now.deaf = !now.met, true, false
+		changed, now.met = !now.met, true
 		if overdue && changed && !now.answered {
 			m.log.Warn("a node does not answer over WireGuard; what is for it is encrypted all the same, and lost until it does", "node", p.ID.Node, "device", p.ID.Tunnel)
 		}
 	}
 	call := !now.called && !now.answered && time.Since(now.since) > crossing
 	now.called = now.called || call
+	var changes []wireguard.Change
+	if now.answered && now.former != (desired.Key{}) {
+		changes = append(changes, wireguard.Change{Key: wireguard.Key(now.former), Remove: true})
+		now.former = desired.Key{}
+	}
 	m.met[p.ID] = now
 	if now.answered || call {
-		d.fail(m.wg.SetPeers(d.want.Name, m.change(d, p)))
+		d.fail(m.wg.SetPeers(d.want.Name, append(m.changes(d, p), changes...)...))
 	}
 	return changed, now.answered
 }

@@ -38,7 +38,7 @@ type Options struct {
 	Linger time.Duration
 	// Patience is how long a WireGuard peer may take to answer; 0 means DefaultPatience.
 	Patience time.Duration
-	// KeyDir is where the private keys of WireGuard are kept.
+	// KeyDir is where the private keys of WireGuard are kept. It is to outlast a reboot.
 	KeyDir string
 	Log    *slog.Logger
 }
@@ -76,8 +76,7 @@ type Manager struct {
 	parting map[parting]time.Time // when they go
 	looking *time.Timer           // until the next look at who has answered
 	pause   time.Duration
-	ways    hostWays    // as in force
-	ears    *time.Timer // until the next look at who still answers
+	ways    hostWays // as in force
 }
 
 // device is a tunnel with what the kernel holds of it.
@@ -92,6 +91,7 @@ type device struct {
 	hostErr  error                         // why it does not carry what the nodes send each other
 
 	public    wireguard.Key // WireGuard: this node's
+	next      wireguard.Key // and the one that is to take its place when the Node states it; zero: none
 	inherited bool          // an earlier process ran it
 }
 
@@ -101,7 +101,7 @@ type departure struct {
 	timer *time.Timer
 }
 
-// Open opens a manager. It changes nothing, except that it ends what leads to peers whose device an earlier process ran. Close it after use.
+// Open opens a manager. It changes nothing. Close it after use.
 func Open(o Options) (*Manager, error) {
 	m := &Manager{
 		log: o.Log, ns: o.NS, ways: newHostWays(), linger: o.Linger, patience: o.Patience, keyDir: o.KeyDir, events: make(chan struct{}, 1), meetings: make(chan struct{}, 1),
@@ -131,12 +131,7 @@ func Open(o Options) (*Manager, error) {
 	}
 	m.looking = time.AfterFunc(time.Hour, m.look)
 	m.looking.Stop()
-	m.ears = time.AfterFunc(time.Hour, m.hearAll)
-	m.ears.Stop()
 	m.watcher.Go(m.watch)
-	if err := m.inheritWays(); err != nil {
-		return nil, errors.Join(fmt.Errorf("tunnels: %w", err), m.Close())
-	}
 	return m, nil
 }
 
@@ -151,8 +146,6 @@ func (m *Manager) Close() error {
 		d.timer.Stop()
 	}
 	m.looking.Stop()
-	m.ears.Stop()
-	err = errors.Join(err, m.closeWays())
 	clear(m.devices)
 	return errors.Join(err, m.wg.Close(), m.kernel.Close())
 }

@@ -26,21 +26,18 @@ var (
 
 // encryptingLink finds or makes a WireGuard device and gives it its key and port.
 func (m *Manager) encryptingLink(d *device, mtu int) (link netlink.Link, changed bool, err error) {
-	private, err := wireguard.LoadKey(filepath.Join(m.keyDir, keyFiles[d.want.Kind]))
+	private, err := m.loadKeys(d)
 	if err != nil {
-		return link, false, err
-	}
-	if d.public, err = private.Public(); err != nil {
 		return link, false, err
 	}
 	link, made, err := m.wireguardLink(d, mtu)
 	if err != nil {
 		return link, made, err
 	}
-	if made {
-		m.callAgain(d.want.Name)
-	}
 	have, err := m.wg.Read(d.want.Name)
+	if err == nil && have.PrivateKey != private {
+		m.callAgain(d.want.Name, have.Peers)
+	}
 	if err != nil || have.PrivateKey == private && have.Port == d.want.Port && have.Mark == own.UnderlayMark {
 		return link, made, err
 	}
@@ -49,6 +46,27 @@ func (m *Manager) encryptingLink(d *device, mtu int) (link netlink.Link, changed
 	}
 	return link, true, nil
 }
+
+// loadKeys reads this node's keys, and has the next one take its place when other nodes can know of it.
+func (m *Manager) loadKeys(d *device) (private wireguard.Key, err error) {
+	file := m.keyFile(d.want.Kind)
+	if d.next, err = wireguard.NextKey(file); err != nil {
+		return private, err
+	}
+	if d.next != (wireguard.Key{}) && d.next == wireguard.Key(d.want.Key) {
+		if err := wireguard.AdoptKey(file); err != nil {
+			return private, err
+		}
+		d.next = wireguard.Key{}
+		m.log.Info("WireGuard goes over to the next key, which the Node states", "device", d.want.Name)
+	}
+	if private, err = wireguard.LoadKey(file); err == nil {
+		d.public, err = private.Public()
+	}
+	return private, err
+}
+
+func (m *Manager) keyFile(k desired.TunnelKind) string { return filepath.Join(m.keyDir, keyFiles[k]) }
 
 func (m *Manager) wireguardLink(d *device, mtu int) (link netlink.Link, made bool, err error) {
 	name := d.want.Name
@@ -74,18 +92,23 @@ func (m *Manager) wireguardLink(d *device, mtu int) (link netlink.Link, made boo
 	return link, true, err
 }
 
-// change is what a device is told of a peer. A keepalive is a call, too, and left to the other end for as long as that is to call.
-func (m *Manager) change(d *device, p desired.TunnelPeer) wireguard.Change {
-	c := wireguard.Change{Key: wireguard.Key(p.Key), Peer: wireguard.Peer{
-		Endpoint: netip.AddrPortFrom(p.Remote, d.want.Port), Allowed: p.Nets,
-	}}
-	switch now := m.met[p.ID]; {
+// changes are what a device is told of a peer. A keepalive is a call, too, and left to the other end for as long as that is to call. While a peer answers
+// to its former key alone, packets go on being for that.
+func (m *Manager) changes(d *device, p desired.TunnelPeer) []wireguard.Change {
+	now := m.met[p.ID]
+	change := wireguard.Change{Key: wireguard.Key(p.Key), Peer: wireguard.Peer{Endpoint: netip.AddrPortFrom(p.Remote, d.want.Port), Allowed: p.Nets}}
+	switch {
 	case now.answered:
-		c.Keepalive = d.keepalive()
+		change.Keepalive = d.keepalive()
 	case now.called:
-		c.Keepalive = calling
+		change.Keepalive = calling
 	}
-	return c
+	if now.former == (desired.Key{}) {
+		return []wireguard.Change{change}
+	}
+	former := change
+	former.Key, former.Keepalive, change.Allowed = wireguard.Key(now.former), d.keepalive(), nil
+	return []wireguard.Change{former, change}
 }
 
 // meetEncrypted makes a peer known, in place of what was known of it. What it may send besides is added without a pause for the rest.
@@ -104,15 +127,32 @@ func (m *Manager) meetEncrypted(d *device, p desired.TunnelPeer) error {
 		there = have.Peers[wireguard.Key(p.Key)]
 		m.begin(d, p, false, there)
 	case old.Key != p.Key:
-		changes = append(changes, wireguard.Change{Key: wireguard.Key(old.Key), Remove: true})
-		m.begin(d, p, m.met[p.ID].met, there)
+		changes = m.rekey(d, p, old.Key)
 	}
-	change := m.change(d, p)
-	change.Replace = known && gone(old.Nets, p.Nets) || gone(there.Allowed, p.Nets)
-	if err := m.wg.SetPeers(d.want.Name, append(changes, change)...); err != nil || known || !d.want.Threaded {
+	for _, change := range m.changes(d, p) {
+		change.Replace = known && gone(old.Nets, p.Nets) || gone(there.Allowed, p.Nets)
+		changes = append(changes, change)
+	}
+	if err := m.wg.SetPeers(d.want.Name, changes...); err != nil || known || !d.want.Threaded {
 		return err
 	}
 	return m.spread(d)
+}
+
+// rekey begins with a peer that has another key now. What it has answered to is kept until it does to the new one: it takes that in hand when it
+// knows that others have heard of it, which it may do through this node.
+func (m *Manager) rekey(d *device, p desired.TunnelPeer, old desired.Key) (changes []wireguard.Change) {
+	before := m.met[p.ID]
+	m.begin(d, p, before.met, wireguard.Peer{})
+	now := m.met[p.ID]
+	now.former = before.former
+	if before.answered {
+		now.former = old
+	} else {
+		changes = append(changes, wireguard.Change{Key: wireguard.Key(old), Remove: true})
+	}
+	m.met[p.ID] = now
+	return changes
 }
 
 // gone tells whether something of old is not in now.
@@ -156,24 +196,30 @@ func (m *Manager) compareEncrypted(d *device, wanted map[string]desired.TunnelPe
 	var changes []wireguard.Change
 	stale := have.Peers
 	for _, p := range wanted {
-		there, known := stale[wireguard.Key(p.Key)]
-		delete(stale, wireguard.Key(p.Key))
-		delete(m.parting, parting{d.want.Name, wireguard.Key(p.Key)})
 		d.note(p)
-		if before, met := m.met[p.ID]; !met || before.key != p.Key {
-			m.acquaint(d, p, there)
+		switch before, met := m.met[p.ID]; {
+		case !met:
+			m.acquaint(d, p, stale[wireguard.Key(p.Key)])
+		case before.key != p.Key:
+			for _, removal := range m.rekey(d, p, before.key) {
+				delete(stale, removal.Key)
+				changes = append(changes, removal)
+			}
 		}
-		m.hear(p.ID, there)
-		change := m.change(d, p)
-		slices.SortFunc(there.Allowed, desired.ComparePrefixes)
-		same := known && slices.Equal(there.Allowed, change.Allowed) && there.Keepalive == change.Keepalive
-		if !same {
-			differences++
-		}
-		// A peer may have been heard from another address of its; what its Node states is tried first all the same.
-		if !same || there.Endpoint != change.Endpoint {
-			change.Replace = known && gone(there.Allowed, p.Nets)
-			changes = append(changes, change)
+		for _, change := range m.changes(d, p) {
+			there, known := stale[change.Key]
+			delete(stale, change.Key)
+			delete(m.parting, parting{d.want.Name, change.Key})
+			slices.SortFunc(there.Allowed, desired.ComparePrefixes)
+			same := known && slices.Equal(there.Allowed, change.Allowed) && there.Keepalive == change.Keepalive
+			if !same {
+				differences++
+			}
+			// A peer may have been heard from another address of its; what its Node states is tried first all the same.
+			if !same || there.Endpoint != change.Endpoint {
+				change.Replace = known && gone(there.Allowed, change.Allowed)
+				changes = append(changes, change)
+			}
 		}
 	}
 	for key := range stale {
@@ -204,24 +250,31 @@ func (m *Manager) spread(d *device) error {
 	return err
 }
 
-// RotateKeys makes the WireGuard devices take new private keys with the next Apply, for which it signals Events.
+// RotateKeys makes new private keys for the WireGuard devices. PublicKeys are then the new ones; a device goes on with its old one until the Node states the
+// new one (desired.Tunnel.Key): packets that nobody has the key for would not even reach the datastore where that is behind the device.
 func (m *Manager) RotateKeys() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var errs []error
-	for _, file := range keyFiles {
-		if file != "" {
-			errs = append(errs, wireguard.DropKey(filepath.Join(m.keyDir, file)))
+	for _, d := range m.devices {
+		if d.want.Kind.Encrypts() {
+			errs = append(errs, wireguard.PrepareKey(m.keyFile(d.want.Kind)))
 		}
 	}
 	m.signal()
 	return errors.Join(errs...)
 }
 
-// PublicKeys returns this node's keys on the devices that are in force.
+// PublicKeys returns the keys that this node is to state for the devices that are in force.
 func (m *Manager) PublicKeys() (keys [desired.TunnelKinds]desired.Key) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, d := range m.devices {
-		if d.err == nil && d.want.Kind.Encrypts() {
+		switch {
+		case d.err != nil || !d.want.Kind.Encrypts():
+		case d.next != (wireguard.Key{}):
+			keys[d.want.Kind] = desired.Key(d.next)
+		default:
 			keys[d.want.Kind] = desired.Key(d.public)
 		}
 	}

@@ -107,33 +107,86 @@ func TestEncrypted(t *testing.T) {
 	}
 }
 
-// TestKeyOnDisk: the private key is readable for its owner alone, outlives a restart, and is made anew when it is gone; packets pass then
-// once the other end has heard of the new one.
+// TestKeyOnDisk: the private key is readable for its owner alone, and one that is none is reported.
 func TestKeyOnDisk(t *testing.T) {
-	a, b := encryptedPair(t, 0)
-	a.meet(t, 1)
+	a, _ := encryptedPair(t, 0)
 	file := filepath.Join(a.keys, "wireguard.key")
 	info := must[os.FileInfo](t)(os.Stat(file))
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("%s has mode %o", file, info.Mode().Perm())
 	}
-	b.meet(t, 1)
-	before := a.m.PublicKeys()[desired.WireGuard4]
-	check(t, a.m.RotateKeys())
-	<-a.m.Events()
-	must[tunnel.Report](t)(a.m.Apply(t.Context(), a.state, nil))
-	after := a.m.PublicKeys()[desired.WireGuard4]
-	if before == after || after == (desired.Key{}) {
-		t.Fatalf("the key was %s and is %s", before, after)
-	}
-	b.apply(t, &desired.Delta{TunnelPeers: []desired.TunnelPeer{end(0, 0, after)}})
-	if len(b.m.Met()) != 1 {
-		t.Error("a peer that has changed its key is sent packets in the clear")
-	}
-	exchange(t, a.ns, b.ns, netip.MustParseAddr("10.65.1.0"))
 	check(t, os.WriteFile(file, []byte("no key"), 0o600))
 	if _, err := a.m.Apply(t.Context(), a.state, nil); err == nil || !strings.Contains(err.Error(), file) || strings.Contains(err.Error(), "no key\"") {
 		t.Errorf("a file without a key: %v", err)
+	}
+}
+
+// TestNextKey: a node goes over to its next key when its Node states that, not before, and another one to it when the node answers to it; packets pass both
+// ways at each step, in whichever order the two hear of it.
+func TestNextKey(t *testing.T) {
+	for _, self := range []bool{false, true} {
+		t.Run(map[bool]string{false: "the peer first", true: "itself first"}[self], func(t *testing.T) {
+			a, b := encryptedPair(t, 0)
+			a.meet(t, 1)
+			b.meet(t, 1)
+			both := func() {
+				t.Helper()
+				exchange(t, a.ns, b.ns, netip.MustParseAddr("10.65.1.0"))
+				exchange(t, b.ns, a.ns, netip.MustParseAddr("10.65.0.0"))
+			}
+			before := a.m.PublicKeys()[desired.WireGuard4]
+			check(t, a.m.RotateKeys())
+			<-a.m.Events()
+			must[tunnel.Report](t)(a.m.Apply(t.Context(), a.state, nil))
+			after := a.m.PublicKeys()[desired.WireGuard4]
+			if before == after || after == (desired.Key{}) {
+				t.Fatalf("the key was %s and is %s", before, after)
+			}
+			both()
+			stated := deviceOf(0, 0)
+			stated.Key = after
+			other := func() {
+				b.apply(t, &desired.Delta{TunnelPeers: []desired.TunnelPeer{end(0, 0, after)}})
+				if len(b.m.Met()) != 1 {
+					t.Error("a peer that has changed its key is sent packets in the clear")
+				}
+			}
+			if self {
+				a.apply(t, &desired.Delta{Tunnels: []desired.Tunnel{stated}})
+				other()
+			} else {
+				other()
+				both()
+				must[tunnel.Report](t)(b.m.Apply(t.Context(), b.state, nil))
+				both()
+				a.apply(t, &desired.Delta{Tunnels: []desired.Tunnel{stated}})
+			}
+			both()
+			if got := a.m.PublicKeys()[desired.WireGuard4]; got != after {
+				t.Errorf("the key is %s; want %s, which the Node states", got, after)
+			}
+			b.oneKey(t, after)
+		})
+	}
+}
+
+// oneKey waits until a node's device knows a peer by one key alone.
+func (n *node) oneKey(t *testing.T, want desired.Key) {
+	t.Helper()
+	wg := must[*wireguard.Conn](t)(wireguard.Open(n.ns))
+	defer func() { check(t, wg.Close()) }()
+	if len(n.m.Userspace()) > 0 {
+		return // it runs in the manager, whom alone it answers
+	}
+	must[bool](t)(wg.Attach(must[netlink.Link](t)(n.links.Link("wireguard.cali"))))
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) { // between polls
+		have := must[wireguard.Device](t)(wg.Read("wireguard.cali"))
+		if _, ok := have.Peers[wireguard.Key(want)]; ok && len(have.Peers) == 1 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("knows %v; want %s alone", have.Peers, want)
+		}
 	}
 }
 

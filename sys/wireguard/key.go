@@ -58,9 +58,30 @@ func LoadKey(path string) (Key, error) {
 	return k, nil
 }
 
-// DropKey deletes a file, so that LoadKey makes a new key.
-func DropKey(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// following is what is behind a file's name in that of the next key.
+const following = ".next"
+
+// PrepareKey makes a key that is to follow the one in a file, in a file beside it, in place of an earlier one.
+func PrepareKey(path string) error {
+	_, err := makeKey(path + following)
+	return err
+}
+
+// NextKey returns the public key of the private one that PrepareKey has made; zero: none.
+func NextKey(path string) (Key, error) {
+	if _, err := os.Lstat(path + following); errors.Is(err, fs.ErrNotExist) {
+		return Key{}, nil
+	}
+	private, err := LoadKey(path + following)
+	if err != nil {
+		return Key{}, err
+	}
+	return private.Public()
+}
+
+// AdoptKey puts the next key in the place of the one in a file.
+func AdoptKey(path string) error {
+	if err := os.Rename(path+following, path); err != nil {
 		return fmt.Errorf("WireGuard key: %w", err)
 	}
 	return nil

@@ -29,20 +29,31 @@ func TestKeys(t *testing.T) {
 	if parsed, err := ParseKey(public.String()); err != nil || parsed != public {
 		t.Errorf("%s is read as %s: %v", public, parsed, err)
 	}
-	if err := DropKey(file); err != nil {
+	if next, err := NextKey(file); err != nil || next != (Key{}) {
+		t.Errorf("a next key that nobody has made: %s, %v", next, err)
+	}
+	if err := PrepareKey(file); err != nil {
 		t.Fatal(err)
 	}
-	if other, err := LoadKey(file); err != nil || other == k {
-		t.Errorf("a dropped key comes back: %v", err)
+	next, err := NextKey(file)
+	if now, why := LoadKey(file); err != nil || why != nil || next == (Key{}) || now != k {
+		t.Errorf("the next key, with the same one until then: %s, %v, %v, %v", next, err, now == k, why)
+	}
+	if err := AdoptKey(file); err != nil {
+		t.Fatal(err)
+	}
+	now, err := LoadKey(file)
+	if public, why := now.Public(); err != nil || why != nil || public != next {
+		t.Errorf("the public key is %s, %v, %v; want the next one, %s", public, err, why, next)
+	}
+	if left, err := NextKey(file); err != nil || left != (Key{}) || AdoptKey(file) == nil {
+		t.Errorf("there is a next key after it was taken: %s, %v", left, err)
 	}
 	if err := os.WriteFile(file, []byte("secret"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := LoadKey(file); err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), file) {
 		t.Errorf("%v: want the file and not what is in it", err)
-	}
-	if err := DropKey(file); err != nil || DropKey(file) != nil {
-		t.Error("dropping no key is an error")
 	}
 }
 
