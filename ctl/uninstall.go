@@ -10,15 +10,16 @@ import (
 )
 
 func newUninstallPrint(env *Env) *cobra.Command {
-	var doPrint, definitions bool
-	var namespace string
+	var doPrint, definitions, nodes bool
+	var namespace, image string
 	cmd := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Remove weft from a Kubernetes cluster",
 		Long: `Print what ` + "`weft install --print`" + ` has made, in the order in which kubectl is to delete it. Nothing is sent to a cluster.
 
-What nodes have in force stays until ` + "`weft node uninstall`" + ` on each of them, once its agent is gone.`,
-		Example: "  weft uninstall --print | kubectl delete --ignore-not-found -f -\n  weft uninstall --print --crds | kubectl delete --ignore-not-found -f -",
+What nodes have in force stays until ` + "`weft node uninstall`" + ` on each of them, once its agent is gone. --nodes prints what does that: applied before the rest is deleted, it
+takes the place of the agents, and its pods are ready when nothing is left on their nodes. Drain the nodes before.`,
+		Example: "  weft uninstall --print --nodes | kubectl apply --server-side --force-conflicts -f -\n  kubectl -n weft-system rollout status ds/weft-agent\n  weft uninstall --print | kubectl delete --ignore-not-found -f -\n  weft uninstall --print --crds | kubectl delete --ignore-not-found -f -",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if !doPrint {
@@ -28,6 +29,9 @@ What nodes have in force stays until ` + "`weft node uninstall`" + ` on each of 
 				return err
 			}
 			text, err := install.Removal(namespace, definitions)
+			if nodes {
+				text, err = install.Uninstaller(namespace, image)
+			}
 			if err == nil {
 				_, err = env.Out.Write(text)
 			}
@@ -36,6 +40,9 @@ What nodes have in force stays until ` + "`weft node uninstall`" + ` on each of 
 	}
 	cmd.Flags().BoolVar(&doPrint, "print", false, "print what is to be deleted")
 	cmd.Flags().StringVar(&namespace, "namespace", install.DefaultNamespace, "namespace that weft runs in")
+	cmd.Flags().BoolVar(&nodes, "nodes", false, "print what takes weft off the nodes, to be applied first, not deleted")
+	cmd.Flags().StringVar(&image, "image", install.Image, "image of deploy/Dockerfile; with --nodes")
 	cmd.Flags().BoolVar(&definitions, "crds", false, "with the CustomResourceDefinitions, and so all pools, policies and other objects of theirs")
+	cmd.MarkFlagsMutuallyExclusive("nodes", "crds")
 	return cmd
 }

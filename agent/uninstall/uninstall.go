@@ -14,7 +14,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/weftnet/weft/agent/before"
 	"github.com/weftnet/weft/agent/cniinstall"
@@ -299,7 +301,7 @@ func (n *Node) sysctls(context.Context) (item Item, err error) {
 	return item, err
 }
 
-// files are what the agent has written into its directories.
+// files are what the agent has written into its directories, and these, if there is nothing else in them.
 func (n *Node) files(context.Context) (item Item, err error) {
 	var paths []string
 	for _, name := range []string{"agent.sock", "cni.sock", "apiservers", "endpoints", "lastgood", "instance", "sysctls.json", "lock"} {
@@ -314,12 +316,38 @@ func (n *Node) files(context.Context) (item Item, err error) {
 			item.Lines = append(item.Lines, "file "+path)
 		}
 	}
+	dirs, err := n.directories(paths)
+	for _, dir := range dirs {
+		item.Lines = append(item.Lines, "directory "+dir)
+	}
 	item.remove = func(context.Context) error {
 		var errs []error
 		for _, path := range paths {
 			errs = append(errs, os.RemoveAll(path))
 		}
+		for _, dir := range dirs {
+			if err := os.Remove(dir); !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EBUSY) { // busy: a mount of the container that this runs in
+				errs = append(errs, err)
+			}
+		}
 		return errors.Join(errs...)
 	}
-	return item, nil
+	return item, err
+}
+
+// directories returns those of the agent that hold nothing but the given paths.
+func (n *Node) directories(paths []string) (out []string, err error) {
+	for _, dir := range slices.Compact([]string{n.stateDir, n.cacheDir}) {
+		entries, err := os.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("files: %w", err)
+		}
+		if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !slices.Contains(paths, filepath.Join(dir, e.Name())) }) {
+			out = append(out, dir)
+		}
+	}
+	return out, nil
 }

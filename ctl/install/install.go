@@ -3,7 +3,8 @@
 
 // Package install renders what runs weft in a Kubernetes cluster: Manifest for `kubectl apply -f`, and Chart for Helm, from the same templates.
 //
-// The templates are those of the chart, so they use no more of Helm than Manifest has: Values, Release.Namespace and toJson. The rights that agents,
+// The templates are those of the chart, so they use no more of Helm than Manifest has: Values, Release.Namespace, toJson, base
+// and dir. The rights that agents,
 // controllers and readers need are tables in rights.go.
 package install
 
@@ -11,6 +12,7 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"path"
@@ -36,7 +38,10 @@ const Image = "weft:" + version.Release
 var files embed.FS
 
 // order is that of the templates in a manifest: what others refer to comes first.
-var order = []string{rightsFile, "agent.yaml", "controllers.yaml"}
+var order = []string{rightsFile, agentFile, "controllers.yaml"}
+
+// agentFile is the name of the template of the agents.
+const agentFile = "agent.yaml"
 
 // rightsFile is the name of the template that is made from the tables.
 const rightsFile = "rbac.yaml"
@@ -85,6 +90,26 @@ func Manifest(o Options) ([]byte, error) {
 		}
 	}
 	return out.Bytes(), nil
+}
+
+// Uninstaller renders the DaemonSet that Manifest has for the agents, with what takes all of weft off a node in the place of each: a pod is ready when nothing is left
+// there.
+func Uninstaller(namespace, image string) ([]byte, error) {
+	values, err := Options{Image: image}.values()
+	if err != nil {
+		return nil, err
+	}
+	agent, ok := values["agent"].(map[string]any)
+	if !ok {
+		return nil, errors.New("install: values.yaml has no agent")
+	}
+	agent["uninstall"] = true
+	text, err := templateText(agentFile)
+	if err != nil {
+		return nil, err
+	}
+	rendered, err := render(agentFile, text, namespace, values)
+	return []byte(document([]byte(rendered))), err
 }
 
 // document returns text as a document of its own in a stream of YAML.
@@ -155,7 +180,7 @@ func templateText(name string) (string, error) {
 
 // render fills a template in as Helm does.
 func render(name, text, namespace string, values map[string]any) (string, error) {
-	t, err := template.New(name).Option("missingkey=error").Funcs(template.FuncMap{"toJson": toJSON}).Parse(text)
+	t, err := template.New(name).Option("missingkey=error").Funcs(template.FuncMap{"toJson": toJSON, "base": path.Base, "dir": path.Dir}).Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("install: %w", err)
 	}

@@ -120,6 +120,25 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestUninstaller: what takes the agents' place is the same DaemonSet, so that each pod waits for its agent to end, and sees the directories that it removes from above.
+func TestUninstaller(t *testing.T) {
+	text, err := Uninstaller("net", "registry.example/weft:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"kind: DaemonSet\nmetadata:\n  name: weft-agent\n  namespace: net\n", "maxUnavailable: 100%\n", `image: "registry.example/weft:1"`, "- node\n        - uninstall\n        - --stay\n",
+		"--state-dir=/host/state/weft\n", "--cache-dir=/host/cache/weft\n", `hostPath: {path: "/run", type: Directory}`, `hostPath: {path: "/var/lib", type: Directory}`, "--cni-conf-dir=/host/cni/conf\n",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(string(text), "- agent\n") || strings.Count(string(text), "kind: ") != 1 {
+		t.Errorf("more than that:\n%s", text)
+	}
+}
+
 // TestRemovalHasAll: what a manifest makes is removed, but for definitions that nobody asked to remove.
 func TestRemovalHasAll(t *testing.T) {
 	for _, definitions := range []bool{false, true} {

@@ -5,8 +5,10 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,6 +84,61 @@ func TestUninstall(t *testing.T) {
 	}
 }
 
+// TestUninstallThatStays waits for the agent to end, as in the pod that takes an agent's place, takes everything away, and is ready when nothing is left. It stays until it is told
+// to end.
+func TestUninstallThatStays(t *testing.T) {
+	c := upAs(t, lab.Spec{Name: "uninstay", Nodes: 1})
+	before := c.snapshot(lab.External)
+	dir := filepath.Join(t.TempDir(), "weft")
+	agent := c.agentIn(lab.External, "guest", dir)
+	client := agentapi.NewClient(filepath.Join(dir, "agent.sock"))
+	c.eventually("the agent is in force", func() error {
+		s, err := client.Status(t.Context())
+		if err == nil && (!s.InSync || s.Dataplane.State != "programmed") {
+			err = fmt.Errorf("%+v", s)
+		}
+		return err
+	})
+	const health = "127.0.0.1:9098" // of the namespace
+	stays := exec.CommandContext(context.WithoutCancel(t.Context()), filepath.Join(bin, "weft"), "node", "uninstall", "--stay", "--health-address", health, "--state-dir", dir)
+	stays.Stdout, stays.Stderr = t.Output(), t.Output()
+	if err := c.within(lab.External, stays.Start); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stays.Process.Kill() })
+	probe := func(path string, want int, says string) {
+		t.Helper()
+		c.eventually(path, func() error {
+			return c.within(lab.External, func() error {
+				out, err := outputOf(t, "curl", "-s", "-w", "%{http_code}", "http://"+health+path)
+				if err == nil && (!strings.HasSuffix(out, fmt.Sprint(want)) || !strings.Contains(out, says)) {
+					err = errors.New(out)
+				}
+				return err
+			})
+		})
+	}
+	probe("/livez", http.StatusOK, "")
+	probe("/readyz", http.StatusServiceUnavailable, "an agent runs here")
+	if err := agent.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = agent.Wait()
+	probe("/readyz", http.StatusOK, "")
+	if after := c.snapshot(lab.External); after != before {
+		t.Errorf("the kernel is not as before:\n%s", difference(before, after))
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory is left: %v", err)
+	}
+	if err := stays.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := stays.Wait(); err != nil {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
 // upOnce brings the kernel's own tunnel device up and down again. The first time it gets IPv6 parameters and a queueing discipline, which it
 // keeps as long as it lives, which is as long as its namespace: the one thing that uninstalling cannot undo.
 func (c *cluster) upOnce(device string) {
@@ -148,8 +205,8 @@ func (c *cluster) uninstalls(device string) {
 	if after := c.snapshot(lab.External); after != before {
 		t.Errorf("the kernel is not as before:\n%s", difference(before, after))
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("files left: %v, %v", left, err)
+	if left, err := os.ReadDir(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory is left, with %v, %v", left, err)
 	}
 	if out, err := c.uninstall(dir); err != nil || !strings.Contains(out, "nothing of weft is left") {
 		t.Errorf("once more: %v: %s", err, out)

@@ -27,7 +27,20 @@ func TestManifestIsAccepted(t *testing.T) {
 			t.Errorf("%s is changed by a second apply", path)
 		}
 	}
-	text, err := install.Removal("", true)
+	text, err := install.Uninstaller(install.DefaultNamespace, install.Image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cleaner := server.Apply(t, text)
+	if len(cleaner) != 1 {
+		t.Errorf("what takes weft off the nodes is %v", cleaner)
+	}
+	for path, revision := range cleaner {
+		if before, there := first[path]; !there || before == revision {
+			t.Errorf("%s does not take the place of the agents", path)
+		}
+	}
+	text, err = install.Removal("", true)
 	if err != nil {
 		t.Fatal(err)
 	}
