@@ -7,7 +7,7 @@ BIN    := bin
 COMMIT := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/weftnet/weft/internal/version.Commit=$(COMMIT)
 
-.PHONY: help build demo test test-vm modes lint bench generate e2e e2e-kube soak judge clean
+.PHONY: help build demo test test-vm modes lint bench generate kube e2e e2e-kube soak judge clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ demo: ## a three-node cluster with real traffic, BGP and policy, in network name
 test: ## all tests: unit, kernel, interop, faults (root, Debian packages)
 	@tools/setup.sh
 	@$(MAKE) --no-print-directory build
-	@[ -x $${WEFT_KUBE:-$(BIN)/kube}/kubelet ] || echo "test: no programs of Kubernetes in $${WEFT_KUBE:-$(BIN)/kube}: no real API server, no kubelets; make e2e-kube builds them, once, in some ten minutes"
+	@[ -x $${WEFT_KUBE:-$(BIN)/kube}/kubelet ] || echo "test: no programs of Kubernetes in $${WEFT_KUBE:-$(BIN)/kube}: no real API server, no kubelets; make kube builds them, once, in some ten minutes"
 	@$(GO) test -p 1 -timeout 30m ./...
 	@test/vm.sh short
 
@@ -54,8 +54,10 @@ e2e: ## the slow end-to-end suites in full length
 	@$(MAKE) --no-print-directory build
 	@WEFT_LONG=1 $(GO) test -p 1 -timeout 170m ./test/...
 
-e2e-kube: ## a Kubernetes built from source at the first time: the datastore against its API server, and a cluster with kubelets, containerd and runc
+kube: ## a Kubernetes of this machine's own, from source, for the tests that want one: ten minutes the first time, bin/kube or WEFT_KUBE
 	@tools/kube.sh all
+
+e2e-kube: kube ## the datastore against the API server of that Kubernetes, and a cluster with kubelets, containerd and runc, in full length
 	@$(MAKE) --no-print-directory build
 	@WEFT_LONG=1 $(GO) test -p 1 -count=1 -timeout 60m -v ./store/kubestore ./test/kube/...
 

@@ -66,7 +66,7 @@ func TestDeletedFilesComeBack(t *testing.T) {
 			_ = os.Remove(path)
 			time.Sleep(filesPoll + time.Second)
 			synctest.Wait()
-			if files, err := a.config.CNI.Files(); err != nil || len(files) != 3 {
+			if files, err := a.config.CNI.Files(); err != nil || len(files) != 4 {
 				t.Errorf("without %s: there are %v, %v", path, files, err)
 			}
 		}

@@ -22,10 +22,11 @@ minor=${version#v1.}
 stamp=k8s.io/component-base/version.git
 flags="-s -w -X ${stamp}Version=$version -X ${stamp}Major=1 -X ${stamp}Minor=${minor%%.*}"
 mkdir -p "$dir"
+packages=()
 for program in "${programs[@]}"; do
   go version -m "$dir/$program" 2>/dev/null | grep -qF "k8s.io/kubernetes	$version" && continue
-  package=k8s.io/kubernetes/cmd/$program
-  [ "$program" != agnhost ] || package=k8s.io/kubernetes/test/images/agnhost
-  echo "kube: building $program $version; the first time takes some minutes"
-  CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$dir/$program" "$package"
+  [ "$program" = agnhost ] && packages+=(k8s.io/kubernetes/test/images/agnhost) || packages+=("k8s.io/kubernetes/cmd/$program")
 done
+[ ${#packages[@]} -gt 0 ] || exit 0
+echo "kube: building ${packages[*]##*/} $version; the first time takes some minutes"
+CGO_ENABLED=0 go build -trimpath -ldflags "$flags" -o "$dir/" "${packages[@]}"

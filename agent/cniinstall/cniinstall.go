@@ -4,7 +4,8 @@
 // Package cniinstall makes a container runtime use weft: Plugin copies the CNI plugin, and Configure, once the agent is ready, tells the runtime of it. Remove
 // undoes both.
 //
-// Runtimes need a plugin "loopback", too, which sets lo up. Where a node has none, weft-cni is it, by a symbolic link.
+// Runtimes need a plugin "loopback", too, which sets lo up. Where a node has none, a copy of weft-cni is it, under a name of its own, which says whose it is and
+// which an earlier weft, whose plugin knows nothing of lo, leaves alone.
 //
 // A runtime starts workloads as soon as it finds a network configuration, and may run the plugin at any time, so files appear whole or not at all. The
 // configuration has no credentials: the plugin talks to the agent's socket. Files of other networks are left alone.
@@ -25,7 +26,8 @@ import (
 // The names of the files.
 const (
 	PluginName   = "weft-cni"
-	LoopbackName = "loopback"
+	LoopbackName = "loopback" // a symbolic link to ownLoopback, or another's
+	ownLoopback  = "weft-loopback"
 	ConfName     = "10-weft.conflist"
 )
 
@@ -49,10 +51,24 @@ func (o Options) Plugin() error {
 	if err := put(filepath.Join(o.BinDir, PluginName), data, 0o755); err != nil {
 		return fmt.Errorf("CNI plugin: %w", err)
 	}
-	if err := os.Symlink(PluginName, filepath.Join(o.BinDir, LoopbackName)); err != nil && !errors.Is(err, fs.ErrExist) {
+	link := filepath.Join(o.BinDir, LoopbackName)
+	if _, err := os.Lstat(link); err == nil && !o.ownsLoopback() {
+		return nil
+	}
+	err = put(filepath.Join(o.BinDir, ownLoopback), data, 0o755)
+	if err == nil && !o.ownsLoopback() {
+		err = os.Symlink(ownLoopback, link)
+	}
+	if err != nil {
 		return fmt.Errorf("CNI plugin for lo: %w", err)
 	}
 	return nil
+}
+
+// ownsLoopback tells whether the plugin for lo is ours.
+func (o Options) ownsLoopback() bool {
+	target, err := os.Readlink(filepath.Join(o.BinDir, LoopbackName))
+	return err == nil && target == ownLoopback
 }
 
 // Configure writes the network configuration. Earlier names a file of another network that runtimes prefer, because its name comes first; "" if there is none.
@@ -137,17 +153,20 @@ func (o Options) Files() ([]string, error) {
 	if err == nil && ours(data) {
 		out = append(out, path)
 	}
-	plugin, loopback := filepath.Join(o.BinDir, PluginName), filepath.Join(o.BinDir, LoopbackName)
-	_, errPlugin := os.Stat(plugin)
-	if errPlugin == nil {
-		out = append(out, plugin)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("CNI files: %w", err)
 	}
-	if target, err := os.Readlink(loopback); err == nil && target == PluginName {
-		out = append(out, loopback)
+	names := []string{PluginName, ownLoopback}
+	if o.ownsLoopback() {
+		names = append(names, LoopbackName)
 	}
-	for _, e := range []error{err, errPlugin} {
-		if e != nil && !errors.Is(e, fs.ErrNotExist) {
-			return nil, fmt.Errorf("CNI files: %w", e)
+	for _, name := range names {
+		path := filepath.Join(o.BinDir, name)
+		switch _, err := os.Lstat(path); {
+		case err == nil:
+			out = append(out, path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("CNI files: %w", err)
 		}
 	}
 	return out, nil
@@ -164,7 +183,11 @@ func (o Options) Complete() (bool, error) {
 			return false, nil
 		}
 	}
-	_, err = os.Stat(filepath.Join(o.BinDir, LoopbackName))
+	stat := os.Lstat
+	if o.ownsLoopback() {
+		stat = os.Stat // of what it leads to, too
+	}
+	_, err = stat(filepath.Join(o.BinDir, LoopbackName))
 	return err == nil, nil
 }
 

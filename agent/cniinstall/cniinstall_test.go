@@ -79,7 +79,7 @@ func TestInstallAndRemove(t *testing.T) {
 	write(t, filepath.Join(o.ConfDir, "99-other.conf"), "{}")
 	earlier, err := o.Configure()
 	must(t, err)
-	if earlier != "" || names(t, o.ConfDir) != "10-weft.conflist 99-other.conf" || names(t, o.BinDir) != "loopback weft-cni" {
+	if earlier != "" || names(t, o.ConfDir) != "10-weft.conflist 99-other.conf" || names(t, o.BinDir) != "loopback weft-cni weft-loopback" {
 		t.Errorf("earlier %q, files %s and %s", earlier, names(t, o.ConfDir), names(t, o.BinDir))
 	}
 	list, err := libcni.ConfListFromFile(filepath.Join(o.ConfDir, "10-weft.conflist"))
@@ -114,10 +114,24 @@ func TestLoopback(t *testing.T) {
 		must(t, o.Plugin())
 		must(t, o.Plugin())
 		target, _ := os.Readlink(path)
-		if (target == "weft-cni") != (what == "none") {
+		if (target == "weft-loopback") != (what == "none") {
 			t.Errorf("%s: leads to %q", what, target)
 		}
+		if what == "none" { // a newer plugin comes, and the files go one by one
+			write(t, o.Source, "program 2")
+			must(t, o.Plugin())
+			for _, name := range []string{"loopback", "weft-loopback"} {
+				must(t, os.Remove(filepath.Join(o.BinDir, name)))
+				must(t, o.Plugin())
+			}
+			if data, err := os.ReadFile(path); err != nil || string(data) != "program 2" {
+				t.Errorf("%s, %v", data, err)
+			}
+		}
 		must(t, o.Remove())
+		if left := names(t, o.BinDir); left != "" && left != "loopback" {
+			t.Errorf("%s: left %s", what, left)
+		}
 		now, err := os.Lstat(path)
 		if errWas == nil && (err != nil || !os.SameFile(was, now)) || errWas != nil && err == nil {
 			t.Errorf("%s: after the removal: %v, %v", what, now, err)

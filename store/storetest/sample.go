@@ -29,6 +29,8 @@ func Sample(kind *api.Kind) api.Object {
 		o.Spec.CIDR = "10.0.0.0/26"
 	case *v3.BGPPeer:
 		o.Spec.PeerSelector = "all()"
+	case *v3.WorkloadEndpoint:
+		o.Spec = v3.WorkloadEndpointSpec{Orchestrator: "k8s", Node: "n1", Pod: "x", Endpoint: "eth0"}
 	case *v3.HostEndpoint:
 		o.Spec.Node, o.Spec.InterfaceName = "n1", "eth0"
 	case *v3.IPAMConfiguration, *v3.ClusterInformation, *v3.KubeControllersConfiguration, *v3.BGPConfiguration:

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,7 @@ type Cluster struct {
 	Weft     string     // path of the program that is in the image
 	t        testing.TB // that Start was given, which outlives subtests
 	control  *machine
+	root     string   // directory of the sources
 	programs string   // directory of the programs of Kubernetes
 	images   []string // archives
 	admin    string   // kubeconfig of the administrator
@@ -42,13 +44,12 @@ func Start(t testing.TB) *Cluster {
 	for _, program := range []string{"agnhost", "kubectl", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kube-apiserver", "kubelet"} {
 		c.programs = filepath.Dir(kube.Binary(t, program))
 	}
-	for _, program := range []string{"containerd", "runc", "etcd", "nft", "/usr/lib/cni/loopback"} {
+	for _, program := range []string{"containerd", "runc", "etcd", "nft"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is missing (tools/kube.sh all installs it): nothing is tested with kubelets", program)
 		}
 	}
 	sweep(t)
-	keepSysctls(t)
 	c.makeImages(t)
 	c.control = newMachine(t, fmt.Sprintf(prefix+"%d-c", os.Getpid()), netip.MustParseAddr("172.31.77.1"), netip.MustParseAddr("fd77::1"))
 	var hosts []*machine
@@ -103,37 +104,28 @@ func sweep(t testing.TB) {
 // makeImages builds weft as `make build` does, and writes the archives of all images.
 func (c *Cluster) makeImages(t testing.TB) {
 	t.Helper()
-	root := filepath.Dir(strings.TrimSpace(run(t, "go", "env", "GOMOD")))
-	bin := filepath.Join(root, "bin", "image")
-	build := exec.Command("go", "build", "-trimpath", "-o", bin+"/", "./cmd/weft", "./cmd/weft-cni")
-	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0") // static: there is no library in the image
-	must(t, build)
+	c.root = filepath.Dir(strings.TrimSpace(run(t, "go", "env", "GOMOD")))
+	bin := filepath.Join(c.root, "bin", "image")
+	c.build(t, bin)
 	c.Weft = filepath.Join(bin, "weft")
 	for _, i := range []image{
-		recipe(t, filepath.Join(root, "deploy", "Dockerfile"), bin, "docker.io/library/"+install.Image),
+		recipe(t, c.dockerfile(), bin, "docker.io/library/"+install.Image),
 		{name: Agnhost, programs: []string{c.binary("agnhost")}, entrypoint: []string{"/agnhost"}, cmd: []string{"pause"}},
 	} {
 		c.images = append(c.images, i.write(t, t.TempDir()))
 	}
 }
 
-// keepSysctls gives parameters of the kernel that a kubelet sets for all namespaces their values back at the end of the test.
-func keepSysctls(t testing.TB) {
+// build builds the programs of the image of weft, which are static because there is no library in it.
+func (c *Cluster) build(t testing.TB, to string, flags ...string) {
 	t.Helper()
-	for _, name := range []string{"vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops",
-		"kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"} {
-		path := filepath.Join("/proc/sys", name)
-		value, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := os.WriteFile(path, value, 0o600); err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	build := exec.Command("go", slices.Concat([]string{"build", "-trimpath", "-o", to + "/"}, flags, []string{"./cmd/weft", "./cmd/weft-cni"})...)
+	build.Dir, build.Env = c.root, append(os.Environ(), "CGO_ENABLED=0")
+	must(t, build)
 }
+
+// dockerfile is the path of the image recipe of weft.
+func (c *Cluster) dockerfile() string { return filepath.Join(c.root, "deploy", "Dockerfile") }
 
 // command returns a run of kubectl as the administrator.
 func (c *Cluster) command(args ...string) *exec.Cmd {
@@ -163,8 +155,20 @@ func (c *Cluster) Kubectl(t testing.TB, args ...string) string {
 // Apply applies objects as `kubectl apply -f -` does.
 func (c *Cluster) Apply(t testing.TB, objects string) {
 	t.Helper()
-	cmd := c.command("apply", "--server-side", "-f", "-")
-	cmd.Stdin = strings.NewReader(objects)
+	c.feed(t, objects, "apply", "--server-side", "-f", "-")
+}
+
+// Create creates objects that do not exist, which is one request for each.
+func (c *Cluster) Create(t testing.TB, objects string) {
+	t.Helper()
+	c.feed(t, objects, "create", "-f", "-")
+}
+
+// feed runs kubectl with an input.
+func (c *Cluster) feed(t testing.TB, input string, args ...string) {
+	t.Helper()
+	cmd := c.command(args...)
+	cmd.Stdin = strings.NewReader(input)
 	must(t, cmd)
 }
 

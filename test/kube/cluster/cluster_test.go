@@ -38,6 +38,7 @@ func TestKubelets(t *testing.T) {
 		{"kubelet and containerd restart", true, nodeRestart},
 		{"rolling update of a deployment", true, rollingUpdate},
 		{"rolling update of the agent", true, agentUpdate},
+		{"upgrade and downgrade", true, upgrade},
 		{"restart storm", true, storm},
 		{"drain", true, drain},
 		{"node loss", true, nodeLoss},
@@ -181,19 +182,23 @@ func hostPort(t *testing.T, c *cluster.Cluster) {
 	}
 }
 
-// writes counts what agents write to the API for each pod that starts: one for its endpoint, and at most one for its address of each family.
+// writes counts what agents write to the API for each pod that starts: its endpoint, and at most a block of addresses of each family.
 func writes(t *testing.T, c *cluster.Cluster) {
 	const pods = 10
-	before := c.Writes(t)
-	c.Apply(t, fmt.Sprintf(app, pods))
-	c.AwaitPods(t, "app=app", pods)
-	written, total := kube.Since(c.Writes(t), before)
-	t.Logf("%d pods: %v", pods, written)
-	if total == 0 || total > 3*pods {
-		t.Errorf("%d pods took %d writes, want at most 3 each", pods, total)
+	for _, families := range []string{`["IPv4"]`, `["IPv4","IPv6"]`} {
+		before := c.Writes(t)
+		c.Apply(t, strings.Replace(fmt.Sprintf(app, pods), "labels: {app: app}}\n    spec",
+			"labels: {app: app}, annotations: {cni.projectcalico.org/ipFamilies: '"+families+"'}}\n    spec", 1))
+		started := c.AwaitPods(t, "app=app", pods)
+		written, total := kube.Since(c.Writes(t), before)
+		t.Logf("%d pods of families %s: %v", pods, families, written)
+		count := strings.Count(families, "IP")
+		if most := pods * (1 + count); len(started[0].Addrs) != count || total == 0 || total > most {
+			t.Errorf("%d pods of families %s, one with addresses %v, took %d writes, want at most %d", pods, families, started[0].Addrs, total, most)
+		}
+		c.Kubectl(t, "delete", "deployment", "app", "--wait")
+		c.AwaitPods(t, "app=app", 0)
 	}
-	c.Kubectl(t, "delete", "deployment", "app", "--wait")
-	c.AwaitPods(t, "app=app", 0)
 }
 
 // endpoint is where a pod of echo listens.
@@ -229,7 +234,7 @@ var errLeft = errors.New("weft has left something")
 
 // uninstall drains the cluster, removes weft, and compares each node with what it was.
 func uninstall(t *testing.T, c *cluster.Cluster, before map[string]string) {
-	c.Kubectl(t, "delete", "deployment,daemonset,pod", "--all", "--wait", "--timeout=60s")
+	c.Kubectl(t, "delete", "deployment,daemonset,pod", "--all", "--wait", "--timeout=180s")
 	c.Uninstall(t)
 	for name, was := range before {
 		if now := c.Leftovers(t)[name]; now != was {

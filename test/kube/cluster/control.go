@@ -23,12 +23,14 @@ var users = map[string]string{
 	"system:node:n2":                 "system:nodes",
 }
 
-// audit logs what is written, without bodies.
+// audit logs what is written, and all but watches that the agents ask for, without bodies.
 const audit = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
 rules:
+- {level: None, verbs: [watch]}
 - {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
+- {level: Metadata, users: ["` + agents + `"]}
 - {level: None}
 `
 

@@ -75,17 +75,25 @@ func nodeRestart(t *testing.T, c *cluster.Cluster) {
 		n.Stop(t, "containerd")
 		n.StartContainerd(t)
 		n.StartKubelet(t)
-		c.Apply(t, `
+		podStarts(t, c)
+	})
+}
+
+// podStarts starts a pod that all clients reach, and deletes it.
+func podStarts(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	c.Apply(t, `
 apiVersion: v1
 kind: Pod
 metadata: {name: after, labels: {app: after}}
 spec: {nodeName: n1, terminationGracePeriodSeconds: 1, containers: [{name: after, image: "agnhost:test", args: [netexec]}]}
 `)
-		after := c.AwaitPods(t, "app=after", 1)
-		for _, p := range c.AwaitPods(t, "app=client", 2) {
-			reaches(t, p, endpoint(after[0].Addrs[0]), true)
+	after := c.AwaitPods(t, "app=after", 1)
+	for _, p := range c.AwaitPods(t, "app=client", 2) {
+		for _, addr := range after[0].Addrs {
+			reaches(t, p, endpoint(addr), true)
 		}
-	})
+	}
 	c.Kubectl(t, "delete", "pod", "after")
 }
 
@@ -110,6 +118,27 @@ func rollingUpdate(t *testing.T, c *cluster.Cluster) {
 // agentUpdate replaces the agents of all nodes.
 func agentUpdate(t *testing.T, c *cluster.Cluster) {
 	underLoad(t, c, "rolling update of the agent", func() { c.Restart(t, "ds/weft-agent", "deploy/weft-controllers") })
+}
+
+// upgrade takes the cluster to another version and back, under traffic, agents first and controllers first, so that every mixture runs for a while. Pods start in
+// each.
+func upgrade(t *testing.T, c *cluster.Cluster) {
+	const agents, controllers = "daemonset/weft-agent", "deployment/weft-controllers"
+	now, before := c.Now(), c.Before(t)
+	underLoad(t, c, "upgrade", func() {
+		for _, step := range []struct {
+			version     cluster.Version
+			first, then string
+		}{
+			{before, agents, controllers}, {now, agents, controllers}, {before, controllers, agents}, {now, controllers, agents},
+		} {
+			c.Use(t, step.version, step.first)
+			podStarts(t, c)
+			c.Use(t, step.version, step.then)
+			podStarts(t, c)
+		}
+	})
+	noLeak(t, c)
 }
 
 // storm deletes 30 pods at once, has them made anew, and deletes those.

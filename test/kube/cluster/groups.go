@@ -36,9 +36,12 @@ func makeGroups(t testing.TB, name string) {
 	}
 }
 
-// hierarchies are the mount points of control groups of version 1.
+// hierarchies are the mount points of control groups: one with version 2, several with version 1.
 func hierarchies(t testing.TB) []string {
 	t.Helper()
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		return []string{"/sys/fs/cgroup"}
+	}
 	entries, err := os.ReadDir("/sys/fs/cgroup")
 	if err != nil {
 		t.Fatal(err)

@@ -16,9 +16,12 @@ import (
 )
 
 // patience bounds an exchange. It has to do with how busy the machine is; Ping counts packets.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
-// Load is an HTTP client in a pod that never rests.
+// pace is the time between two exchanges of one client. Many clients that never rested would starve all that they test.
+const pace = 20 * time.Millisecond
+
+// Load is an HTTP client in a pod.
 type Load struct {
 	cancel  context.CancelFunc
 	wait    sync.WaitGroup
@@ -42,6 +45,7 @@ func StartLoad(t testing.TB, from Pod, to string, kept bool) *Load {
 		defer client.CloseIdleConnections()
 		for ctx.Err() == nil {
 			l.exchange(ctx, client, "http://"+to+"/hostname")
+			time.Sleep(pace)
 		}
 	})
 	return l

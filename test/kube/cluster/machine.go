@@ -32,7 +32,8 @@ type machine struct {
 	programs map[string]*exec.Cmd
 }
 
-// boot is what the first process does. The mounts are shared, as kubelets want them, but with nobody outside.
+// boot is what the first process does. The mounts are shared, as kubelets want them, but with nobody outside. What kubelets set for the whole kernel they set in
+// files of their own.
 const boot = `set -e
 dir=$1
 mount --make-rshared /
@@ -44,6 +45,11 @@ for own in run etc opt var/lib var/log; do
   mount --make-shared "/$own"
 done
 mount -t proc proc /proc
+for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
+  mkdir -p "$dir/sysctl/${name%/*}"
+  cat "/proc/sys/$name" >"$dir/sysctl/$name"
+  mount --bind "$dir/sysctl/$name" "/proc/sys/$name"
+done
 touch "$dir/booted"
 while :; do sleep 3600 & wait $!; done
 `
@@ -187,7 +193,7 @@ func eventually(t testing.TB, what string, patience time.Duration, ok func() err
 		if time.Now().After(deadline) {
 			t.Fatalf("no longer waiting for %s: %v", what, err)
 		}
-		time.Sleep(50 * time.Millisecond) // between two questions
+		time.Sleep(300 * time.Millisecond) // between two questions: each may be a run of kubectl, which would take a processor for itself
 	}
 }
 

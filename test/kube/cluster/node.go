@@ -74,21 +74,23 @@ func (c *Cluster) startNode(t testing.TB, m *machine, name string) *Node {
 	m.write(t, "etc/kube/kubelet", c.kubeconfig("system:node:"+name))
 	m.write(t, "etc/kube/proxy.yaml", fmt.Sprintf(proxy, name))
 	m.write(t, "etc/kube/proxy", c.kubeconfig("system:kube-proxy"))
-	n.copyLoopback(t)
 	n.StartContainerd(t)
 	for _, image := range c.images {
-		must(t, m.command("ctr", "--namespace", "k8s.io", "images", "import", image))
+		n.importImage(t, image)
 	}
 	n.StartKubelet(t)
 	n.StartProxy(t)
 	return n
 }
 
-// copyLoopback brings the plugin that containerd sets lo up with, as packages of Kubernetes do on every node (kubernetes-cni).
-func (n *Node) copyLoopback(t testing.TB) {
+// importImage makes the image of an archive known to containerd.
+func (n *Node) importImage(t testing.TB, archive string) {
 	t.Helper()
-	run(t, "install", "-D", "/usr/lib/cni/loopback", filepath.Join(n.dir, "opt/cni/bin/loopback"))
+	must(t, n.command("ctr", "--namespace", "k8s.io", "images", "import", archive))
 }
+
+// Path is where on this machine a file of the node is that lies in /run, /etc, /opt, /var/lib or /var/log.
+func (n *Node) Path(path string) string { return filepath.Join(n.dir, path) }
 
 // StartContainerd starts containerd and waits until it answers.
 func (n *Node) StartContainerd(t testing.TB) {

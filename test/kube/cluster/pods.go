@@ -40,11 +40,30 @@ type podList struct {
 // Pods returns the pods of namespace default with a label that are ready, and none that ends.
 func (c *Cluster) Pods(t testing.TB, label string) []Pod {
 	t.Helper()
+	ready, _ := c.list(t, label)
+	return ready
+}
+
+// AwaitPods waits until n pods with a label are ready and no others exist, and returns them.
+func (c *Cluster) AwaitPods(t testing.TB, label string, n int) (pods []Pod) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%d pods %s", n, label), 3*time.Minute, func() error {
+		var all int
+		if pods, all = c.list(t, label); len(pods) != n || all != n {
+			return fmt.Errorf("%d of %d are ready", len(pods), all)
+		}
+		return nil
+	})
+	return pods
+}
+
+// list returns the pods of namespace default with a label that are ready and do not end, and how many there are in all.
+func (c *Cluster) list(t testing.TB, label string) (ready []Pod, all int) {
+	t.Helper()
 	var list podList
 	if err := json.Unmarshal([]byte(c.Kubectl(t, "get", "pods", "-l", label, "-o", "json")), &list); err != nil {
 		t.Fatal(err)
 	}
-	var out []Pod
 	for _, item := range list.Items {
 		pod := Pod{Name: item.Metadata.Name, Node: item.Spec.NodeName, uid: item.Metadata.UID}
 		for _, ip := range item.Status.PodIPs {
@@ -52,26 +71,11 @@ func (c *Cluster) Pods(t testing.TB, label string) []Pod {
 		}
 		for _, condition := range item.Status.Conditions {
 			if condition.Type == "Ready" && condition.Status == "True" && item.Metadata.DeletionTimestamp == "" {
-				out = append(out, pod)
+				ready = append(ready, pod)
 			}
 		}
 	}
-	return out
-}
-
-// AwaitPods waits until n pods with a label are ready and no others exist, and returns them.
-func (c *Cluster) AwaitPods(t testing.TB, label string, n int) []Pod {
-	t.Helper()
-	var pods []Pod
-	eventually(t, fmt.Sprintf("%d pods %s", n, label), 3*time.Minute, func() error {
-		pods = c.Pods(t, label)
-		names := strings.Fields(c.Kubectl(t, "get", "pods", "-l", label, "-o", "name"))
-		if len(pods) != n || len(names) != n {
-			return fmt.Errorf("%d of %d are ready", len(pods), len(names))
-		}
-		return nil
-	})
-	return pods
+	return ready, len(list.Items)
 }
 
 // Dial connects from a pod, by its network namespace, to an address and port.

@@ -4,8 +4,11 @@
 package cluster
 
 import (
+	"net"
 	"strconv"
 	"testing"
+
+	"github.com/weftnet/weft/sys/netns"
 )
 
 // makeUnderlay makes the network that the machines share: a bridge in the first one, which is the gateway of the others.
@@ -24,6 +27,27 @@ func (c *Cluster) plug(t testing.TB, m *machine) {
 	m.address(t, "eth0")
 	m.ip(t, "route", "add", "default", "via", c.control.v4.String())
 	m.ip(t, "-6", "route", "add", "default", "via", c.control.v6.String())
+}
+
+// Route leads addresses to a node, for what is outside the cluster.
+func (c *Cluster) Route(t testing.TB, to string, n *Node) {
+	t.Helper()
+	c.control.ip(t, "route", "add", to, "via", n.v4.String())
+}
+
+// Listen listens outside the cluster, on an address and port, until the test ends.
+func (c *Cluster) Listen(t testing.TB, at string) (listener net.Listener) {
+	t.Helper()
+	ns, err := netns.Open(c.control.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ns.Close() }()
+	if err := ns.Do(func() (err error) { listener, err = net.Listen("tcp", at); return err }); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener
 }
 
 // address gives a device the addresses of a machine and sets it up.

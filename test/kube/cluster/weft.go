@@ -6,14 +6,17 @@ package cluster
 import (
 	"errors"
 	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/weftnet/weft/ctl/install"
 	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/test/kube"
 )
 
 // Install installs weft by the published manifest and waits until its pods are ready and the nodes, too.
@@ -25,7 +28,7 @@ func (c *Cluster) Install(t testing.TB, pools ...string) {
 	}
 	c.Apply(t, must(t, c.weft(args...)))
 	c.awaitWeft(t, "ds/weft-agent", "deploy/weft-controllers")
-	c.Kubectl(t, "wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
+	c.Kubectl(t, "wait", "--for=condition=Ready", "node", "--all", "--timeout=180s")
 }
 
 // Restart replaces all pods of workloads of weft, as an update does.
@@ -35,19 +38,58 @@ func (c *Cluster) Restart(t testing.TB, workloads ...string) {
 	c.awaitWeft(t, workloads...)
 }
 
+// Version is a weft that the nodes have an image of.
+type Version struct {
+	image, program string
+}
+
+// Now is the version of these sources.
+func (c *Cluster) Now() Version { return Version{install.Image, c.Weft} }
+
+// Before is another version: of the programs in the directory WEFT_BEFORE, an earlier release, or else of these sources with a commit of another name.
+func (c *Cluster) Before(t testing.TB) Version {
+	t.Helper()
+	dir := os.Getenv("WEFT_BEFORE")
+	if dir == "" {
+		dir = t.TempDir()
+		c.build(t, dir, "-ldflags", "-X github.com/weftnet/weft/internal/version.Commit=before")
+	}
+	v := Version{"weft:before", filepath.Join(dir, "weft")}
+	archive := recipe(t, c.dockerfile(), dir, "docker.io/library/"+v.image).write(t, t.TempDir())
+	for _, n := range c.Nodes {
+		n.importImage(t, archive)
+	}
+	return v
+}
+
+// Use replaces a workload of weft by that of the manifest of a version, and waits until all its pods are of it.
+func (c *Cluster) Use(t testing.TB, v Version, workload string) {
+	t.Helper()
+	manifest := must(t, exec.Command(v.program, "install", "--print", "--image", v.image))
+	objects, texts := kube.Objects(t, []byte(manifest))
+	i := slices.IndexFunc(objects, func(o kube.Object) bool { return strings.ToLower(o.Kind)+"/"+o.Metadata.Name == workload })
+	if i < 0 {
+		t.Fatalf("%s is not in the manifest of %s", workload, v.image)
+	}
+	c.Apply(t, texts[i])
+	c.awaitWeft(t, workload)
+	spec := c.Kubectl(t, "-n", install.DefaultNamespace, "get", workload, "-o", "jsonpath={.spec.template.spec.containers[*].image}")
+	if spec != v.image {
+		t.Fatalf("%s runs %q, want %s", workload, spec, v.image)
+	}
+}
+
 func (c *Cluster) awaitWeft(t testing.TB, workloads ...string) {
 	t.Helper()
 	for _, w := range workloads {
-		c.Kubectl(t, "-n", install.DefaultNamespace, "rollout", "status", w, "--timeout=120s")
+		c.Kubectl(t, "-n", install.DefaultNamespace, "rollout", "status", w, "--timeout=180s")
 	}
 }
 
 // Uninstall removes weft as docs/install.md says, and its definitions, too.
 func (c *Cluster) Uninstall(t testing.TB) {
 	t.Helper()
-	cmd := c.command("delete", "--ignore-not-found", "--timeout=120s", "-f", "-")
-	cmd.Stdin = strings.NewReader(must(t, c.weft("uninstall", "--print", "--crds")))
-	must(t, cmd)
+	c.feed(t, must(t, c.weft("uninstall", "--print", "--crds")), "delete", "--ignore-not-found", "--timeout=180s", "-f", "-")
 	for _, n := range c.Nodes {
 		t.Logf("%s:\n%s", n.Name, must(t, n.command(c.Weft, "node", "uninstall", "--yes")))
 	}
@@ -80,7 +122,7 @@ ip route show table all | grep -v '^local\|^broadcast\|^fe80\|^multicast\|^anyca
 ip -6 route show table all | grep -v 'local\|fe80\|multicast\|anycast' | sort
 ip rule; ip -6 rule
 nft list tables | grep weft
-find /etc/cni /opt /run/weft -type f 2>/dev/null
+find /etc/cni /opt /run/weft -type f -o -type l 2>/dev/null
 sysctl -a 2>/dev/null | grep '^net\.' | grep 'conf\.\(all\|default\|eth0\)\.\(forwarding\|rp_filter\|proxy_arp\)\|ip_forward'
 true
 `
@@ -115,7 +157,7 @@ func (c *Cluster) Replace(t testing.TB, i int) {
 	c.plug(t, m)
 	c.Nodes[i] = c.startNode(c.t, m, old.Name)
 	eventually(t, old.Name+" to register", time.Minute, func() error { _, err := c.try("get", "node", old.Name); return err })
-	c.Kubectl(t, "wait", "--for=condition=Ready", "node", old.Name, "--timeout=120s")
+	c.Kubectl(t, "wait", "--for=condition=Ready", "node", old.Name, "--timeout=180s")
 }
 
 // keptLogs is where the logs of all programs are kept when the test has failed.
