@@ -45,15 +45,16 @@ nft list ruleset | sed -E 's/packets [0-9]+ bytes [0-9]+/N/'
 for tool in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy; do echo "== $tool"; $tool-save | grep -v '^#' | sed -E 's/\[[0-9]+:[0-9]+\]//'; done
 echo == ipset; ipset save
 for family in -4 -6; do echo "== ip $family"
-  ip $family route show table all | grep -v fe80:; ip $family rule; ip $family neigh show nud permanent; ip $family addr | grep -v -e valid_lft -e fe80:
+  ip $family route show table all | grep -v fe80:; ip $family rule; ip $family neigh show nud permanent; ip $family neigh show proxy; ip $family addr | grep -v -e valid_lft -e fe80:
 done
-echo == link; ip -d link; bridge fdb
+echo == link; ip -d link; bridge fdb; ip nexthop
 `
 
-// TestUninstall: when an agent was there, killed in mid-life, and was uninstalled, the kernel is as it was before, byte for byte.
+// TestUninstall: when an agent was there, killed in mid-life, and was uninstalled, the kernel is as it was before, byte for byte. Meanwhile it has translated
+// addresses, led a port of the host to a workload, and reached another node through a tunnel.
 func TestUninstall(t *testing.T) {
 	c := upAs(t, lab.Spec{Name: "uninst", Nodes: 1})
-	c.encapsulate(v3.EncapAlways)
+	c.choosePools(lab.Scenario{Mode: lab.VXLAN})
 	if err := c.within(lab.External, func() error { return run(t, "bash", "-c", others) }); err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +77,7 @@ func TestUninstall(t *testing.T) {
 					spec.WireguardHostEncryptionEnabled = new(true)
 				}
 			})
+			c.choosePools(s)
 			if s.Mode == lab.IPIP {
 				c.upOnce(device)
 			}
@@ -139,6 +141,15 @@ func TestUninstallThatStays(t *testing.T) {
 	}
 }
 
+// choosePools has the pools be as a scenario says, with natOutgoing.
+func (c *cluster) choosePools(s lab.Scenario) {
+	c.t.Helper()
+	for _, o := range s.Pools(c.Spec().Pools) {
+		o.(*v3.IPPool).Spec.NATOutgoing = new(true)
+		c.apply(o)
+	}
+}
+
 // upOnce brings the kernel's own tunnel device up and down again. The first time it gets IPv6 parameters and a queueing discipline, which it
 // keeps as long as it lives, which is as long as its namespace: the one thing that uninstalling cannot undo.
 func (c *cluster) upOnce(device string) {
@@ -173,6 +184,19 @@ func (c *cluster) uninstalls(device string) {
 		}
 	}
 	attach("ADD")
+	there := []string{"8081", "(?i)masquerade", "dev " + regexp.QuoteMeta(device)} // host port, natOutgoing, the way to the other node
+	if device == "vxlan.calico" {
+		there = append(there, `dev vxlan.calico lladdr 66:`, `66:[0-9a-f:]+ dev vxlan.calico dst`)
+	}
+	c.eventually("what is to be uninstalled", func() error {
+		now := c.snapshot(lab.External)
+		for _, pattern := range there {
+			if !regexp.MustCompile(pattern).MatchString(now) {
+				return fmt.Errorf("there is no %q in the kernel:\n%s", pattern, now)
+			}
+		}
+		return nil
+	})
 	if out, err := c.uninstall(dir, "--yes"); err == nil || !strings.Contains(out, "held by process") {
 		t.Errorf("with a running agent: %v: %s", err, out)
 	}
@@ -235,7 +259,7 @@ func (c *cluster) agentIn(member, node, dir string) *exec.Cmd {
 func (c *cluster) cni(command, dir, ns string) (string, error) {
 	cmd := exec.CommandContext(c.t.Context(), filepath.Join(bin, "weft-cni"))
 	cmd.Env = []string{"CNI_COMMAND=" + command, "CNI_CONTAINERID=guest1", "CNI_NETNS=" + ns, "CNI_IFNAME=eth0", "CNI_PATH=/"}
-	cmd.Stdin = strings.NewReader(`{"cniVersion":"1.1.0","name":"weft","type":"weft-cni","ipam":{"assign_ipv6":true},"socket":"` + filepath.Join(dir, "cni.sock") + `"}`)
+	cmd.Stdin = strings.NewReader(`{"cniVersion":"1.1.0","name":"weft","type":"weft-cni","ipam":{"assign_ipv6":true},"runtimeConfig":{"portMappings":[{"hostPort":8081,"containerPort":80,"protocol":"tcp"}]},"socket":"` + filepath.Join(dir, "cni.sock") + `"}`)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -278,11 +302,11 @@ func (c *cluster) snapshot(member string) string {
 	return strings.ReplaceAll(out.String(), " linkdown", "")
 }
 
-// parameters appends what the kernel is told about interfaces and forwarding.
+// parameters appends what the kernel is told about interfaces, forwarding and connection tracking.
 func parameters(out *strings.Builder) error {
-	for _, dir := range []string{"/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv6/conf", "/proc/sys/net/ipv4/ip_forward"} {
+	for _, dir := range []string{"/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv6/conf", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/netfilter"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
+			if err != nil || d.IsDir() || d.Name() == "nf_conntrack_count" { // that changes by itself
 				return err
 			}
 			if value, err := os.ReadFile(path); err == nil { // some cannot be read
