@@ -86,28 +86,32 @@ func (w *world) labelIPTables(ctx context.Context, size calctest.Scale, dir, wor
 	}
 	defer func() { _ = p.conn.Close() }()
 	var ours, alone, bare, tool measure.Samples
-	for n := range rounds {
-		version := n % 2
+	sides := [2]func(version int) error{
+		func(version int) error {
+			start := time.Now()
+			delta, err := w.flush(versions[version])
+			if err != nil {
+				return err
+			}
+			calculated := time.Now()
+			_, err = w.ours.driver.Apply(ctx, w.graph.View(), delta)
+			ours.Add(time.Since(start))
+			alone.Add(time.Since(calculated))
+			return err
+		},
+		func(version int) error {
+			start := time.Now()
+			err := p.conn.Commit(&p.batches[version])
+			bare.Add(time.Since(start))
+			return err
+		},
+	}
+	if err := interleave(sides); err != nil {
+		return nil, err
+	}
+	for n := range toolRounds {
 		start := time.Now()
-		if delta, err = w.flush(versions[version]); err != nil {
-			return nil, err
-		}
-		calculated := time.Now()
-		if _, err := w.ours.driver.Apply(ctx, w.graph.View(), delta); err != nil {
-			return nil, err
-		}
-		ours.Add(time.Since(start))
-		alone.Add(time.Since(calculated))
-		start = time.Now()
-		if err := p.conn.Commit(&p.batches[version]); err != nil {
-			return nil, fmt.Errorf("bare message: %w", err)
-		}
-		bare.Add(time.Since(start))
-		if n >= toolRounds {
-			continue
-		}
-		start = time.Now()
-		if _, err := proc.Output(ctx, proc.Spec{Path: "ipset", Args: []string{"-exist", "restore", "-file", p.files[version]}, NS: w.peers.ns}); err != nil {
+		if _, err := proc.Output(ctx, proc.Spec{Path: "ipset", Args: []string{"-exist", "restore", "-file", p.files[n%2]}, NS: w.peers.ns}); err != nil {
 			return nil, err
 		}
 		tool.Add(time.Since(start))

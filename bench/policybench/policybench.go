@@ -240,38 +240,45 @@ func (w *world) flush(c calc.Change) (*desired.Delta, error) {
 // after them, because starting a process slows down what follows it.
 func (w *world) compare(ctx context.Context, work string, versions [2]calc.Change, p peer) ([]measure.Row, error) {
 	var ours, bare, tool measure.Samples
-	sides := []struct {
-		samples *measure.Samples
-		change  func(version int) (time.Duration, error)
-	}{
-		{&ours, func(version int) (time.Duration, error) {
+	err := interleave([2]func(int) error{
+		func(version int) error {
 			start := time.Now()
 			_, err := w.apply(ctx, versions[version])
-			return time.Since(start), err
-		}},
-		{&bare, p.bare},
-		{&tool, func(version int) (time.Duration, error) { return w.peers.tool(ctx, p, version) }},
-	}
-	take := func(side, version int) error {
-		took, err := sides[side].change(version)
-		sides[side].samples.Add(took)
-		return err
-	}
-	runtime.GC() // what the set-up has left is not collected at the rounds' expense
-	for n := range rounds {
-		first := n / 2 % 2
-		if err := errors.Join(take(first, n%2), take(1-first, n%2)); err != nil {
-			return nil, err
-		}
+			ours.Add(time.Since(start))
+			return err
+		},
+		func(version int) error {
+			took, err := p.bare(version)
+			bare.Add(took)
+			return err
+		},
+	})
+	if err != nil {
+		return nil, err
 	}
 	for n := range toolRounds {
-		if err := take(2, n%2); err != nil {
+		took, err := w.peers.tool(ctx, p, n%2)
+		if err != nil {
 			return nil, fmt.Errorf("nft -f: %w", err)
 		}
+		tool.Add(took)
 	}
 	return []measure.Row{
 		measure.Compare(work, ours, "bare netlink", bare, measure.Duration, measure.AtMost(3)),
 		measure.Tail(work, ours, "bare netlink", bare, measure.Duration, measure.AtMost(3)),
 		measure.Compare(work, ours, "nft -f", tool, measure.Duration, measure.AtMost(0.1)),
 	}, nil
+}
+
+// interleave has two contenders change their kernels to each version in turn, each as often first as second: who comes second finds the machine warm. Tools
+// are run by themselves, because the rounds behind a new process are slow.
+func interleave(sides [2]func(version int) error) error {
+	runtime.GC() // what the set-up has left is not collected at the rounds' expense
+	for n := range rounds {
+		first := n / 2 % 2
+		if err := errors.Join(sides[first](n%2), sides[1-first](n%2)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
