@@ -234,7 +234,7 @@ func TestStartThatFailsShowsLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := l.StartAgent(t.Context(), "n1")
-	if err == nil || !strings.Contains(err.Error(), "log of n1:\n") || !strings.Contains(err.Error(), "datastore is away") {
+	if err == nil || !strings.Contains(err.Error(), "log of n1:\n") || !strings.Contains(err.Error(), "datastore unavailable") {
 		t.Errorf("%v; want the end of the agent's log", err)
 	}
 }
