@@ -15,6 +15,7 @@ import (
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/sys/netns/netnstest"
 )
 
 // Contract runs the part of the suite that needs no packets: what Apply reports, what is refused, and what outlives a driver. The fake driver
@@ -24,7 +25,7 @@ func Contract(t *testing.T, open Open) {
 		"reports": (*contract).reports, "refusals": (*contract).refusals, "restart": (*contract).restart, "cancelled": (*contract).cancelled, "removal": (*contract).removal,
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &contract{T: t, ns: namespace(t), open: open}
+			c := &contract{T: t, ns: netnstest.New(t), open: open}
 			c.start()
 			t.Cleanup(func() { must(t, c.driver.Close()) })
 			test(c)

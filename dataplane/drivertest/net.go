@@ -15,12 +15,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/sys/netns/netnstest"
 	"github.com/weftnet/weft/sys/packet"
 	"github.com/weftnet/weft/sys/proc"
 	"github.com/weftnet/weft/sys/sysctl"
@@ -78,8 +78,6 @@ var (
 	linkLocal = netip.MustParseAddr("fe80::ecee:eeff:feee:eeee")
 	// dmzNets are behind dmz0.
 	dmzNets = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:1::/48")}
-
-	count atomic.Int32
 )
 
 // Workload is the name of a workload's interface, from 1.
@@ -96,7 +94,7 @@ func WorkloadAddr(i int, v6 bool) netip.Addr {
 // NewNet builds the network. It is gone when the test ends.
 func NewNet(t testing.TB) *Net {
 	t.Helper()
-	n := &Net{Router: namespace(t), wire: namespace(t), bridge: namespace(t), ends: map[string]*packet.Conn{}, buf: make([]byte, 1<<16)}
+	n := &Net{Router: netnstest.New(t), wire: netnstest.New(t), bridge: netnstest.New(t), ends: map[string]*packet.Conn{}, buf: make([]byte, 1<<16)}
 	must(t, n.Router.Do(prepare))
 	for _, ns := range []*netns.NS{n.wire, n.bridge} {
 		must(t, ns.Do(func() error { return sysctl.Set("net/ipv6/conf/default/disable_ipv6", "1") }))
@@ -182,20 +180,6 @@ func prepare() error {
 		}
 	}
 	return errs
-}
-
-func namespace(t testing.TB) *netns.NS {
-	t.Helper()
-	name := fmt.Sprintf("weft-dt%d-%d", os.Getpid(), count.Add(1))
-	ns, err := netns.Create(name)
-	must(t, err)
-	t.Cleanup(func() {
-		_ = ns.Close()
-		if err := netns.Delete(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("delete: %v", err)
-		}
-	})
-	return ns
 }
 
 func must(t testing.TB, err error) {

@@ -40,6 +40,9 @@ func Main(m interface{ Run() int }) {
 }
 
 func runInside(name string) (code int, err error) {
+	if err := sweep(name); err != nil { // what a process of the same number has left that was killed
+		return 1, err
+	}
 	ns, err := netns.Create(name)
 	if err != nil {
 		return 1, err
@@ -78,16 +81,25 @@ func New(t testing.TB) *netns.NS {
 	if prefix == "" {
 		prefix = fmt.Sprintf("%stest%d", own.NamespacePrefix, os.Getpid())
 	}
-	name := fmt.Sprintf("%s-%d", prefix, serial.Add(1))
-	ns, err := netns.Create(name)
+	ns, err := create(prefix)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = ns.Close()
-		if err := netns.Delete(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := netns.Delete(ns.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			t.Error(err)
 		}
 	})
 	return ns
+}
+
+// create makes a namespace with the next name that is free: a process of the same number, killed earlier, may have left some.
+func create(prefix string) (*netns.NS, error) {
+	for {
+		ns, err := netns.Create(fmt.Sprintf("%s-%d", prefix, serial.Add(1)))
+		if !errors.Is(err, fs.ErrExist) {
+			return ns, err
+		}
+	}
 }
