@@ -5,8 +5,11 @@ package ipam
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
+	"unique"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
@@ -20,6 +23,8 @@ type Leak struct {
 	Node string
 	// NodeGone: there is no such Node.
 	NodeGone bool
+	// Namespace and Pod of the workload; empty for a tunnel, Pod also for a workload that is none.
+	Namespace, Pod string
 	// Addrs are all of the handle, as ReleaseAddrs takes them: it frees none that was assigned again since.
 	Addrs []Release
 	// Reason says what is missing.
@@ -30,13 +35,85 @@ type Leak struct {
 // meanwhile is seen then. Addresses are judged if weft assigned them: those of workloads on a Node that has an agent of weft, or is gone, and
 // those of tunnels. All other owners, among them services, count as there.
 func Leaks(objects []api.Object) []Leak {
-	o := owners{used: map[netip.Addr]bool{}, nodes: map[string]*v3.Node{}}
+	c := NewCensus()
 	for _, obj := range objects {
-		o.collect(obj)
+		c.Add(obj)
 	}
-	found, alive := map[string]*Leak{}, map[string]bool{}
-	for _, h := range Holdings(objects) {
-		o.judge(h, found, alive)
+	return c.Leaks()
+}
+
+// Census finds Leaks among objects of which it keeps only what that takes: hand each to Add, in the order that Leaks asks for.
+type Census struct {
+	held  []counted
+	alive map[string]bool // handles with an address that is not judged
+	used  map[netip.Addr]struct{}
+	nodes map[string]bool // with whether an agent of weft is there
+}
+
+// counted is an address that may turn out a leak.
+type counted struct {
+	addr      netip.Addr
+	sequence  uint64
+	handle    string
+	node      string
+	namespace string // of the workload
+	pod       string
+	tunnel    bool
+}
+
+// NewCensus returns an empty one.
+func NewCensus() *Census {
+	return &Census{alive: map[string]bool{}, used: map[netip.Addr]struct{}{}, nodes: map[string]bool{}}
+}
+
+// Add takes an IPAMBlock, WorkloadEndpoint or Node in; others say nothing.
+func (c *Census) Add(obj api.Object) {
+	switch obj := obj.(type) {
+	case *v3.IPAMBlock:
+		for _, h := range Holdings([]api.Object{obj}) {
+			c.hold(h)
+		}
+	case *v3.Node:
+		c.nodes[obj.Name] = obj.Annotations[v3.AgentInstanceAnnotation] != ""
+	case *v3.WorkloadEndpoint:
+		for _, text := range obj.Spec.IPNetworks {
+			if p, err := v3.ParseCIDR(text); err == nil {
+				c.used[p.Addr()] = struct{}{}
+			}
+		}
+	}
+}
+
+func (c *Census) hold(h Holding) {
+	tunnel := isTunnel(h.Attrs["type"])
+	if h.Attrs["node"] == "" || !tunnel && (h.Attrs["type"] != "" || h.Attrs["vmi"] != "" || h.Attrs["namespace"] == "") {
+		c.alive[h.Handle] = true
+		return
+	}
+	// Copies, shared where they can be: no block is kept for a part of it.
+	share := func(attr string) string { return unique.Make(strings.Clone(h.Attrs[attr])).Value() }
+	c.held = append(c.held, counted{
+		addr: h.Addr, sequence: h.Sequence, handle: strings.Clone(h.Handle), tunnel: tunnel, node: share("node"), namespace: share("namespace"), pod: strings.Clone(h.Attrs["pod"]),
+	})
+}
+
+// Leaks returns what was found.
+func (c *Census) Leaks() []Leak {
+	found, alive := map[string]*Leak{}, maps.Clone(c.alive)
+	for i := range c.held {
+		h := &c.held[i]
+		reason := c.missing(h)
+		if reason == "" {
+			alive[h.handle] = true
+			continue
+		}
+		leak := found[h.handle]
+		if leak == nil {
+			_, there := c.nodes[h.node]
+			leak = &Leak{Handle: h.handle, Node: h.node, NodeGone: !there, Namespace: h.namespace, Pod: h.pod, Reason: reason}
+			found[h.handle] = leak
+		}
+		leak.Addrs = append(leak.Addrs, Release{Addr: h.addr, Handle: h.handle, Sequence: &h.sequence})
 	}
 	var out []Leak
 	for handle, leak := range found {
@@ -48,54 +125,20 @@ func Leaks(objects []api.Object) []Leak {
 	return out
 }
 
-// owners is what addresses may belong to.
-type owners struct {
-	used  map[netip.Addr]bool
-	nodes map[string]*v3.Node
-}
-
-func (o *owners) collect(obj api.Object) {
-	switch obj := obj.(type) {
-	case *v3.Node:
-		o.nodes[obj.Name] = obj
-	case *v3.WorkloadEndpoint:
-		for _, text := range obj.Spec.IPNetworks {
-			if p, err := v3.ParseCIDR(text); err == nil {
-				o.used[p.Addr()] = true
-			}
-		}
-	}
-}
-
-// judge adds an address to the leak of its handle, or notes that the handle has an owner.
-func (o *owners) judge(h Holding, found map[string]*Leak, alive map[string]bool) {
-	reason := o.missing(h.Attrs, h.Addr)
-	if reason == "" {
-		alive[h.Handle] = true
-		return
-	}
-	leak := found[h.Handle]
-	if leak == nil {
-		node := h.Attrs["node"]
-		leak = &Leak{Handle: h.Handle, Node: node, NodeGone: o.nodes[node] == nil, Reason: reason}
-		found[h.Handle] = leak
-	}
-	leak.Addrs = append(leak.Addrs, h.Release())
-}
-
-// missing says what an owner of addr with these attributes lacks, or "".
-func (o *owners) missing(attrs map[string]string, addr netip.Addr) string {
-	node := o.nodes[attrs["node"]]
+// missing says what the owner of an address lacks, or "".
+func (c *Census) missing(h *counted) string {
+	weft, there := c.nodes[h.node]
+	_, used := c.used[h.addr]
 	switch {
-	case attrs["node"] == "", o.used[addr]:
+	case used:
 		return ""
-	case isTunnel(attrs["type"]) && node == nil:
+	case h.tunnel && !there:
 		return "its node is gone"
-	case attrs["type"] != "", attrs["vmi"] != "", attrs["namespace"] == "":
+	case h.tunnel:
 		return ""
-	case node == nil:
+	case !there:
 		return "its node is gone, and there is no WorkloadEndpoint with the address"
-	case node.Annotations[v3.AgentInstanceAnnotation] == "":
+	case !weft:
 		return "" // an agent of Calico, which writes no WorkloadEndpoints on Kubernetes
 	}
 	return "there is no WorkloadEndpoint with the address"

@@ -20,7 +20,7 @@ func PodKey(namespace, name string) api.Key {
 }
 
 // PodSource is a Store of a cluster whose workloads are Pods of Kubernetes. Its Pods hold what becomes part of an endpoint, and no more: identity,
-// labels, annotations of networking, service account and ports.
+// labels, annotations of networking, service account and ports; and their phase and addresses.
 type PodSource interface {
 	Store
 	// WatchPods streams the Pods that are bound to a node, as *corev1.Pod.

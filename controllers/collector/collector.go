@@ -15,6 +15,8 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/ipam"
@@ -60,7 +62,7 @@ func (c *Collector) Reconcile(ctx context.Context, leakGrace time.Duration) (Rep
 	p := pass{Collector: c, ctx: ctx, seen: map[string]time.Time{}}
 	for _, node := range w.gone {
 		if p.due("node "+node, NodeGrace) {
-			p.giveUp(node, w.endpoints)
+			p.giveUp(node, w.left[node])
 		}
 	}
 	if len(p.report.Nodes) > 0 { // their addresses have lost their owners just now
@@ -79,45 +81,109 @@ func (c *Collector) Reconcile(ctx context.Context, leakGrace time.Duration) (Rep
 
 // world is what one look saw.
 type world struct {
-	endpoints []*v3.WorkloadEndpoint
-	gone      []string // nodes that endpoints and blocks name and that do not exist, sorted
-	leaks     []ipam.Leak
+	left  map[string][]*v3.WorkloadEndpoint // endpoints of nodes that do not exist, as little of them as deletes them
+	gone  []string                          // nodes that endpoints and blocks name and that do not exist, sorted
+	leaks []ipam.Leak
 }
 
-// look reads everything: what may have an owner before the owners, and the nodes last.
+// look reads everything: what may have an owner before the owners, and the nodes last. Of what there is very much of it keeps little.
 func (c *Collector) look(ctx context.Context) (world, error) {
-	var w world
-	var objects []api.Object
-	named, exist := map[string]bool{}, map[string]bool{}
-	for _, resource := range []api.Resource{api.IPAMBlocks, api.BlockAffinities, api.WorkloadEndpoints, api.Nodes} {
-		list, err := c.store.List(ctx, resource, "")
-		if err != nil {
-			return w, err
-		}
-		if len(list.Invalid) > 0 && (resource == api.WorkloadEndpoints || resource == api.Nodes) {
-			return w, fmt.Errorf("%s cannot be read (%w), so it is not known what is in use; replace or delete it", list.Invalid[0].Key, list.Invalid[0].Err)
-		}
-		objects = append(objects, list.Items...)
+	known, err := c.nodes(ctx)
+	if err != nil {
+		return world{}, err
 	}
-	for _, obj := range objects {
-		switch obj := obj.(type) {
-		case *v3.BlockAffinity:
-			named[obj.Spec.Node] = named[obj.Spec.Node] || obj.Spec.Type != "virtual"
-		case *v3.WorkloadEndpoint:
-			w.endpoints = append(w.endpoints, obj)
-			named[obj.Spec.Node] = true
-		case *v3.Node:
-			exist[obj.Name] = true
+	w, census := world{left: map[string][]*v3.WorkloadEndpoint{}}, ipam.NewCensus()
+	named := map[string]bool{}
+	if err := c.scan(ctx, api.IPAMBlocks, census.Add); err != nil {
+		return w, err
+	}
+	affinities, err := c.store.List(ctx, api.BlockAffinities, "")
+	if err != nil {
+		return w, err
+	}
+	for _, obj := range affinities.Items {
+		if a, ok := obj.(*v3.BlockAffinity); ok && a.Spec.Type != "virtual" {
+			named[a.Spec.Node] = true
 		}
 	}
-	for node, real := range named {
-		if real && node != "" && !exist[node] {
+	err = c.scan(ctx, api.WorkloadEndpoints, func(obj api.Object) {
+		census.Add(obj)
+		if e, ok := obj.(*v3.WorkloadEndpoint); ok && known[e.Spec.Node] == nil {
+			slim := &v3.WorkloadEndpoint{ObjectMeta: v3.ObjectMeta{Namespace: e.Namespace, Name: e.Name, ResourceVersion: e.ResourceVersion}}
+			w.left[e.Spec.Node] = append(w.left[e.Spec.Node], slim)
+			named[e.Spec.Node] = true
+		}
+	})
+	if err != nil {
+		return w, err
+	}
+	now, err := c.nodes(ctx)
+	if err != nil {
+		return w, err
+	}
+	for _, node := range now {
+		census.Add(node)
+	}
+	for node := range named {
+		if node != "" && known[node] == nil && now[node] == nil {
 			w.gone = append(w.gone, node)
 		}
 	}
 	slices.Sort(w.gone)
-	w.leaks = ipam.Leaks(objects)
+	w.leaks = census.Leaks()
 	return w, nil
+}
+
+// nodes returns those that there are.
+func (c *Collector) nodes(ctx context.Context) (map[string]*v3.Node, error) {
+	list, err := c.store.List(ctx, api.Nodes, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(list.Invalid) > 0 {
+		return nil, unreadable(list.Invalid[0].Key, list.Invalid[0].Err)
+	}
+	out := map[string]*v3.Node{}
+	for _, obj := range list.Items {
+		if n, ok := obj.(*v3.Node); ok {
+			out[n.Name] = &v3.Node{ObjectMeta: v3.ObjectMeta{Name: n.Name, Annotations: map[string]string{v3.AgentInstanceAnnotation: n.Annotations[v3.AgentInstanceAnnotation]}}}
+		}
+	}
+	return out, nil
+}
+
+// scan hands all objects of a resource to use, as they come: not all of them have to be in memory at a time. One that changes meanwhile comes again, one that goes has
+// come. A block that cannot be read holds nothing; an endpoint that cannot is an error.
+func (c *Collector) scan(ctx context.Context, resource api.Resource, use func(api.Object)) error {
+	w, err := c.store.Watch(ctx, resource)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for {
+		b, err := w.Next(ctx)
+		if err == nil {
+			err = b.Err
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range b.Events {
+			switch {
+			case e.Object != nil:
+				use(e.Object)
+			case e.Err != nil && resource == api.WorkloadEndpoints:
+				return unreadable(e.Key, e.Err)
+			}
+		}
+		if b.InSync {
+			return nil
+		}
+	}
+}
+
+func unreadable(key api.Key, why error) error {
+	return fmt.Errorf("%s cannot be read (%w), so it is not known what is in use; replace or delete it", key, why)
 }
 
 // identity tells a leak from one that the same handle has later.
@@ -172,9 +238,7 @@ func (p *pass) giveUp(node string, endpoints []*v3.WorkloadEndpoint) {
 	}
 	before := len(p.errs)
 	for _, e := range endpoints {
-		if e.Spec.Node == node {
-			p.note("workload endpoint of node "+node, p.remove(e))
-		}
+		p.note("workload endpoint of node "+node, p.remove(e))
 	}
 	p.note("blocks of node "+node, p.ipam.ReleaseNode(p.ctx, node))
 	if len(p.errs) == before {
@@ -194,13 +258,40 @@ func (p *pass) remove(e *v3.WorkloadEndpoint) error {
 	return err
 }
 
-// free frees the addresses of a leak.
+// free frees the addresses of a leak, unless Kubernetes has a pod with one of them.
 func (p *pass) free(leak ipam.Leak) {
+	if err := p.lives(leak); err != nil {
+		p.note("addresses of "+leak.Handle, err)
+		return
+	}
 	if err := p.ipam.ReleaseAddrs(p.ctx, leak.Addrs...); err != nil {
 		p.note("addresses of "+leak.Handle, err)
 		return
 	}
 	p.report.Freed = append(p.report.Freed, leak)
+}
+
+// lives returns an error if the pod of a leak has one of its addresses, or if that cannot be told. On a node that is gone no pod runs.
+func (p *pass) lives(leak ipam.Leak) error {
+	source, ok := p.store.(store.PodSource)
+	if !ok || leak.Pod == "" || leak.NodeGone {
+		return nil
+	}
+	pod, err := source.Pod(p.ctx, leak.Namespace, leak.Pod)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
+		return nil // its network is gone
+	}
+	for _, r := range leak.Addrs {
+		if slices.ContainsFunc(pod.Status.PodIPs, func(ip corev1.PodIP) bool { return ip.IP == r.Addr.String() }) {
+			return fmt.Errorf("pod %s/%s has %s, but no WorkloadEndpoint says so; the log of the agent on node %s tells why it is not written", leak.Namespace, leak.Pod, r.Addr, leak.Node)
+		}
+	}
+	return nil
 }
 
 func (p *pass) note(what string, err error) {

@@ -4,14 +4,20 @@
 package collector
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/ipam"
+	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/store/memstore"
 )
 
@@ -51,8 +57,8 @@ func (c *cluster) deleteNode(name string) {
 	}
 }
 
-// pod assigns an address as a node does, and adds the endpoint if asked.
-func (c *cluster) pod(node, name string, endpoint bool) {
+// pod assigns an address as a node does, adds the endpoint if asked, and returns the address.
+func (c *cluster) pod(node, name string, endpoint bool) string {
 	c.t.Helper()
 	a := ipam.New(c.Store, ipam.Options{Node: node})
 	defer a.Close()
@@ -65,6 +71,7 @@ func (c *cluster) pod(node, name string, endpoint bool) {
 		e.Spec.Node, e.Spec.IPNetworks = node, []string{r.Addrs[0].String() + "/32"}
 		c.put(e)
 	}
+	return r.Addrs[0].String()
 }
 
 // look advances the clock, reconciles and returns what was done.
@@ -196,6 +203,102 @@ func TestNothingIsJudgedBlind(t *testing.T) {
 			t.Errorf("%s: %+v, %v", key, r, err)
 		}
 	}
+}
+
+// withPods is a store of a cluster whose workloads are Pods.
+type withPods struct {
+	*memstore.Store
+	pods map[string]*corev1.Pod // by namespace/name
+	err  error
+}
+
+func (w *withPods) WatchPods(context.Context, string) (store.Watcher, error) {
+	return nil, errors.New("not asked for")
+}
+
+func (w *withPods) Pod(_ context.Context, namespace, name string) (*corev1.Pod, error) {
+	if pod := w.pods[namespace+"/"+name]; pod != nil || w.err != nil {
+		return pod, w.err
+	}
+	return nil, &store.KeyError{Op: "get", Key: store.PodKey(namespace, name), Err: store.ErrNotFound}
+}
+
+func podIPs(pod *corev1.Pod) []corev1.PodIP {
+	if pod == nil {
+		return nil
+	}
+	return pod.Status.PodIPs
+}
+
+// TestPodsThatLive: on Kubernetes an address is not freed while a pod has it, running or being deleted, though no endpoint says so; it is when the pod is over, is gone, or
+// is another one of the name.
+func TestPodsThatLive(t *testing.T) {
+	const its = "its own" // the address of the leak
+	pod := func(phase corev1.PodPhase, addrs ...string) *corev1.Pod {
+		p := &corev1.Pod{Status: corev1.PodStatus{Phase: phase}}
+		for _, a := range addrs {
+			p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: a})
+		}
+		return p
+	}
+	deleted := pod(corev1.PodRunning, its)
+	deleted.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	onHost := pod(corev1.PodRunning, "192.0.2.1")
+	onHost.Spec.HostNetwork = true
+	for name, test := range map[string]struct {
+		pod   *corev1.Pod
+		err   error
+		freed string
+		says  string
+	}{
+		"runs":                      {pod: pod(corev1.PodRunning, "fd00::1", its), says: "pod prod/web has ADDRESS, but no WorkloadEndpoint says so"},
+		"is being deleted":          {pod: deleted, says: "pod prod/web has ADDRESS"},
+		"starts, has none yet":      {pod: pod(corev1.PodPending), freed: "web"}, // the grace is over
+		"job that is done":          {pod: pod(corev1.PodSucceeded, its), freed: "web"},
+		"job that failed":           {pod: pod(corev1.PodFailed, its), freed: "web"},
+		"gone":                      {freed: "web"},
+		"made anew with the name":   {pod: pod(corev1.PodRunning, "192.0.2.9"), freed: "web"},
+		"made anew, host's network": {pod: onHost, freed: "web"},
+		"cannot be read":            {err: store.ErrUnavailable, says: store.ErrUnavailable.Error()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t)
+			pods := &withPods{Store: c.Store, pods: map[string]*corev1.Pod{}, err: test.err}
+			if test.pod != nil {
+				pods.pods["prod/web"] = test.pod
+			}
+			c.collector.store = pods
+			c.node("n1")
+			addr := c.pod("n1", "web", false)
+			for i, ip := range podIPs(test.pod) {
+				if ip.IP == its {
+					test.pod.Status.PodIPs[i].IP = addr
+				}
+			}
+			c.look(0)
+			c.time = c.time.Add(time.Hour)
+			r, err := c.collector.Reconcile(t.Context(), 15*time.Minute)
+			got := ""
+			for _, leak := range r.Freed {
+				got += leak.Handle
+			}
+			if got != test.freed || (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), strings.ReplaceAll(test.says, "ADDRESS", addr)) {
+				t.Errorf("freed %q, %v; want %q, %q", got, err, test.freed, test.says)
+			}
+		})
+	}
+}
+
+// TestPodOfDeletedNode: what Kubernetes still says of pods on a node that is gone keeps nothing.
+func TestPodOfDeletedNode(t *testing.T) {
+	c := newCluster(t)
+	ghost := &corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIPs: []corev1.PodIP{{IP: "10.0.0.0"}}}}
+	c.collector.store = &withPods{Store: c.Store, pods: map[string]*corev1.Pod{"prod/a": ghost}}
+	c.node("n1")
+	c.pod("n1", "a", true)
+	c.deleteNode("n1")
+	c.look(0)
+	c.expect("after the grace", c.look(NodeGrace), "a n1")
 }
 
 // TestNext: the collector says when to look again.

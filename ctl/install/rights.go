@@ -57,7 +57,7 @@ var Agent = []Right{
 // Controllers is what the controllers may do in all namespaces.
 var Controllers = []Right{
 	{core, []string{"nodes", "services"}, follow},
-	{core, []string{"namespaces", "nodes"}, []string{"get"}},
+	{core, []string{"namespaces", "nodes", "pods"}, []string{"get"}},
 	{core, []string{"services/status"}, []string{"update"}},
 	{calico, []string{"clusterinformations", "hostendpoints", "ipamconfigurations", "ippools", "ipreservations", "kubecontrollersconfigurations", "tiers"}, follow},
 	{calico, []string{"ippools/status", "tiers/status"}, []string{"update"}},
@@ -65,6 +65,7 @@ var Controllers = []Right{
 	{calico, []string{"hostendpoints"}, []string{"create", "update", "delete"}},
 	{calico, []string{"blockaffinities", "ipamblocks", "ipamhandles"}, keep},
 	{calico, []string{"blockaffinities", "ipamblocks", "workloadendpoints"}, []string{"list"}},
+	{calico, []string{"ipamblocks", "workloadendpoints"}, []string{"watch"}}, // to look through them without having all at a time
 	{calico, []string{"workloadendpoints"}, []string{"delete"}},
 }
 

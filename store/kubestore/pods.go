@@ -61,6 +61,7 @@ func podOf(data []byte) (*corev1.Pod, error) {
 			NodeName: p.Spec.NodeName, HostNetwork: p.Spec.HostNetwork, ServiceAccountName: p.Spec.ServiceAccountName,
 			InitContainers: portsOf(p.Spec.InitContainers), Containers: portsOf(p.Spec.Containers),
 		},
+		Status: corev1.PodStatus{Phase: p.Status.Phase, PodIPs: p.Status.PodIPs},
 	}, nil
 }
 

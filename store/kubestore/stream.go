@@ -125,12 +125,22 @@ func (s *stream) list(ctx context.Context) error {
 	var events []store.Event
 	revision, err := s.watch.store.list(ctx, s.form, "", s.fields, func(e store.Event) {
 		kept[e.Key] = true
-		events = append(events, e)
+		s.collect(&events, e)
 	})
 	if err != nil {
 		return err
 	}
 	return s.finish(events, kept, revision)
+}
+
+// collect takes an object of a snapshot in. The first one is handed on as it comes: nothing older can be taken back by it, and so not all objects have to be in memory
+// at a time.
+func (s *stream) collect(events *[]store.Event, e store.Event) {
+	if s.revision == 0 {
+		s.watch.offer(s, []store.Event{e}, 0)
+		return
+	}
+	*events = append(*events, e)
 }
 
 // finish hands a snapshot on, unless it is of data older than what was seen: nothing is taken back on its word.
@@ -229,7 +239,7 @@ func (s *stream) take(c change, list *snapshot) error {
 	}
 	if list.kept != nil {
 		list.kept[e.Key] = true
-		list.events = append(list.events, e)
+		s.collect(&list.events, e)
 		return nil
 	}
 	s.watch.offer(s, []store.Event{e}, e.Revision)

@@ -63,6 +63,11 @@ func TestAgentsOnKubernetes(t *testing.T) {
 
 // reach leads the address of the API server in each node's namespace to the host's.
 func reach(t *testing.T, l *lab.Lab, server *kube.Server) error {
+	return reachBy(t, l, server, server.Address)
+}
+
+// reachBy leads it to another address, such as that of what stands between.
+func reachBy(t *testing.T, l *lab.Lab, server *kube.Server, target string) error {
 	for _, node := range l.Nodes() {
 		ns, err := l.Namespace(node)
 		if err != nil {
@@ -73,7 +78,7 @@ func reach(t *testing.T, l *lab.Lab, server *kube.Server) error {
 		if err := ns.Do(func() (err error) { listener, err = net.Listen("tcp", server.Address); return err }); err != nil {
 			return fmt.Errorf("listen in %s: %w", node, err)
 		}
-		storetest.Forward(t, listener, "tcp", server.Address)
+		storetest.Forward(t, listener, "tcp", target)
 	}
 	return nil
 }
