@@ -6,6 +6,7 @@ package install
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -94,7 +95,8 @@ var roles = []role{
 	{name: "weft-controllers", rights: Controllers, bound: true},
 	{name: "weft-reader", rights: Reader, labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-view": "true"}},
 	// No part of "admin": who owns a namespace must not write WorkloadEndpoints, which lead other workloads' packets, or policies of any tier.
-	{name: "weft-admin", rights: []Right{{calico, []string{"*"}, []string{"*"}}}},
+	// It reads what a reader does: `weft apply` looks at what a policy would do to all of it.
+	{name: "weft-admin", rights: slices.Concat(Reader, []Right{{calico, []string{"*"}, []string{"*"}}})},
 }
 
 // rightsTemplate renders the tables: service accounts, roles and bindings.
