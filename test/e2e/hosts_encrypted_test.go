@@ -6,10 +6,14 @@ package e2e_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	v3 "github.com/weftnet/weft/api/v3"
+	"github.com/weftnet/weft/internal/agentapi"
 	"github.com/weftnet/weft/lab"
 )
 
@@ -24,7 +28,7 @@ const onlyEncrypted = `table inet weft_lab_plain {
 }`
 
 // TestHostsEncrypted: with wireguardHostEncryptionEnabled what the nodes send each other travels encrypted, BGP between them too, on an underlay that
-// carries nothing else; so it is again after kill -9 of an agent; and switching it off leaves no rule behind.
+// carries nothing else; so it is again after kill -9 of an agent, and with a node's new keys; and switching it off leaves no rule behind.
 func TestHostsEncrypted(t *testing.T) {
 	c := upAs(t, lab.Spec{Name: "hostcrypt", Nodes: 2, Subnets: 2, Families: lab.Dual})
 	c.populate()
@@ -43,6 +47,9 @@ func TestHostsEncrypted(t *testing.T) {
 	c.hostsEncrypted()
 	c.converge()
 	hold("after kill -9 of an agent")
+	c.rotate("n1")
+	c.hostsEncrypted()
+	hold("with other keys")
 	c.nftIn("tor", "delete table inet weft_lab_plain")
 	c.encryptHosts(s, false)
 	hold("not encrypted")
@@ -82,6 +89,23 @@ func (c *cluster) hostsEncrypted() {
 			}
 			if rules := c.rules(n); strings.Count(rules, "77:\tnot from all fwmark 0x200000/0x200000 lookup 1 proto 119") != 2 {
 				return errors.New(rules)
+			}
+			return nil
+		})
+	}
+}
+
+// rotate gives a node new keys and waits until they are in use.
+func (c *cluster) rotate(node string) {
+	c.t.Helper()
+	client := agentapi.NewClient(filepath.Join(c.NodeDir(node), "agent.sock"))
+	if err := client.RotateKey(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+	for _, file := range []string{"wireguard.key", "wireguard-v6.key"} {
+		c.eventually("the next key of "+node, func() error {
+			if _, err := os.Stat(filepath.Join(c.NodeDir(node), file+".next")); !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s is not in use yet: %w", file, err)
 			}
 			return nil
 		})
