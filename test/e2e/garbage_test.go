@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,8 +16,10 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"github.com/weftnet/weft/agent/inputcache"
 	"github.com/weftnet/weft/api"
 	"github.com/weftnet/weft/lab/probe"
+	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/store/etcdstore"
 )
 
@@ -63,6 +66,7 @@ func TestGarbageInTheStore(t *testing.T) {
 	c.apply(protectDatabase())
 	c.converge()
 	c.holds("mended")
+	c.onDisk(key)
 
 	c.restartAll(func(node string) {
 		if node == c.Nodes()[0] {
@@ -159,6 +163,23 @@ func (c *cluster) restartAll(between func(node string)) {
 		if err := c.StartAgent(c.t.Context(), node); err != nil {
 			c.t.Fatal(err)
 		}
+	}
+}
+
+// onDisk waits until the inputs that each agent keeps have a version of an object that can be read.
+func (c *cluster) onDisk(key api.Key) {
+	c.t.Helper()
+	for _, node := range c.Nodes() {
+		c.eventually("inputs of "+node, func() error {
+			s, err := inputcache.Load(c.NodeDir(node), node)
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(s.Events, func(e store.Event) bool { return e.Key == key && e.Err == nil }) {
+				return fmt.Errorf("%s is not there", key)
+			}
+			return nil
+		})
 	}
 }
 
