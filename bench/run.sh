@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 mkdir -p bin/ref
 go build -modfile=tools/go.mod -o bin/ref/ \
   github.com/containernetworking/plugins/plugins/main/ptp \
+  github.com/containernetworking/plugins/plugins/main/bridge \
   github.com/containernetworking/plugins/plugins/ipam/host-local
 go build -o bin/weftbench ./bench/weftbench
 exec bin/weftbench -bin bin "$@"

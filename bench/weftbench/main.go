@@ -57,6 +57,7 @@ var sections = []section{
 	{name: "reach", run: reach},
 	{name: "memory", run: memorybench.Run},
 	{name: "demo", run: demo},
+	{name: "kube", run: kube},
 	{name: "vm", run: vm},
 	{name: string(lab.IPIP), run: tunnel(lab.IPIP), inside: true},
 	{name: string(lab.WireGuard), run: tunnel(lab.WireGuard), inside: true},
@@ -107,7 +108,7 @@ func run(ctx context.Context, bin, only string, asJSON bool) error {
 		rows = append(rows, more...)
 	}
 	if asJSON {
-		return errors.Join(printJSON(os.Stdout, rows), failed)
+		return errors.Join(measure.WriteJSON(os.Stdout, rows...), failed)
 	}
 	missed, err := measure.Print(os.Stdout, rows)
 	if missed > 0 {

@@ -4,13 +4,9 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,47 +35,11 @@ func vm(ctx context.Context, bin string) ([]measure.Row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, lastLines(out))
 	}
-	return readJSON(bytes.NewReader(out))
-}
-
-// rowMark begins a line with a row: the console of the machine has others.
-const rowMark = "row "
-
-// printJSON prints rows for readJSON.
-func printJSON(w io.Writer, rows []measure.Row) error {
-	for _, r := range rows {
-		text, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, "%s%s\n", rowMark, text); err != nil {
-			return err
-		}
+	rows, err := measure.ReadJSON(bytes.NewReader(out))
+	for i := range rows {
+		rows[i].Work = "in the VM, " + rows[i].Work
 	}
-	return nil
-}
-
-func readJSON(r io.Reader) (rows []measure.Row, err error) {
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		text, ok := strings.CutPrefix(strings.TrimSpace(lines.Text()), rowMark)
-		if !ok {
-			continue
-		}
-		var row measure.Row
-		if err := json.Unmarshal([]byte(text), &row); err != nil {
-			return nil, fmt.Errorf("row %q: %w", text, err)
-		}
-		row.Work = "in the VM, " + row.Work
-		rows = append(rows, row)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, err
-	}
-	if len(rows) == 0 {
-		return nil, errors.New("the machine has printed no row")
-	}
-	return rows, nil
+	return rows, err
 }
 
 // lastLines is the end of what a machine has said.

@@ -79,6 +79,7 @@ metadata: {name: echo}
 spec:
   selector: {app: echo}
   ipFamilyPolicy: RequireDualStack
+  publishNotReadyAddresses: true # or nobody is there when a busy machine answers the probes of both too late
   clusterIP: 10.96.0.80
   clusterIPs: [10.96.0.80, "fd96::80"]
   ports: [{port: 80, targetPort: 8080}]
