@@ -29,13 +29,16 @@ import (
 func TestJudgeAgreesWithOracle(t *testing.T) {
 	allowed, denied, translated, outgoing := 0, 0, 0, 0
 	byHost := map[eval.Traffic]int{} // decisions of host endpoints
-	for seed := range uint64(100) {
+	for seed := range uint64(160) {
 		objects := walkedObjects(seed)
 		versions := make([]oracle.Version, len(objects))
 		for i, obj := range objects {
 			versions[i] = oracle.Version{Object: obj}
 		}
 		c, o := cluster.New(objects), oracle.New(versions)
+		if slices.ContainsFunc(c.Problems(ct.Me), func(p calc.Problem) bool { return p.Refused && p.Key.Resource == api.Nodes }) {
+			continue // `weft why` finds the addresses of such a node, too; the oracle knows none
+		}
 		o.Links = map[string][]calc.Link{}
 		for _, node := range c.HostEndpointNodes() {
 			o.Links[node] = c.Links(node)
