@@ -109,8 +109,8 @@ func randomName(r *rand.Rand) string {
 	return fmt.Sprintf("%s/p%d", []string{"a", "b"}[r.IntN(2)], r.IntN(3))
 }
 
-// verdict judges a packet; not ok if one of the ends is not the only one of its name, or has no IPv4 address, or if the packet arrives with another source,
-// by which the report has it.
+// verdict judges a packet; not ok if one of the ends is not the only one of its name, or has no IPv4 address, or if the packet arrives with another source
+// or destination, by which the report has it.
 func verdict(c *cluster.Cluster, src, dst string, p *eval.Packet) (allowed, ok bool) {
 	var ends [2]*cluster.End
 	for i, name := range []string{src, dst} {
@@ -121,7 +121,7 @@ func verdict(c *cluster.Cluster, src, dst string, p *eval.Packet) (allowed, ok b
 		ends[i] = end
 	}
 	p.Src, p.Dst = ends[0].Addrs[0], ends[1].Addrs[0]
-	return c.Judge(ends[0], ends[1], *p).Allowed(), !c.Outgoing(ends[0], ends[1], *p).IsValid()
+	return c.Judge(ends[0], ends[1], *p).Allowed(), c.Translation(ends[1], *p) == nil && !c.Outgoing(ends[0], ends[1], *p).IsValid()
 }
 
 // moved tells whether a pod is on another node, and so another endpoint.
