@@ -190,11 +190,14 @@ func build(config Config, below kernel) (*Agent, error) {
 		cache:   inputcache.New(inputcache.Options{Dir: config.CacheDir, Node: config.Node, Prompt: isWritten, Log: config.Log}),
 		claimed: make(chan struct{}), nodeChanged: make(chan struct{}, 1), hostChanged: make(chan struct{}, 1), tunnelsChanged: make(chan struct{}, 1), unclaimed: make(chan []desired.EndpointID, 1),
 	}
+	var news nodeNews
 	a.loop = &loop{
 		nodeKey: api.Key{Resource: api.Nodes, Name: config.Node}, echo: a.publish.echo,
-		ownNode: func(store.Event) {
-			replace(a.nodeChanged, struct{}{})
-			replace(a.tunnelsChanged, struct{}{})
+		ownNode: func(e store.Event) {
+			if news.in(e) {
+				replace(a.nodeChanged, struct{}{})
+				replace(a.tunnelsChanged, struct{}{})
+			}
 		},
 		unclaimed: func(ids []desired.EndpointID) { a.unclaimed <- ids },
 		log:       config.Log, graph: calc.New(config.Node), inputs: newInputs(), good: newGoodKeeper(good, config.Log), status: newStatusTable(),
