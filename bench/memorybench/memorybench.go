@@ -1,13 +1,14 @@
 // Copyright 2026 The weft authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package memorybench measures how much memory an agent needs for a large cluster: Run starts one beside a datastore full of endpoints.
+// Package memorybench measures how much memory an agent and the controllers need for a large cluster: Run starts them beside a datastore full of endpoints.
 package memorybench
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"strings"
 	"time"
@@ -44,7 +45,11 @@ func Run(ctx context.Context, bin string) ([]measure.Row, error) {
 		work := fmt.Sprintf("agent resident memory, %d remote endpoints, %d policies (peak %s)", s.remotes, s.policies, measure.Megabytes(peak))
 		rows = append(rows, measure.Limit(work, rss, s.limit, measure.Megabytes))
 	}
-	return rows, nil
+	whole, err := weighWhole(ctx, bin)
+	if err != nil {
+		return nil, fmt.Errorf("%d nodes: %w", nodes, err)
+	}
+	return append(rows, whole...), nil
 }
 
 // weigh loads the datastore, starts an agent that has workloads under policy, and returns its resident memory, present and highest.
@@ -54,7 +59,7 @@ func weigh(ctx context.Context, bin string, size calctest.Scale) (rss, peak floa
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, l.Close(), l.Down(context.WithoutCancel(ctx))) }()
-	if err := load(ctx, l, size); err != nil {
+	if err := load(ctx, l, objectsOf(size)); err != nil {
 		return 0, 0, err
 	}
 	for i := range workloads {
@@ -64,17 +69,8 @@ func weigh(ctx context.Context, bin string, size calctest.Scale) (rss, peak floa
 			return 0, 0, err
 		}
 	}
-	// A fresh start is the worst case: everything is read and programmed at once.
-	if err := l.RestartAgent(ctx, "n1"); err != nil {
+	if err := start(ctx, l); err != nil {
 		return 0, 0, err
-	}
-	if err := l.Converge(ctx); err != nil {
-		return 0, 0, err
-	}
-	select {
-	case <-time.After(settle):
-	case <-ctx.Done():
-		return 0, 0, ctx.Err()
 	}
 	status, err := l.Status(ctx)
 	if err != nil {
@@ -83,8 +79,28 @@ func weigh(ctx context.Context, bin string, size calctest.Scale) (rss, peak floa
 	return resident(status.Nodes[0].Process.PID)
 }
 
+// start starts the agent anew, the worst case: everything is read and programmed at once. It waits until the agent is at rest.
+func start(ctx context.Context, l *lab.Lab) error {
+	if err := l.RestartAgent(ctx, "n1"); err != nil {
+		return err
+	}
+	if err := l.Converge(ctx); err != nil {
+		return err
+	}
+	return rest(ctx)
+}
+
+func rest(ctx context.Context) error {
+	select {
+	case <-time.After(settle):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // load writes the cluster, many objects at a time.
-func load(ctx context.Context, l *lab.Lab, size calctest.Scale) error {
+func load(ctx context.Context, l *lab.Lab, objects iter.Seq[api.Object]) error {
 	s, err := l.Store()
 	if err != nil {
 		return err
@@ -101,8 +117,8 @@ func load(ctx context.Context, l *lab.Lab, size calctest.Scale) error {
 		batch = nil
 		group.Go(func() error { return create(ctx, t, objs) })
 	}
-	for c := range size.Changes() {
-		if batch = append(batch, c.Object); len(batch) == store.MaxTransact {
+	for obj := range objects {
+		if batch = append(batch, obj); len(batch) == store.MaxTransact {
 			write()
 		}
 	}
@@ -110,6 +126,16 @@ func load(ctx context.Context, l *lab.Lab, size calctest.Scale) error {
 		write()
 	}
 	return group.Wait()
+}
+
+func objectsOf(size calctest.Scale) iter.Seq[api.Object] {
+	return func(yield func(api.Object) bool) {
+		for c := range size.Changes() {
+			if !yield(c.Object) {
+				return
+			}
+		}
+	}
 }
 
 // create adds objects as one, or, where some exist already, those that do not.
