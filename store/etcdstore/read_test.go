@@ -123,7 +123,9 @@ func idleWatch(t *testing.T, s *Store) {
 		}
 	}
 	cancel()
-	<-ended
+	if <-ended == nil {
+		t.Error("a watch that is cut off ends without an error")
+	}
 }
 
 // TestFragments checks that a revision of which only a part has come is asked for again on resumption.
