@@ -23,7 +23,7 @@ import (
 const (
 	format    = 1
 	headSize  = 12
-	blockMost = 1 << 20  // of text in a block that is written, more or less
+	blockMost = 1 << 17  // of text in a block that is written, more or less
 	readMost  = 64 << 20 // of payload in a block that is read
 )
 

@@ -25,6 +25,8 @@ const (
 	newName  = "inputs.new"
 	// coalesce is how long changes that may wait are gathered.
 	coalesce = time.Second
+	// most is how many changes wait at the most: a whole datastore that comes within coalesce would be held twice.
+	most = 1000
 	// heartbeat is the pause between marks while nothing changes: the state is known to be that recent.
 	heartbeat = time.Minute
 	// retry is the pause after a failed write.
@@ -81,9 +83,9 @@ func (c *Cache) Note(b store.Batch) {
 	c.inSync, c.read = b.InSync, b.Revision
 	first := b.InSync && !c.whole
 	c.whole = c.whole || b.InSync
-	prompt = prompt && c.whole && !first
+	atOnce := prompt && c.whole && !first || len(c.pending) >= most
 	c.mu.Unlock()
-	if prompt && c.writing.TryLock() {
+	if atOnce && c.writing.TryLock() {
 		c.flush(time.Now())
 		c.writing.Unlock()
 		return
