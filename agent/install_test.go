@@ -64,7 +64,7 @@ func TestDeletedFilesComeBack(t *testing.T) {
 		loopback := filepath.Join(dir, "bin", cniinstall.LoopbackName)
 		for _, path := range []string{plugin, conf, loopback, plugin} { // the plugin was never there
 			_ = os.Remove(path)
-			time.Sleep(filesPoll + time.Second)
+			time.Sleep(filesPoll + time.Second) // of the test's own clock
 			synctest.Wait()
 			if files, err := a.config.CNI.Files(); err != nil || len(files) != 4 {
 				t.Errorf("without %s: there are %v, %v", path, files, err)
@@ -73,7 +73,7 @@ func TestDeletedFilesComeBack(t *testing.T) {
 		if err := os.WriteFile(conf, []byte("{}"), 0o600); err != nil { // of another network
 			t.Fatal(err)
 		}
-		time.Sleep(filesPoll + time.Second)
+		time.Sleep(filesPoll + time.Second) // of the test's own clock
 		synctest.Wait()
 		if data, err := os.ReadFile(conf); err != nil || string(data) != "{}" {
 			t.Errorf("another network's file was replaced: %s, %v", data, err)

@@ -26,7 +26,7 @@ func answering(t *testing.T, codes ...int) (s *Store, calls *atomic.Int32) {
 		case n > len(codes):
 			fmt.Fprint(w, `{"apiVersion":"projectcalico.org/v3","kind":"IPPool","metadata":{"name":"a","resourceVersion":"7"},"spec":{"cidr":"10.0.0.0/16"}}`)
 		case codes[n-1] == 0:
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) // it cuts the connection, and is not logged
 		default:
 			w.WriteHeader(codes[n-1])
 			fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"as the test wants","code":%d}`, codes[n-1])

@@ -123,7 +123,7 @@ func (w *torn) Write(p []byte) (int, error) {
 	}
 	_, _ = w.ResponseWriter.Write(p[:len(p)/2])
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
-	panic(http.ErrAbortHandler)
+	panic(http.ErrAbortHandler) // it cuts the connection, and is not logged
 }
 
 func (w *torn) Unwrap() http.ResponseWriter { return w.ResponseWriter }

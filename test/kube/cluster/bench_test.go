@@ -220,7 +220,7 @@ func idleCalls(b *testing.B, c *cluster.Cluster) float64 {
 	b.Helper()
 	time.Sleep(time.Minute) // until the last pods are forgotten
 	before := c.Calls(b)
-	time.Sleep(idle)
+	time.Sleep(idle) // what is measured
 	calls, n := kube.Since(c.Calls(b), before)
 	b.Logf("%d agents in %v: %v", len(c.Nodes), idle, calls)
 	return float64(n) / float64(len(c.Nodes)) * float64(time.Hour/idle)

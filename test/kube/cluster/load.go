@@ -45,7 +45,7 @@ func StartLoad(t testing.TB, from Pod, to string, kept bool) *Load {
 		defer client.CloseIdleConnections()
 		for ctx.Err() == nil {
 			l.exchange(ctx, client, "http://"+to+"/hostname")
-			time.Sleep(pace)
+			time.Sleep(pace) // the load is so many a second
 		}
 	})
 	return l
