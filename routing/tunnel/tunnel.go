@@ -90,9 +90,10 @@ type device struct {
 	err      error                         // why it, or some peer, is not in force
 	hostErr  error                         // why it does not carry what the nodes send each other
 
-	public    wireguard.Key // WireGuard: this node's
-	next      wireguard.Key // and the one that is to take its place when the Node states it; zero: none
-	inherited bool          // an earlier process ran it
+	public    wireguard.Key  // WireGuard: this node's
+	next      wireguard.Key  // and the one that is to take its place when the Node states it; zero: none
+	inherited bool           // an earlier process ran it
+	lost      []netip.Prefix // what its peers were allowed, until withdraw has looked who is so still
 }
 
 // departure is when a device goes.
@@ -189,6 +190,9 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 		default:
 			d.meet(&e, p)
 		}
+	}
+	for _, d := range m.devices {
+		d.fail(m.withdraw(d))
 	}
 	m.run(e)
 	return m.report(0, m.settleHosts())

@@ -167,31 +167,38 @@ func exchange(t *testing.T, from, to *netns.NS, addr netip.Addr) {
 	}
 }
 
-// answered sends datagrams until one is answered or time is up.
-func answered(t *testing.T, from, to *netns.NS, addr netip.Addr, limit time.Duration) bool {
+// echo opens a way to a server that sends back what it gets.
+func echo(t *testing.T, from, to *netns.NS, addr netip.Addr) net.Conn {
 	t.Helper()
 	var server net.PacketConn
 	check(t, to.Do(func() (err error) {
 		server, err = net.ListenPacket("udp", netip.AddrPortFrom(addr, 0).String())
 		return err
 	}))
-	defer func() { _ = server.Close() }()
+	t.Cleanup(func() { _ = server.Close() })
 	var client net.Conn
 	check(t, from.Do(func() (err error) {
 		client, err = net.Dial("udp", server.LocalAddr().String())
 		return err
 	}))
-	defer func() { _ = client.Close() }()
-	go func() { // echoes until the socket is closed
+	t.Cleanup(func() { _ = client.Close() })
+	go func() { // until the socket is closed
 		buf := make([]byte, 16)
 		for {
 			n, peer, err := server.ReadFrom(buf)
 			if err != nil {
 				return
 			}
-			_, _ = server.WriteTo(buf[:n], peer) // a lost answer is one more try
+			_, _ = server.WriteTo(buf[:n], peer) // a lost answer is the client's to see
 		}
 	}()
+	return client
+}
+
+// answered sends datagrams until one is answered or time is up.
+func answered(t *testing.T, from, to *netns.NS, addr netip.Addr, limit time.Duration) bool {
+	t.Helper()
+	client := echo(t, from, to, addr)
 	// The underlay's neighbours are being looked for at first, and datagrams get lost meanwhile.
 	for deadline := time.Now().Add(limit); ; {
 		check(t, client.SetReadDeadline(time.Now().Add(50*time.Millisecond)))

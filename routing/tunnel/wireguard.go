@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -111,7 +112,7 @@ func (m *Manager) changes(d *device, p desired.TunnelPeer) []wireguard.Change {
 	return []wireguard.Change{former, change}
 }
 
-// meetEncrypted makes a peer known, in place of what was known of it. What it may send besides is added without a pause for the rest.
+// meetEncrypted makes a peer known, in place of what was known of it. What it may send no more is left for withdraw.
 func (m *Manager) meetEncrypted(d *device, p desired.TunnelPeer) error {
 	old, known := d.peers[p.ID.Node]
 	d.note(p)
@@ -129,10 +130,8 @@ func (m *Manager) meetEncrypted(d *device, p desired.TunnelPeer) error {
 	case old.Key != p.Key:
 		changes = m.rekey(d, p, old.Key)
 	}
-	for _, change := range m.changes(d, p) {
-		change.Replace = known && gone(old.Nets, p.Nets) || gone(there.Allowed, p.Nets)
-		changes = append(changes, change)
-	}
+	d.lost = append(append(d.lost, gone(old.Nets, p.Nets)...), gone(there.Allowed, p.Nets)...)
+	changes = append(changes, m.changes(d, p)...)
 	if err := m.wg.SetPeers(d.want.Name, changes...); err != nil || known || !d.want.Threaded {
 		return err
 	}
@@ -155,9 +154,32 @@ func (m *Manager) rekey(d *device, p desired.TunnelPeer, old desired.Key) (chang
 	return changes
 }
 
-// gone tells whether something of old is not in now.
-func gone(old, now []netip.Prefix) bool {
-	return slices.ContainsFunc(old, func(n netip.Prefix) bool { return !slices.Contains(now, n) })
+// gone returns what of old is not in now.
+func gone(old, now []netip.Prefix) (out []netip.Prefix) {
+	for _, n := range old {
+		if !slices.Contains(now, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// withdraw takes away what no peer of a device is allowed any more.
+func (m *Manager) withdraw(d *device) error {
+	if len(d.lost) == 0 {
+		return nil
+	}
+	lost := map[netip.Prefix]struct{}{}
+	for _, n := range d.lost {
+		lost[n] = struct{}{}
+	}
+	d.lost = nil
+	for _, p := range d.peers {
+		for _, n := range p.Nets {
+			delete(lost, n)
+		}
+	}
+	return m.wg.SetPeers(d.want.Name, wireguard.Withdraw(slices.Collect(maps.Keys(lost)))...)
 }
 
 // parting is a peer that is wanted no more and still heard for a while, because it may still send encrypted packets, and because it may
@@ -209,6 +231,7 @@ func (m *Manager) compareEncrypted(d *device, wanted map[string]desired.TunnelPe
 		for _, change := range m.changes(d, p) {
 			there, known := stale[change.Key]
 			delete(stale, change.Key)
+			d.lost = append(d.lost, gone(there.Allowed, change.Allowed)...)
 			delete(m.parting, parting{d.want.Name, change.Key})
 			slices.SortFunc(there.Allowed, desired.ComparePrefixes)
 			same := known && slices.Equal(there.Allowed, change.Allowed) && there.Keepalive == change.Keepalive
@@ -217,7 +240,6 @@ func (m *Manager) compareEncrypted(d *device, wanted map[string]desired.TunnelPe
 			}
 			// A peer may have been heard from another address of its; what its Node states is tried first all the same.
 			if !same || there.Endpoint != change.Endpoint {
-				change.Replace = known && gone(there.Allowed, change.Allowed)
 				changes = append(changes, change)
 			}
 		}
@@ -235,7 +257,7 @@ func (m *Manager) compareEncrypted(d *device, wanted map[string]desired.TunnelPe
 			delete(m.met, id)
 		}
 	}
-	if err := m.wg.SetPeers(d.want.Name, changes...); err != nil {
+	if err := errors.Join(m.wg.SetPeers(d.want.Name, changes...), m.withdraw(d)); err != nil {
 		return differences, err
 	}
 	return differences, m.spread(d)

@@ -5,6 +5,9 @@ package tunnel_test
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -173,14 +176,8 @@ func TestNextKey(t *testing.T) {
 // oneKey waits until a node's device knows a peer by one key alone.
 func (n *node) oneKey(t *testing.T, want desired.Key) {
 	t.Helper()
-	wg := must[*wireguard.Conn](t)(wireguard.Open(n.ns))
-	defer func() { check(t, wg.Close()) }()
-	if len(n.m.Userspace()) > 0 {
-		return // it runs in the manager, whom alone it answers
-	}
-	must[bool](t)(wg.Attach(must[netlink.Link](t)(n.links.Link("wireguard.cali"))))
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) { // between polls
-		have := must[wireguard.Device](t)(wg.Read("wireguard.cali"))
+		have := must[wireguard.Device](t)(n.m.WireGuard().Read("wireguard.cali"))
 		if _, ok := have.Peers[wireguard.Key(want)]; ok && len(have.Peers) == 1 {
 			return
 		}
@@ -217,6 +214,111 @@ func TestNetsOfPeers(t *testing.T) {
 	must[tunnel.Report](t)(b.m.Apply(t.Context(), b.state, nil))
 	a.meet(t, 1)
 	exchange(t, a.ns, b.ns, netip.MustParseAddr("10.65.1.0"))
+}
+
+// TestNetsWithoutPause: a peer that is allowed one net more or less is sent all the while what is for the others, by changes and by comparing with
+// the kernel. It has many: emptying and filling them again would take a while.
+func TestNetsWithoutPause(t *testing.T) {
+	a, b := encryptedPair(t, 0)
+	a.meet(t, 1)
+	b.meet(t, 1)
+	to := netip.MustParseAddr("10.65.1.0")
+	exchange(t, a.ns, b.ns, to)
+	full := end(0, 1, b.m.PublicKeys()[desired.WireGuard4])
+	for i := range 1000 {
+		full.Nets = append(full.Nets, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 66, byte(i >> 8), byte(i)}), 32))
+	}
+	less := full
+	less.Nets = full.Nets[:len(full.Nets)-1]
+	sent, stop := make(chan error), make(chan struct{})
+	client := echo(t, a.ns, b.ns, to)
+	go func() { sent <- pingUntil(client, stop) }()
+	for range 10 {
+		for _, peer := range []desired.TunnelPeer{full, less} {
+			a.apply(t, &desired.Delta{TunnelPeers: []desired.TunnelPeer{peer}})
+		}
+		check(t, a.state.Apply(&desired.Delta{TunnelPeers: []desired.TunnelPeer{full}}))
+		must[tunnel.Report](t)(a.m.Apply(t.Context(), a.state, nil))
+	}
+	close(stop)
+	if err := <-sent; err != nil {
+		t.Errorf("while the nets of a peer change: %v", err)
+	}
+}
+
+// pingUntil sends datagrams, each after the answer to the one before, and fails if there is none.
+func pingUntil(client net.Conn, stop <-chan struct{}) error {
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		err := client.SetDeadline(time.Now().Add(5 * time.Second))
+		if err == nil {
+			_, err = client.Write([]byte("ping"))
+		}
+		if err == nil {
+			_, err = client.Read(make([]byte, 16))
+		}
+		if err != nil {
+			return fmt.Errorf("datagram %d: %w", i, err)
+		}
+	}
+}
+
+// TestNetsFollow: after random changes each net is allowed to the peer that is wanted to have it, and to no other. Within a change nets go over between peers,
+// in either order, and each peer is there or not.
+func TestNetsFollow(t *testing.T) {
+	a, _ := pair(t)
+	a.apply(t, &desired.Delta{Tunnels: []desired.Tunnel{deviceOf(0, 0)}})
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	known := map[string]bool{}
+	for step := range 60 {
+		delta := &desired.Delta{}
+		for i, nets := range deal(r) {
+			peer := end(0, 1, desired.Key{byte(i + 1)})
+			peer.ID.Node, peer.Nets = fmt.Sprint("peer", i), nets
+			switch before := known[peer.ID.Node]; {
+			case len(nets) > 0:
+				delta.TunnelPeers = append(delta.TunnelPeers, peer)
+			case before:
+				delta.TunnelPeersRemoved = append(delta.TunnelPeersRemoved, peer.ID)
+			}
+			known[peer.ID.Node] = len(nets) > 0
+		}
+		r.Shuffle(len(delta.TunnelPeers), func(i, j int) {
+			delta.TunnelPeers[i], delta.TunnelPeers[j] = delta.TunnelPeers[j], delta.TunnelPeers[i]
+		})
+		if r.IntN(3) > 0 {
+			a.apply(t, delta)
+		} else {
+			check(t, a.state.Apply(delta))
+			must[tunnel.Report](t)(a.m.Apply(t.Context(), a.state, nil))
+		}
+		have := must[wireguard.Device](t)(a.m.WireGuard().Read("wireguard.cali"))
+		for _, p := range delta.TunnelPeers {
+			got := have.Peers[wireguard.Key(p.Key)].Allowed
+			slices.SortFunc(got, desired.ComparePrefixes)
+			if !slices.Equal(got, p.Nets) {
+				t.Fatalf("seed %d, step %d: %s is allowed %v; want %v", seed, step, p.ID.Node, got, p.Nets)
+			}
+		}
+		if _, left := have.Peers[wireguard.Key{}]; left {
+			t.Fatalf("seed %d, step %d: the peer that is nobody is still there", seed, step)
+		}
+	}
+}
+
+// deal gives each of some nets to one of four peers, or to none.
+func deal(r *rand.Rand) (nets [4][]netip.Prefix) {
+	for i := range 12 {
+		if to := r.IntN(len(nets) + 1); to < len(nets) {
+			nets[to] = append(nets[to], netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 66, byte(i), 0}), 24+i%9).Masked())
+		}
+	}
+	return nets
 }
 
 // TestEncryptedSuccessor: a manager that takes over what another has left goes on encrypting from the first moment, and packets pass again.

@@ -54,7 +54,7 @@ func (d kernelDevice) setPeers(changes []Change) error {
 		if c.Remove {
 			continue
 		}
-		peers[i].PersistentKeepaliveInterval, peers[i].ReplaceAllowedIPs = &c.Keepalive, c.Replace
+		peers[i].PersistentKeepaliveInterval = &c.Keepalive
 		if c.Endpoint.IsValid() {
 			peers[i].Endpoint = net.UDPAddrFromAddrPort(c.Endpoint)
 		}

@@ -27,9 +27,6 @@ func (c Change) write(b *strings.Builder) {
 	if c.Endpoint.IsValid() {
 		fmt.Fprintf(b, "endpoint=%s\n", c.Endpoint)
 	}
-	if c.Replace {
-		b.WriteString("replace_allowed_ips=true\n")
-	}
 	for _, p := range c.Allowed {
 		fmt.Fprintf(b, "allowed_ip=%s\n", p)
 	}

@@ -39,13 +39,22 @@ type Device struct {
 	Peers      map[Key]Peer
 }
 
-// Change is what is to be different about one peer, which is made if it is not there.
+// Change is what is to be different about one peer, which is made if it is not there. What is Allowed is so besides what was before, and to this peer
+// alone.
 type Change struct {
 	Key    Key // of the peer
 	Remove bool
 	Peer   // without Handshake and Received
-	// Replace takes away what the peer was allowed before. Packets may be lost then; without it none are.
-	Replace bool
+}
+
+// Withdraw returns the changes that take prefixes away from the peers that have them. They go over to a peer with whom nobody can speak, for no private key
+// belongs to the key of zeros, and end with it: what is for them is dropped, and nothing else waits. To replace all that a peer is allowed is to leave it
+// without for a moment, in the kernel as in this process.
+func Withdraw(prefixes []netip.Prefix) []Change {
+	if len(prefixes) == 0 {
+		return nil
+	}
+	return []Change{{Peer: Peer{Allowed: prefixes}}, {Remove: true}}
 }
 
 // device is one of the two kinds.

@@ -95,14 +95,29 @@ func TestParseDevice(t *testing.T) {
 
 func TestChangeText(t *testing.T) {
 	var b strings.Builder
-	Change{Key: Key{2}, Replace: true, Peer: Peer{
+	Change{Key: Key{2}, Peer: Peer{
 		Endpoint: netip.MustParseAddrPort("[2001:db8::3]:51821"), Keepalive: 5 * time.Second, Allowed: []netip.Prefix{netip.MustParsePrefix("10.65.1.0/26")},
 	}}.write(&b)
 	Change{Key: Key{3}, Remove: true}.write(&b)
-	want := "public_key=02" + strings.Repeat("0", 62) + "\nendpoint=[2001:db8::3]:51821\nreplace_allowed_ips=true\nallowed_ip=10.65.1.0/26\npersistent_keepalive_interval=5\n" +
+	want := "public_key=02" + strings.Repeat("0", 62) + "\nendpoint=[2001:db8::3]:51821\nallowed_ip=10.65.1.0/26\npersistent_keepalive_interval=5\n" +
 		"public_key=03" + strings.Repeat("0", 62) + "\nremove=true\n"
 	if b.String() != want {
 		t.Errorf("%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestWithdrawText(t *testing.T) {
+	var b strings.Builder
+	for _, change := range Withdraw([]netip.Prefix{netip.MustParsePrefix("10.65.1.0/26"), netip.MustParsePrefix("fd65::/122")}) {
+		change.write(&b)
+	}
+	nobody := "public_key=" + strings.Repeat("0", 64) + "\n"
+	want := nobody + "allowed_ip=10.65.1.0/26\nallowed_ip=fd65::/122\npersistent_keepalive_interval=0\n" + nobody + "remove=true\n"
+	if b.String() != want {
+		t.Errorf("%s\nwant\n%s", b.String(), want)
+	}
+	if none := Withdraw(nil); len(none) != 0 {
+		t.Errorf("%v to withdraw nothing", none)
 	}
 }
 
