@@ -123,7 +123,9 @@ func (c *cluster) converge() {
 	}
 	// The cluster's own account is ahead of the last neighbour's kernel by a moment.
 	if workloads, err := c.Workloads(); err == nil && len(workloads) > 1 {
-		c.settled("converge", nil, []probe.Service{{Protocol: probe.ICMP}})
+		if m := c.settled("converge", nil, []probe.Service{{Protocol: probe.ICMP}}); len(m.Mismatches()) > 0 {
+			c.t.Logf("%v after everything is in force, %d ways are not as policy says; the first: %s", patience, len(m.Mismatches()), m.Mismatches()[0].Flow)
+		}
 	}
 }
 

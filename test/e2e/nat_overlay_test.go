@@ -119,11 +119,17 @@ func TestNATOutgoingBesideTunnels(t *testing.T) {
 				t.Errorf("%s: outside sees %v; want a port of 42000 to 42099", name, seen)
 			}
 		}
-		c.translated(way, func(f *v3.FelixNAT) { f.NATOutgoingAddress = new(asked) })
+		c.translated(way, func(*v3.FelixNAT) {})
+		own := &v3.FelixConfiguration{TypeMeta: v3.TypeMeta{APIVersion: v3.APIVersion, Kind: "FelixConfiguration"}, ObjectMeta: v3.ObjectMeta{Name: "node.n1"}}
+		own.Spec.NATOutgoingAddress = new(asked) // the address is one node's: answers to what another sends under it would not come back there
+		c.apply(own)
+		c.converge()
 		w := web[0]
 		c.sees(name+", outside, with an address", w, outside[0], outside[0].port(80), netip.MustParseAddr(asked))
 		c.sees(name+", another node, with an address", w, n2[0], n2[0].port(80), netip.MustParseAddr(asked))
 		c.sees(name+", a workload on another node, with an address", w, peer[0], peer[0].port(80), w.addr)
+		own.Spec.NATOutgoingAddress = nil
+		c.apply(own)
 	}
 }
 

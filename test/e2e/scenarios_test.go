@@ -25,10 +25,11 @@ var shortForm = []string{
 	"wireguard/dual/nftables", "wireguard-vxlan/ipv4/iptables",
 }
 
-// everyCell says whether all scenarios run, and matrixAlone whether they end with the first matrix: CI has a few minutes for the emulated
-// machine.
+// everyCell says whether all scenarios run, matrixAlone whether they end with the first matrix, for CI has a few minutes for the emulated machine, and
+// lackedAlone whether only those run that take what other kernels may lack: an emulated machine need not repeat what every kernel shows.
 func everyCell() bool   { return long() || os.Getenv("WEFT_SCENARIOS") != "" }
 func matrixAlone() bool { return os.Getenv("WEFT_SCENARIOS") == "matrix" }
+func lackedAlone() bool { return os.Getenv("WEFT_SCENARIOS") == "lacked" && !long() }
 
 // poolsOf are the CIDRs of a lab's pools.
 func poolsOf(f lab.Families) (cidrs []string) {
@@ -50,6 +51,8 @@ func TestScenarios(t *testing.T) {
 			case why != "":
 			case !everyCell() && !slices.Contains(shortForm, s.String()):
 				why = "in the long form only"
+			case lackedAlone() && !s.Encrypts() && !wrapsIPIP(s):
+				why = "`make modes` runs it, which any kernel can; CELLS=" + s.String() + " or WEFT_LONG=1 here too"
 			default:
 				why = lacking(t, s)
 			}
@@ -63,7 +66,7 @@ func TestScenarios(t *testing.T) {
 
 // lacking says what this kernel has not got that the scenario needs.
 func lacking(t *testing.T, s lab.Scenario) string {
-	if s.Mode != lab.IPIP && s.Mode != lab.IPIPCross {
+	if !wrapsIPIP(s) {
 		return ""
 	}
 	links, err := netlink.Open(netnstest.New(t))
@@ -76,6 +79,8 @@ func lacking(t *testing.T, s lab.Scenario) string {
 	}
 	return ""
 }
+
+func wrapsIPIP(s lab.Scenario) bool { return s.Mode == lab.IPIP || s.Mode == lab.IPIPCross }
 
 func scenario(t *testing.T, s lab.Scenario) {
 	nodes := 3
