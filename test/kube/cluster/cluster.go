@@ -35,6 +35,7 @@ type Cluster struct {
 	programs string   // directory of the programs of Kubernetes
 	images   []string // archives
 	admin    string   // kubeconfig of the administrator
+	families string   // of pods, as weft was installed: ipv4, ipv6 or dual
 }
 
 // Start starts a cluster for the rest of the test, which is skipped where the programs are missing.

@@ -38,6 +38,7 @@ func TestKubelets(t *testing.T) {
 		{"kubelet and containerd restart", true, nodeRestart},
 		{"rolling update of a deployment", true, rollingUpdate},
 		{"rolling update of the agent", true, agentUpdate},
+		{"restart of everything", true, restartAll},
 		{"upgrade and downgrade", true, upgrade},
 		{"restart storm", true, storm},
 		{"drain", true, drain},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ rules:
 - {level: None}
 `
 
-// startControl starts etcd and the API server with its controllers and scheduler.
+// startControl makes what etcd and the API server with its controllers and scheduler need, and starts them.
 func (c *Cluster) startControl(t testing.TB) {
 	t.Helper()
 	var tokens strings.Builder
@@ -45,6 +46,23 @@ func (c *Cluster) startControl(t testing.TB) {
 	m.write(t, "etc/kube/tokens", tokens.String())
 	m.write(t, "etc/kube/audit.yaml", audit)
 	m.write(t, "etc/kube/sa.key", kube.ServiceAccountKey(t))
+	m.write(t, "etc/kube/controller-manager", c.kubeconfig("system:kube-controller-manager"))
+	m.write(t, "etc/kube/scheduler", c.kubeconfig("system:kube-scheduler"))
+	c.StartControl(t)
+}
+
+// StopControl ends what startControl has started as kill -9 does.
+func (c *Cluster) StopControl(t testing.TB) {
+	t.Helper()
+	for _, program := range []string{"kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd"} {
+		c.control.stop(t, program, syscall.SIGKILL)
+	}
+}
+
+// StartControl starts it again.
+func (c *Cluster) StartControl(t testing.TB) {
+	t.Helper()
+	m := c.control
 	m.start(t, "etcd", "--data-dir", "/var/lib/etcd", "--log-level", "warn", "--logger", "zap")
 	m.start(t, c.binary("kube-apiserver"), "--etcd-servers", "http://127.0.0.1:2379", "--advertise-address", m.v4.String(), "--secure-port", "6443",
 		"--cert-dir", "/etc/kube", "--authorization-mode", "Node,RBAC", "--enable-admission-plugins", "NodeRestriction",
@@ -57,8 +75,6 @@ func (c *Cluster) startControl(t testing.TB) {
 		_, err := c.try("get", "--raw", "/readyz")
 		return err
 	})
-	m.write(t, "etc/kube/controller-manager", c.kubeconfig("system:kube-controller-manager"))
-	m.write(t, "etc/kube/scheduler", c.kubeconfig("system:kube-scheduler"))
 	m.start(t, c.binary("kube-controller-manager"), "--kubeconfig", "/etc/kube/controller-manager", "--leader-elect=false",
 		"--use-service-account-credentials", "--service-account-private-key-file", "/etc/kube/sa.key", "--root-ca-file", "/etc/kube/apiserver.crt",
 		"--node-monitor-period", "1s", "--node-monitor-grace-period", "12s", "--cert-dir", "/var/lib/controller-manager")

@@ -120,6 +120,27 @@ func agentUpdate(t *testing.T, c *cluster.Cluster) {
 	underLoad(t, c, "rolling update of the agent", func() { c.Restart(t, "ds/weft-agent", "deploy/weft-controllers") })
 }
 
+// restartAll kills the control plane and everything that runs on the nodes but containers, starts it all again, and replaces weft's pods at once, under traffic.
+func restartAll(t *testing.T, c *cluster.Cluster) {
+	underLoad(t, c, "restart of everything", func() {
+		c.StopControl(t)
+		for _, n := range c.Nodes {
+			n.Stop(t, "kube-proxy")
+			n.Stop(t, "kubelet")
+			n.Stop(t, "containerd")
+		}
+		c.StartControl(t)
+		for _, n := range c.Nodes {
+			n.StartContainerd(t)
+			n.StartKubelet(t)
+			n.StartProxy(t)
+		}
+		c.Restart(t, "ds/weft-agent", "deploy/weft-controllers")
+		podStarts(t, c)
+	})
+	noLeak(t, c)
+}
+
 // upgrade takes the cluster to another version and back, under traffic, agents first and controllers first, so that every mixture runs for a while. Pods start in
 // each.
 func upgrade(t *testing.T, c *cluster.Cluster) {

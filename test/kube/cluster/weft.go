@@ -23,12 +23,25 @@ import (
 func (c *Cluster) Install(t testing.TB, pools ...string) {
 	t.Helper()
 	args := []string{"install", "--print"}
+	c.families = familiesOf(pools)
 	for _, pool := range pools {
 		args = append(args, "--pool", pool)
 	}
 	c.Apply(t, must(t, c.weft(args...)))
 	c.awaitWeft(t, "ds/weft-agent", "deploy/weft-controllers")
 	c.Kubectl(t, "wait", "--for=condition=Ready", "node", "--all", "--timeout=180s")
+}
+
+// familiesOf returns what addresses pods have with pools.
+func familiesOf(pools []string) string {
+	is6 := func(pool string) bool { return netip.MustParsePrefix(pool).Addr().Is6() }
+	switch {
+	case !slices.ContainsFunc(pools, is6):
+		return "ipv4"
+	case !slices.ContainsFunc(pools, func(pool string) bool { return !is6(pool) }):
+		return "ipv6"
+	}
+	return "dual"
 }
 
 // Restart replaces all pods of workloads of weft, as an update does.
@@ -65,7 +78,7 @@ func (c *Cluster) Before(t testing.TB) Version {
 // Use replaces a workload of weft by that of the manifest of a version, and waits until all its pods are of it.
 func (c *Cluster) Use(t testing.TB, v Version, workload string) {
 	t.Helper()
-	manifest := must(t, exec.Command(v.program, "install", "--print", "--image", v.image))
+	manifest := must(t, exec.Command(v.program, "install", "--print", "--image", v.image, "--families", c.families))
 	objects, texts := kube.Objects(t, []byte(manifest))
 	i := slices.IndexFunc(objects, func(o kube.Object) bool { return strings.ToLower(o.Kind)+"/"+o.Metadata.Name == workload })
 	if i < 0 {
@@ -89,9 +102,10 @@ func (c *Cluster) awaitWeft(t testing.TB, workloads ...string) {
 // Uninstall removes weft as docs/install.md says, and its definitions, too.
 func (c *Cluster) Uninstall(t testing.TB) {
 	t.Helper()
-	c.feed(t, must(t, c.weft("uninstall", "--print", "--crds")), "delete", "--ignore-not-found", "--timeout=180s", "-f", "-")
-	for _, n := range c.Nodes {
-		t.Logf("%s:\n%s", n.Name, must(t, n.command(c.Weft, "node", "uninstall", "--yes")))
+	c.feed(t, must(t, c.weft("uninstall", "--print", "--nodes")), "apply", "--server-side", "--force-conflicts", "-f", "-")
+	c.awaitWeft(t, "ds/weft-agent")
+	for _, args := range [][]string{{"uninstall", "--print"}, {"uninstall", "--print", "--crds"}} {
+		c.feed(t, must(t, c.weft(args...)), "delete", "--ignore-not-found", "--timeout=180s", "-f", "-")
 	}
 }
 
