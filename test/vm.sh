@@ -21,7 +21,7 @@ devices="(cd routing/tunnel && ../../$tests/tunnel.test -test.v -test.timeout 5m
 case $form in
   devices) exec timeout 10m tools/vm.sh bash -c "$devices" ;;
   short) limit=20m cells='^(ipip|wireguard)$/^ipv4$/^nftables$' scenarios=matrix uninstall=true ;;
-  all) limit=8h cells=. scenarios=lacked uninstall="../../$tests/e2e.test -test.v -test.timeout 2h -test.run '^TestUninstall\$/^(ipip|wireguard)\$' &&
+  all) limit=8h cells=. scenarios=lacked uninstall="../../$tests/e2e.test -test.v -test.timeout 2h -test.run '^TestUninstall\$/^(ipip|wireguard)\$' || failed=1
     ../../$tests/e2e.test -test.v -test.timeout 2h -test.run '^Test(HostsEncrypted|FloatingIPsThroughTunnels|NATOutgoingBesideTunnels)\$'" ;;
   *) sed -n 's/^# \(usage.*\)/\1/p' "$0" >&2; exit 2 ;;
 esac
@@ -30,5 +30,8 @@ esac
 CGO_ENABLED=0 go test -c -o "$tests/e2e.test" ./test/e2e
 # The modules that the lab uses are loaded in one go: each would be looked for when a program first needs it.
 modules="nf_tables nft_ct nft_chain_nat nf_conntrack nf_conntrack_netlink nft_fib_inet nft_reject_inet ip_set_hash_net veth bridge vxlan ipip wireguard"
-exec timeout "$limit" tools/vm.sh bash -c "modprobe -a -q $modules; $devices &&
-  (cd test/e2e && $uninstall && WEFT_LONG=${WEFT_LONG:-} WEFT_SCENARIOS=$scenarios ../../$tests/e2e.test -test.v -test.timeout 8h -test.run '^TestScenarios\$/$cells')"
+# What fails keeps nothing else from running.
+exec timeout "$limit" tools/vm.sh bash -c "modprobe -a -q $modules; failed=0; $devices || failed=1; cd test/e2e
+  $uninstall || failed=1
+  WEFT_LONG=${WEFT_LONG:-} WEFT_SCENARIOS=$scenarios ../../$tests/e2e.test -test.v -test.timeout 8h -test.run '^TestScenarios\$/$cells' || failed=1
+  exit \$failed"
