@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-
-	kjson "sigs.k8s.io/json"
 )
 
 // Encode returns obj as JSON, apiVersion and kind included even where the Go value leaves them out.
@@ -31,7 +29,8 @@ func Encode(obj Object) ([]byte, error) {
 }
 
 // DecodeLenient reads a stored object. Fields that this version does not know are dropped, so that objects written by a newer
-// weft stay readable; everything else must fit. Use [Decode] for what users write.
+// weft stay readable, and those of kinds that people write are named in the object, see [v3.UnknownFields]; everything else must fit. Use [Decode]
+// for what users write.
 func DecodeLenient(data []byte) (Object, error) {
 	var head struct {
 		APIVersion string `json:"apiVersion"`
@@ -50,7 +49,7 @@ func DecodeLenient(data []byte) (Object, error) {
 // Decode reads a stored object of the kind as [DecodeLenient] does, also one that does not say its kind, as the items of a list.
 func (k *Kind) Decode(data []byte) (Object, error) {
 	obj := k.New()
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(data, obj); err != nil {
+	if err := k.unmarshal(data, obj); err != nil {
 		return nil, fmt.Errorf("decode %s: %w", k.Kind, err)
 	}
 	obj.GetObjectKind().SetGroupVersionKind(k.groupVersionKind())

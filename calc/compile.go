@@ -5,6 +5,7 @@ package calc
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -90,6 +91,11 @@ var policyResources = [...]api.Resource{
 	rule.KindStagedNetworkPolicy:           api.StagedNetworkPolicies,
 	rule.KindStagedGlobalNetworkPolicy:     api.StagedGlobalNetworkPolicies,
 	rule.KindStagedKubernetesNetworkPolicy: api.StagedKubernetesNetworkPolicies,
+}
+
+// compiled tells whether the compiler of policies reads objects of a resource.
+func compiled(r api.Resource) bool {
+	return r == api.Profiles || slices.Contains(policyResources[:], r)
 }
 
 // policyKey returns the key of the object that a policy was compiled from.

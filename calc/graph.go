@@ -88,7 +88,7 @@ func New(node string) *Graph {
 	active.content = g.content
 	g.profiles.heirs = []heir{sets.index, g.policies.index}
 	g.profiles.derive(defaultAllow())
-	g.inputs = inputs{refused: problems{}, lost: map[api.Key]struct{}{}, taken: map[api.Key]struct{}{}, sources: g.newSources(node)}
+	g.inputs = inputs{refused: problems{}, ignored: problems{}, lost: map[api.Key]struct{}{}, taken: map[api.Key]struct{}{}, sources: g.newSources(node)}
 	return g
 }
 

@@ -5,6 +5,7 @@ package calc
 
 import (
 	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/policy/selector"
 )
 
@@ -43,6 +44,7 @@ func sourceOfChanges[T api.Object](put func(*Change, T) api.FieldErrors, remove 
 type inputs struct {
 	sources  map[api.Resource]source
 	refused  problems
+	ignored  problems             // fields that this version does not know, of objects other than policies, for which the compiler notes them
 	lost     map[api.Key]struct{} // of those, whose last good version is lost
 	taken    map[api.Key]struct{} // what is in force of sources without has
 	revision uint64               // the highest seen of the store's
@@ -61,6 +63,7 @@ func (in *inputs) apply(c *Change) {
 	case c.Object == nil && c.Err == nil:
 		src.remove(c.Key)
 		delete(in.refused, c.Key)
+		delete(in.ignored, c.Key)
 		delete(in.lost, c.Key)
 		delete(in.taken, c.Key)
 	default:
@@ -83,10 +86,26 @@ func (in *inputs) put(c *Change, src source) api.FieldErrors {
 	if len(wrong) == 0 {
 		wrong = src.put(c)
 	}
-	if len(wrong) == 0 && src.has == nil {
+	if len(wrong) > 0 {
+		return wrong
+	}
+	if src.has == nil {
 		in.taken[c.Key] = struct{}{}
 	}
-	return wrong
+	in.ignored.set(c.Key, unknownFields(c.Object))
+	return nil
+}
+
+// unknownFields returns what there is to say of fields that have no effect because this version does not know them.
+func unknownFields(obj api.Object) (out api.FieldErrors) {
+	if compiled(api.KeyOf(obj).Resource) {
+		return nil
+	}
+	for _, path := range v3.UnknownFields(obj) {
+		out = append(out, api.FieldError{Path: path, Reason: "this version of weft, or the one that wrote the object last, does not know the field: " +
+			"it has no effect until weft is upgraded, or the object is written without the field and without the annotation " + v3.UnknownFieldsAnnotation})
+	}
+	return out
 }
 
 // close puts the first closing version that is valid in the place of a lost one, or leaves nothing there.
@@ -111,12 +130,12 @@ func (in *inputs) inForce(key api.Key) bool {
 	return ok
 }
 
-// problems returns what is wrong with the refused objects.
+// problems returns what is wrong with the refused objects, and what is ignored of others.
 func (in *inputs) problems() []Problem {
 	out := in.refused.list(nil)
 	for i := range out {
 		out[i].Refused, out[i].InForce = true, in.inForce(out[i].Key)
 		_, out[i].Lost = in.lost[out[i].Key]
 	}
-	return out
+	return in.ignored.list(out)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/weftnet/weft/api"
+	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/internal/agentapi"
 	"github.com/weftnet/weft/store"
@@ -40,18 +41,19 @@ func (o objection) String() string {
 // version is in force in place of what they refuse.
 func standingOf(ctx context.Context, env *Env, s store.Store, socket string, found []group) standing {
 	out := standing{}
-	graph := calc.New("")
+	graph, unknown := calc.New(""), map[api.Key][]string{}
 	for _, g := range found {
 		for _, bad := range g.unreadable {
 			out.add(bad.Key, objection{text: "cannot be read: " + bad.Err.Error(), refused: true})
 		}
 		for _, obj := range g.objects {
 			graph.Apply([]calc.Change{{Key: api.KeyOf(obj), Object: obj}})
+			unknown[api.KeyOf(obj)] = v3.UnknownFields(obj)
 		}
 	}
 	for _, p := range graph.Problems() {
-		if p.Refused {
-			out.add(p.Key, objection{text: fieldText(p.Field, p.Reason), refused: true})
+		if p.Refused || slices.Contains(unknown[p.Key], p.Field) {
+			out.add(p.Key, objection{text: fieldText(p.Field, p.Reason), refused: p.Refused})
 		}
 	}
 	for _, status := range reachable(ctx, env, s, socket) {

@@ -88,6 +88,33 @@ func TestGetSaysWhatIsRefused(t *testing.T) {
 	}
 }
 
+// TestUnknownFieldsAreShown: an object with a field that this version does not know says so, without an agent too. Applying it anew without the field ends it,
+// applying what was read keeps it: the field is lost then.
+func TestUnknownFieldsAreShown(t *testing.T) {
+	u := newUser(t)
+	const fine = `{"apiVersion":"projectcalico.org/v3","kind":"NetworkPolicy","metadata":{"name":"newer","namespace":"prod"},
+		"spec":{"types":["Ingress"],"ingress":[{"action":"Allow"}]}}`
+	u.store.Inject(api.Key{Resource: api.NetworkPolicies, Namespace: "prod", Name: "newer"}, []byte(strings.Replace(fine, `"Allow"`, `"Allow","newer":1`, 1)))
+	u.store.Inject(api.Key{Resource: api.HostEndpoints, Name: "newer"}, []byte(`{"apiVersion":"projectcalico.org/v3","kind":"HostEndpoint","metadata":{"name":"newer"},
+		"spec":{"node":"n1","interfaceName":"eth0","newer":1}}`))
+	const doubt = "does not know the field: "
+	says := func(kind, want string) {
+		t.Helper()
+		if out := u.must("", "get", kind, "newer", "-n", "prod"); strings.Contains(out, "refused") || !strings.Contains(out, want) || want == "" && strings.Contains(out, doubt) {
+			t.Errorf("want %q:\n%s", want, out)
+		}
+	}
+	says("hostendpoints", doubt+"it has no effect")
+	says("networkpolicies", doubt+"the rule allows nothing")
+	u.must(u.must("", "get", "networkpolicies", "newer", "-n", "prod", "-o", "json"), "apply", "-f", "-")
+	says("networkpolicies", doubt+"the rule allows nothing")
+	u.must(fine, "apply", "-f", "-")
+	says("networkpolicies", "")
+	if _, errOut, code := u.run(strings.Replace(fine, `"Allow"`, `"Allow","newer":1`, 1), "apply", "-f", "-"); code == 0 || !strings.Contains(errOut, "unknown field") {
+		t.Errorf("applying an unknown field: exit %d: %s", code, errOut)
+	}
+}
+
 // TestUnreadableValuesAreShown: what is stored and no object has a row with the reason; the exit status says that not all could be shown.
 func TestUnreadableValuesAreShown(t *testing.T) {
 	u := newUser(t)

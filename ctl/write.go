@@ -240,7 +240,8 @@ func update(ctx context.Context, s store.Store, current, next api.Object, dryRun
 	return s.Update(ctx, next)
 }
 
-// carryOver returns next with what the system keeps on an object and a user's file does not say: identity, creation time, status, our own notes.
+// carryOver returns next with what the system keeps on an object and a user's file does not say: identity, creation time, status, our own notes but
+// that of unknown fields, which next has not.
 func carryOver(current, next api.Object) api.Object {
 	next = api.Clone(next)
 	next.SetUID(current.GetUID())
@@ -248,7 +249,7 @@ func carryOver(current, next api.Object) api.Object {
 	next.SetGeneration(current.GetGeneration())
 	annotations := maps.Clone(next.GetAnnotations())
 	for key, value := range current.GetAnnotations() {
-		if _, said := annotations[key]; !said && strings.HasPrefix(key, ownDomain) {
+		if _, said := annotations[key]; !said && strings.HasPrefix(key, ownDomain) && key != v3.UnknownFieldsAnnotation {
 			if annotations == nil {
 				annotations = map[string]string{}
 			}

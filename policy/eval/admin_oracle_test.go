@@ -254,6 +254,10 @@ func (r adminRule) oldAction() string {
 }
 
 func (p adminPolicy) compileNew(name string) (*rule.Policy, v3.FieldErrors, error) {
+	return rule.CompileClusterNetworkPolicy(p.newForm(name))
+}
+
+func (p adminPolicy) newForm(name string) *clusterpolicy.ClusterNetworkPolicy {
 	spec := clusterpolicy.ClusterNetworkPolicySpec{Tier: "Admin", Priority: int32(p.priority), Subject: p.subject.subject()}
 	if p.baseline {
 		spec.Tier = "Baseline"
@@ -264,7 +268,7 @@ func (p adminPolicy) compileNew(name string) (*rule.Policy, v3.FieldErrors, erro
 	for _, r := range p.rules[rule.Egress] {
 		spec.Egress = append(spec.Egress, clusterpolicy.ClusterEgressRule{Action: r.action, To: r.to(), Protocols: r.protocols()})
 	}
-	return rule.CompileClusterNetworkPolicy(&clusterpolicy.ClusterNetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec})
+	return &clusterpolicy.ClusterNetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
 }
 
 func (p adminPolicy) compileOld(name string) (*rule.Policy, v3.FieldErrors, error) {

@@ -6,16 +6,18 @@ package rule
 import (
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/policy/selector"
 )
 
 // CompileNetworkPolicy compiles a policy of one namespace. Defaults need not be filled in.
 //
-// Notes name fields whose behaviour is not there yet; the result is then at least as strict as what the user wrote. The
-// error is a [v3.FieldErrors] with everything that is wrong; there is no policy then.
+// Notes name fields whose behaviour is not there yet, and those that this version does not know ([v3.UnknownFields]); the result is then at least as
+// strict as what the user wrote, and never allows more than what is known of it. The error is a [v3.FieldErrors] with everything that is wrong; there is no policy then.
 func CompileNetworkPolicy(p *v3.NetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	c := newCompiler(PolicyID{KindNetworkPolicy, p.Namespace, p.Name}, p.Namespace)
+	c := newCompiler(PolicyID{KindNetworkPolicy, p.Namespace, p.Name}, p.Namespace, p)
 	return c.result(c.networkPolicy(&p.Spec))
 }
 
@@ -33,7 +35,7 @@ func (c *compiler) networkPolicy(s *v3.NetworkPolicySpec) *Policy {
 //
 // A policy with doNotTrack or preDNAT is for host endpoints only, see [Policy.HostOnly].
 func CompileGlobalNetworkPolicy(p *v3.GlobalNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	c := newCompiler(PolicyID{KindGlobalNetworkPolicy, "", p.Name}, "")
+	c := newCompiler(PolicyID{KindGlobalNetworkPolicy, "", p.Name}, "", p)
 	return c.result(c.globalNetworkPolicy(&p.Spec))
 }
 
@@ -55,7 +57,7 @@ func (c *compiler) globalNetworkPolicy(s *v3.GlobalNetworkPolicySpec) *Policy {
 
 // CompileProfile compiles a profile's rules. Results are as for [CompileNetworkPolicy].
 func CompileProfile(p *v3.Profile) (policy *Policy, notes v3.FieldErrors, err error) {
-	c := newCompiler(PolicyID{KindProfile, "", p.Name}, "")
+	c := newCompiler(PolicyID{KindProfile, "", p.Name}, "", p)
 	out := &Policy{ID: c.id, Types: [2]bool{true, true}}
 	out.Rules[Ingress] = c.rules(p.Spec.Ingress, Ingress)
 	out.Rules[Egress] = c.rules(p.Spec.Egress, Egress)
@@ -96,14 +98,18 @@ type compiler struct {
 	namespace string // rules' selectors are limited to it; empty: the whole cluster
 	// local is what the policy's endpoints are known to match, nil if not only workloads are meant. It keeps sets of named
 	// ports of the endpoint itself small.
-	local *selector.Selector
-	notes v3.FieldErrors
-	errs  v3.FieldErrors
-	seen  [2]map[string]int // rules by direction and content, how often so far
+	local  *selector.Selector
+	doubts doubts
+	notes  v3.FieldErrors
+	errs   v3.FieldErrors
+	seen   [2]map[string]int // rules by direction and content, how often so far
 }
 
-func newCompiler(id PolicyID, namespace string) *compiler {
-	return &compiler{id: id, namespace: namespace, seen: [2]map[string]int{{}, {}}}
+// newCompiler returns a compiler for obj.
+func newCompiler(id PolicyID, namespace string, obj metav1.Object) *compiler {
+	c := &compiler{id: id, namespace: namespace, seen: [2]map[string]int{{}, {}}}
+	c.doubt(obj)
+	return c
 }
 
 func (c *compiler) result(p *Policy) (*Policy, v3.FieldErrors, error) {

@@ -70,6 +70,12 @@ func compileAny(obj api.Object) (*rule.Policy, v3.FieldErrors, error) {
 		return rule.CompileNetworkPolicy(o)
 	case *v3.GlobalNetworkPolicy:
 		return rule.CompileGlobalNetworkPolicy(o)
+	case *v3.StagedNetworkPolicy:
+		return rule.CompileStagedNetworkPolicy(o)
+	case *v3.StagedGlobalNetworkPolicy:
+		return rule.CompileStagedGlobalNetworkPolicy(o)
+	case *v3.StagedKubernetesNetworkPolicy:
+		return rule.CompileStagedKubernetesNetworkPolicy(o)
 	case *v3.Profile:
 		return rule.CompileProfile(o)
 	case *networkingv1.NetworkPolicy:

@@ -17,10 +17,11 @@ const KubeOrder = 1000.0
 
 // CompileKubeNetworkPolicy compiles a Kubernetes NetworkPolicy into the default tier, for pods of its namespace.
 //
-// A peer or port that cannot be converted is left out and noted: all rules allow, so the result can only be stricter.
+// A peer or port that cannot be converted is left out and noted, and so is a rule with unknown fields: all rules allow, so the result can only be
+// stricter.
 // Other results are as for [CompileNetworkPolicy].
 func CompileKubeNetworkPolicy(p *networkingv1.NetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	c := newCompiler(PolicyID{KindKubeNetworkPolicy, p.Namespace, p.Name}, p.Namespace)
+	c := newCompiler(PolicyID{KindKubeNetworkPolicy, p.Namespace, p.Name}, p.Namespace, p)
 	return c.result(c.kubeNetworkPolicy(p))
 }
 
@@ -82,6 +83,9 @@ type kubeRule struct {
 
 // compile converts a rule; no peers, and no ports, are all of them.
 func (k kubeRule) compile(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort) []Rule {
+	if _, stays := k.cautious(k.action, fmt.Sprintf("spec.%s[%d]", k.dir, k.index)); !stays {
+		return nil
+	}
 	sides := []kubeSide{{}}
 	if len(peers) > 0 {
 		sides = k.peerSides(peers)

@@ -17,20 +17,20 @@ import (
 // CompileClusterNetworkPolicy compiles a policy into the tier kube-admin or kube-baseline, for pods of all namespaces.
 //
 // A rule that cannot be converted is noted; it matches nothing if it accepts, and denies everything otherwise, as the API demands of what an
-// implementation does not know. Other results are as for [CompileNetworkPolicy].
+// implementation does not know. One with unknown fields is treated as in [CompileNetworkPolicy]. Other results are as for [CompileNetworkPolicy].
 func CompileClusterNetworkPolicy(p *clusterpolicy.ClusterNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	return compileForm(PolicyID{KindClusterNetworkPolicy, "", p.Name}, p.Form())
+	return compileForm(PolicyID{KindClusterNetworkPolicy, "", p.Name}, p, p.Form())
 }
 
 // CompileAdminNetworkPolicy compiles the older form of a policy in tier kube-admin, as [CompileClusterNetworkPolicy] does.
 func CompileAdminNetworkPolicy(p *clusterpolicy.AdminNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	return compileForm(PolicyID{KindAdminNetworkPolicy, "", p.Name}, p.Form())
+	return compileForm(PolicyID{KindAdminNetworkPolicy, "", p.Name}, p, p.Form())
 }
 
 // CompileBaselineAdminNetworkPolicy compiles the older form of a policy in tier kube-baseline, as [CompileClusterNetworkPolicy] does. It comes
 // behind all that have a priority there.
 func CompileBaselineAdminNetworkPolicy(p *clusterpolicy.BaselineAdminNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	return compileForm(PolicyID{KindBaselineAdminNetworkPolicy, "", p.Name}, p.Form())
+	return compileForm(PolicyID{KindBaselineAdminNetworkPolicy, "", p.Name}, p, p.Form())
 }
 
 // clusterTiers are the tiers of weft that those of the API are.
@@ -41,8 +41,8 @@ var clusterActions = map[string]Action{
 	clusterpolicy.Accept: Allow, clusterpolicy.Allow: Allow, clusterpolicy.Deny: Deny, clusterpolicy.Pass: Pass,
 }
 
-func compileForm(id PolicyID, form clusterpolicy.Form) (*Policy, v3.FieldErrors, error) {
-	c := newCompiler(id, "")
+func compileForm(id PolicyID, obj metav1.Object, form clusterpolicy.Form) (*Policy, v3.FieldErrors, error) {
+	c := newCompiler(id, "", obj)
 	tier, known := clusterTiers[form.Tier]
 	if !known {
 		c.fail("spec.tier", fmt.Sprintf("%q is no tier; write Admin or Baseline", form.Tier))
@@ -93,6 +93,10 @@ func (c *compiler) formRules(rules []clusterpolicy.FormRule, dir Direction) []Ru
 		action, known := clusterActions[r.Action]
 		if !known {
 			c.fail(path+".action", fmt.Sprintf("%q is no action; write Accept (or Allow), Deny or Pass", r.Action))
+			continue
+		}
+		action, stays := c.cautious(action, path)
+		if !stays {
 			continue
 		}
 		k := kubeRule{c, dir, i, action, r.Name}

@@ -40,6 +40,9 @@ func (c *compiler) rule(r *v3.Rule, dir Direction, path string) (Match, Action, 
 		return Match{}, NoMatch, false
 	}
 	m := c.match(r, dir, path)
+	if action, ok = c.cautious(action, path); !ok {
+		return Match{}, NoMatch, false
+	}
 	if r.HTTP != nil {
 		return c.instead(action, path+".http", "cannot be matched yet")
 	}

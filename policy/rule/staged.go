@@ -41,19 +41,19 @@ func (p PolicyID) Staged() (staged PolicyID, ok bool) {
 // CompileStagedNetworkPolicy compiles a preview of a policy, see [Policy.Replaces]. With stagedAction Delete, Learn or Ignore it governs
 // nothing. Results are as for [CompileNetworkPolicy].
 func CompileStagedNetworkPolicy(p *v3.StagedNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	c := newCompiler(PolicyID{KindStagedNetworkPolicy, p.Namespace, p.Name}, p.Namespace)
+	c := newCompiler(PolicyID{KindStagedNetworkPolicy, p.Namespace, p.Name}, p.Namespace, p)
 	return c.staged(p.Spec.StagedAction, p.Spec.Tier, func() *Policy { return c.networkPolicy(&p.Spec.NetworkPolicySpec) })
 }
 
 // CompileStagedGlobalNetworkPolicy is the counterpart of [CompileStagedNetworkPolicy] for the whole cluster.
 func CompileStagedGlobalNetworkPolicy(p *v3.StagedGlobalNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	c := newCompiler(PolicyID{KindStagedGlobalNetworkPolicy, "", p.Name}, "")
+	c := newCompiler(PolicyID{KindStagedGlobalNetworkPolicy, "", p.Name}, "", p)
 	return c.staged(p.Spec.StagedAction, p.Spec.Tier, func() *Policy { return c.globalNetworkPolicy(&p.Spec.GlobalNetworkPolicySpec) })
 }
 
 // CompileStagedKubernetesNetworkPolicy is the counterpart of [CompileStagedNetworkPolicy] for Kubernetes policies.
 func CompileStagedKubernetesNetworkPolicy(p *v3.StagedKubernetesNetworkPolicy) (policy *Policy, notes v3.FieldErrors, err error) {
-	c := newCompiler(PolicyID{KindStagedKubernetesNetworkPolicy, p.Namespace, p.Name}, p.Namespace)
+	c := newCompiler(PolicyID{KindStagedKubernetesNetworkPolicy, p.Namespace, p.Name}, p.Namespace, p)
 	return c.staged(p.Spec.StagedAction, v3.TierDefault, func() *Policy { return c.kubeNetworkPolicy(p.Policy()) })
 }
 
