@@ -26,6 +26,7 @@ func (tr *traffic) ping(src, dst string) {
 		conn := tr.raw(p, true, "icmp")
 		id := tr.nextID()
 		w := &pings{tr: tr, p: p, waiting: map[uint64]time.Time{}}
+		tr.unanswered.Add(1)
 		tr.sinks.Go(func() { w.receive(conn, id) })
 		tr.flows.Go(func() { w.send(conn, id) })
 	}
@@ -117,6 +118,7 @@ func span(times map[uint64]time.Time) (first, last time.Time) {
 
 // receive ticks off the answers.
 func (w *pings) receive(conn *net.IPConn, id uint16) {
+	established := sync.OnceFunc(func() { w.tr.unanswered.Add(-1) })
 	buf := make([]byte, 1500)
 	for {
 		n, _, err := conn.ReadFromIP(buf)
@@ -131,7 +133,19 @@ func (w *pings) receive(conn *net.IPConn, id uint16) {
 		delete(w.waiting, binary.BigEndian.Uint64(msg[icmpHeader:]))
 		w.mu.Unlock()
 		w.tr.asked.Add(1)
+		established()
 	}
+}
+
+// established waits until every flow of pings has had an answer.
+func (tr *traffic) established() {
+	tr.c.t.Helper()
+	tr.c.eventually("the first answers", func() error {
+		if n := tr.unanswered.Load(); n > 0 {
+			return fmt.Errorf("%d flows of pings had no answer yet", n)
+		}
+		return nil
+	})
 }
 
 // echoRequest builds an echo request that carries n. The kernel fills in the checksum of ICMPv6 (RFC 3542, section 3.1).

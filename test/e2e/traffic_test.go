@@ -42,6 +42,8 @@ type traffic struct {
 	begun   time.Time
 	asked   atomic.Int64 // packets, exchanges and connections of allowed flows
 	tried   atomic.Int64 // attempts of denied flows
+	// unanswered counts the flows of pings that had no answer yet.
+	unanswered atomic.Int64
 
 	mu     sync.Mutex
 	wrong  []string
