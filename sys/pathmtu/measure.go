@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -144,33 +145,63 @@ func (m *measurement) next(low, high int) int {
 
 // passes asks with one size.
 func (m *measurement) passes(ctx context.Context, size int) (bool, error) {
-	question := make([]byte, size-m.headers)
-	binary.BigEndian.PutUint32(question, magic)
-	_, _ = rand.Read(question[4:tokenSize]) // never fails (package crypto/rand)
+	question := m.question(size)
 	for range attempts {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		// A full queue, or a virtual link whose other end takes less, is one more way of losing a packet.
-		if _, err := m.conn.Write(question); err != nil && !errors.Is(err, unix.ENOBUFS) {
-			if !m.refused(err) {
-				return false, err
-			}
-			if m.told > 0 && m.told < size {
-				return false, nil
-			}
-			continue // it was about an earlier packet
-		}
-		switch answered, err := m.await(question[:tokenSize]); {
-		case answered:
+		answered, err := m.ask(question)
+		switch {
+		case answered == 0:
 			return true, nil
 		case err != nil && !m.refused(err):
 			return false, err
 		case err != nil && m.told > 0 && m.told < size:
 			return false, nil
+		case err != nil || size == smallest:
+			continue // it was about an earlier packet, or there is none smaller
+		}
+		if late, err := m.alive(ctx, question); late || err != nil {
+			return late, err
 		}
 	}
 	return false, nil
+}
+
+// alive asks with a small packet after a question that found no answer. One who answers neither is busy, or not there any more, and nothing is known of
+// the path; who is slow answers the first question yet.
+func (m *measurement) alive(ctx context.Context, before []byte) (late bool, err error) {
+	small := m.question(smallest)
+	for range attempts {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		answered, err := m.ask(small, before)
+		if err != nil && !m.refused(err) {
+			return false, err
+		}
+		if answered >= 0 {
+			return answered == 1, nil
+		}
+	}
+	return false, ErrNoAnswer
+}
+
+// question makes a packet of a size, in bytes with the headers. It begins with a token.
+func (m *measurement) question(size int) []byte {
+	question := make([]byte, size-m.headers)
+	binary.BigEndian.PutUint32(question, magic)
+	_, _ = rand.Read(question[4:tokenSize]) // never fails (package crypto/rand)
+	return question
+}
+
+// ask sends a question and waits for its answer or that of an earlier one. It tells which was answered: 0 the question, then those before; -1 none.
+func (m *measurement) ask(question []byte, before ...[]byte) (answered int, err error) {
+	// A full queue, or a virtual link whose other end takes less, is one more way of losing a packet.
+	if _, err := m.conn.Write(question); err != nil && !errors.Is(err, unix.ENOBUFS) {
+		return -1, err
+	}
+	return m.await(append([][]byte{question}, before...))
 }
 
 // refused tells whether an error is one that a packet has brought about, and takes down what is known of it.
@@ -182,25 +213,28 @@ func (m *measurement) refused(err error) bool {
 	return true
 }
 
-// await waits for the answer with the token.
-func (m *measurement) await(token []byte) (answered bool, err error) {
+// await waits for the answer to one of some questions, and tells which; -1: to none.
+func (m *measurement) await(questions [][]byte) (answered int, err error) {
 	start := time.Now()
 	if err := m.conn.SetReadDeadline(start.Add(m.patience)); err != nil {
-		return false, err
+		return -1, err
 	}
 	buf := make([]byte, tokenSize)
 	for {
 		n, err := m.conn.Read(buf)
 		switch {
-		case err == nil && bytes.Equal(buf[:n], token):
-			m.patience = min(max(10*time.Since(start), leastPatience), firstPatience)
-			return true, nil
-		case err == nil:
-			continue // the answer to an earlier question
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return false, nil
+			return -1, nil
+		case err != nil:
+			return -1, err
 		}
-		return false, err
+		answered = slices.IndexFunc(questions, func(q []byte) bool { return bytes.Equal(buf[:n], q[:tokenSize]) })
+		if answered == 0 {
+			m.patience = min(max(10*time.Since(start), leastPatience), firstPatience)
+		}
+		if answered >= 0 {
+			return answered, nil
+		}
 	}
 }
 

@@ -5,9 +5,11 @@ package pathmtu_test
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/netns"
@@ -139,6 +141,64 @@ func TestBlackHole(t *testing.T) {
 			t.Errorf("to %s: %+v, %v; want 1441 of nobody's telling", far[f], r, err)
 		}
 	}
+}
+
+// TestBusyNode: one that answers the first packet and then no more, or none for a while, is not taken for a narrow path.
+func TestBusyNode(t *testing.T) {
+	l := newLine(t)
+	for what, c := range map[string]struct {
+		answer func(n int, send func())
+		mtu    int
+		err    error
+	}{
+		"gone":        {func(n int, send func()) { sendIf(n == 1, send) }, 0, pathmtu.ErrNoAnswer},
+		"busy":        {func(n int, send func()) { sendIf(n == 1 || n > 3, send) }, 1500, nil},
+		"slow":        {func(n int, send func()) { sendLate(n > 1, send) }, 1500, nil},
+		"gone midway": {func(n int, send func()) { sendIf(n%2 == 1 && n < 8, send) }, 0, pathmtu.ErrNoAnswer},
+	} {
+		t.Run(what, func(t *testing.T) {
+			l.answerAs(t, c.answer)
+			if r, err := l.measure(t, 0, 1500); r.MTU != c.mtu || !errors.Is(err, c.err) {
+				t.Errorf("%+v, %v; want MTU %d, %v", r, err, c.mtu, c.err)
+			}
+		})
+	}
+}
+
+func sendIf(yes bool, send func()) {
+	if yes {
+		send()
+	}
+}
+
+// sendLate sends after what the asking side waits for an answer.
+func sendLate(late bool, send func()) {
+	if late {
+		time.AfterFunc(150*time.Millisecond, send)
+	} else {
+		send()
+	}
+}
+
+// answerAs hands each packet that the far host gets, numbered from 1, to a function, which may have it answered.
+func (l *line) answerAs(t *testing.T, answer func(n int, send func())) {
+	t.Helper()
+	var conn net.PacketConn
+	check(t, l.far.Do(func() (err error) {
+		conn, err = net.ListenPacket("udp", netip.AddrPortFrom(far[0], pathmtu.Port).String())
+		return err
+	}))
+	t.Cleanup(func() { _ = conn.Close() })
+	go func() { // until the socket is closed
+		for n := 1; ; n++ {
+			buf := make([]byte, 9000)
+			_, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			answer(n, func() { _, _ = conn.WriteTo(buf[:pathmtu.TokenSize], from) }) // what is lost is the asking side's to see
+		}
+	}()
 }
 
 func TestSilence(t *testing.T) {
