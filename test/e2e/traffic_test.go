@@ -53,6 +53,7 @@ type traffic struct {
 	// handshake is what a new connection may take by the clock, which leaves out what the machine takes. A lost SYN is sent again after a
 	// second (RFC 6298): the default is less.
 	handshake    time.Duration
+	answer       time.Duration // what the answer to a message may take: one that is lost is sent again within a fraction of it
 	clock        *metronome
 	opened       []opening
 	spaces       map[string]*netns.NS
@@ -75,7 +76,7 @@ func (c *cluster) newTraffic() *traffic {
 	tr := &traffic{
 		c: c, ctx: ctx, stop: stop, over: over, close: end, begun: time.Now(), spaces: map[string]*netns.NS{}, served: map[netip.AddrPort]bool{}, sunk: map[netip.AddrPort]bool{},
 		watched: map[netip.Addr]bool{}, banned: map[[2]netip.Addr]bool{}, seen: map[string]int{},
-		lastID: uint16(rand.Uint32()), handshake: 700 * time.Millisecond,
+		lastID: uint16(rand.Uint32()), handshake: 700 * time.Millisecond, answer: time.Second,
 	}
 	c.t.Cleanup(tr.end)
 	tr.clock = tr.beats()
@@ -263,7 +264,7 @@ func (tr *traffic) converse(conn net.Conn) error {
 		if got != sent {
 			return fmt.Errorf("echo %d came back as %d", n, binary.BigEndian.Uint64(got[:]))
 		}
-		if took := tr.clock.took(asked); took > time.Second {
+		if took := tr.clock.took(asked); took > tr.answer {
 			return fmt.Errorf("echo %d took %s: packets were lost", n, took)
 		}
 		tr.asked.Add(1)
