@@ -28,7 +28,7 @@ test: ## all tests: unit, kernel, interop, faults (root, Debian packages)
 	@$(GO) test -p 1 -timeout 30m ./...
 	@test/vm.sh short
 
-test-vm: ## every way to run a cluster on Debian's stock kernel in QEMU, which has IP-in-IP and WireGuard; CELLS=ipip/ipv4 chooses
+test-vm: ## every way to run a cluster with IP-in-IP or WireGuard, on Debian's stock kernel in QEMU, which has them; CELLS=ipip/ipv4 chooses
 	@tools/setup.sh vm
 	@$(MAKE) --no-print-directory build
 	@test/vm.sh

@@ -121,7 +121,7 @@ func scenario(t *testing.T, s lab.Scenario) {
 }
 
 // next chooses the modes that a cluster changes to from those that this kernel can carry: all of them, or in the short form and where
-// everything takes its time one, such that each mode has every other one in some cell.
+// everything takes its time one or two, such that each mode has every other one in some cell.
 func (c *cluster) next(s lab.Scenario) (out []lab.Scenario) {
 	for _, o := range s.Others() {
 		if lacking(c.t, o) == "" {
@@ -139,6 +139,9 @@ func (c *cluster) next(s lab.Scenario) (out []lab.Scenario) {
 		if o.Mode == s.Mode {
 			column++
 		}
+	}
+	if lackedAlone() { // what they would change to is left to fewer cells
+		return []lab.Scenario{out[column%len(out)], out[(column+2)%len(out)]}
 	}
 	return []lab.Scenario{out[column%len(out)]}
 }
