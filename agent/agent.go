@@ -210,6 +210,7 @@ func build(config Config, below kernel) (*Agent, error) {
 	a.loop.resize = a.sizes.change
 	a.check = newSourceCheck(below.cloud, config.Log)
 	a.loop.setSourceCheck = a.check.wish
+	a.loop.setGoRuntime, a.loop.goRuntime = tuneGoRuntime, calc.DefaultGoRuntime()
 	a.connections = connections.New(connections.Config{
 		Table: below.tracked, Links: below.tracked.Links, Log: config.Log,
 		Ask: func(ctx context.Context, f func(desired.View)) bool {
@@ -225,6 +226,7 @@ func build(config Config, below kernel) (*Agent, error) {
 // start runs all parts. Errors of the environment (no datastore, no peer) are waited out; only what cannot get better ends the agent.
 func (a *Agent) start(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, a.close()) }()
+	tuneGoRuntime(a.loop.goRuntime) // from the start: the first read of the datastore makes the most garbage
 	restored, err := a.restore()
 	if err != nil {
 		return err

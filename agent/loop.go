@@ -58,6 +58,9 @@ type loop struct {
 	// setSourceCheck is told when it changes what is wanted of the cloud's check of addresses. It must not block.
 	setSourceCheck func(calc.SourceCheck)
 	sourceCheck    calc.SourceCheck
+	// setGoRuntime is told when it changes how the Go runtime is to be tuned.
+	setGoRuntime func(calc.GoRuntime)
+	goRuntime    calc.GoRuntime
 	// echo is told what the datastore says of local endpoints, ownNode what it says of this node's Node, at nodeKey, and unclaimed, once,
 	// which endpoints of this node it knows that no local record stands for. They must not block.
 	echo      func(store.Event)
@@ -329,6 +332,10 @@ func (l *loop) program(ctx context.Context) {
 	if now := l.graph.SourceCheck(); first || now != l.sourceCheck {
 		l.sourceCheck = now
 		l.setSourceCheck(now)
+	}
+	if now := l.graph.GoRuntime(); now != l.goRuntime {
+		l.goRuntime = now
+		l.setGoRuntime(now)
 	}
 	if first || delta != nil && (delta.BGP != nil || delta.BGPRemoved) {
 		l.setBGP(l.graph.View().BGP())

@@ -164,7 +164,7 @@ func newBench(t *testing.T) *bench {
 		log: slog.New(slog.DiscardHandler), graph: calc.New("n1"), inputs: newInputs(), good: keeper(t, t.TempDir()), status: newStatusTable(),
 		filter: &part{name: "filter", writer: b.filter, reopens: true}, routes: &part{name: "routes", writer: b.routes},
 		tunnels: &part{name: "tunnels", writer: newFakeKernel()}, setTunnelState: func(tunnelState) {}, tunnelDevices: newFakeKernel(),
-		review: b.review, resize: func() {}, setSourceCheck: func(calc.SourceCheck) {}, setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},
+		review: b.review, resize: func() {}, setSourceCheck: func(calc.SourceCheck) {}, setGoRuntime: func(calc.GoRuntime) {}, setBGP: func(*desired.BGP) {}, echo: func(store.Event) {}, ownNode: func(store.Event) {}, unclaimed: func([]desired.EndpointID) {},
 		batches: make(chan store.Batch), last: make(chan inputcache.State), locals: make(chan localChange, 64),
 		queries: make(chan func()), ended: make(chan struct{}),
 	}

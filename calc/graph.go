@@ -63,6 +63,7 @@ type Graph struct {
 
 	settings   *settings
 	checks     sourceChecks
+	runtime    goRuntimes
 	flushed    uint64       // revision of the last Flush
 	bgp        *desired.BGP // handed out by the last Flush
 	advertise  []netip.Prefix
@@ -75,7 +76,7 @@ func New(node string) *Graph {
 	sets, routes := newIPSets(), newRoutes()
 	active := newActive(sets)
 	g := &Graph{
-		settings: newSettings(node), checks: newSourceChecks(node),
+		settings: newSettings(node), checks: newSourceChecks(node), runtime: newGoRuntimes(node),
 		sets: sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node), adverts: newAdverts(node),
 		items: newItems(sets), active: active, profiles: newProfiles(active), policies: newPolicies(active),
 	}
@@ -182,6 +183,7 @@ func (g *Graph) putFelix(key api.Key, obj *v3.FelixConfiguration) api.FieldError
 		g.spoofing.put(key, obj)
 		g.nat.configs.put(key, obj)
 		g.checks.put(key, obj)
+		g.runtime.put(key, obj)
 	}
 	return wrong
 }
@@ -192,6 +194,7 @@ func (g *Graph) removeFelix(key api.Key) {
 	g.spoofing.remove(key)
 	g.nat.configs.remove(key)
 	g.checks.remove(key)
+	g.runtime.remove(key)
 }
 
 // NeedsTunnelAddress tells by kind of tunnel whether an IP pool makes this node need an address on it.
@@ -203,6 +206,9 @@ func (g *Graph) SetTunnelAddrs(addrs desired.TunnelAddrs) { g.reach.setOwn(addrs
 
 // SourceCheck returns what is wanted of the cloud's check of this node's addresses.
 func (g *Graph) SourceCheck() SourceCheck { return g.checks.now() }
+
+// GoRuntime returns how the Go runtime of this node's agent is to be tuned.
+func (g *Graph) GoRuntime() GoRuntime { return g.runtime.last }
 
 // UnderlayRevision grows with each change of what Underlay returns.
 func (g *Graph) UnderlayRevision() uint64 { return g.reach.underlay }

@@ -20,7 +20,7 @@ type FelixConfigurationSpec struct {
 	FelixPolicy     `json:",inline"`
 	FelixNAT        `json:",inline"`
 	FelixFeatures   `json:",inline" later:"the agent detects kernel features by itself"`
-	FelixRuntime    `json:",inline" later:"the agent runs with Go's own settings"`
+	FelixRuntime    `json:",inline"`
 	FelixHealth     `json:",inline" later:"the agent serves its state over its own socket"`
 	FelixLogging    `json:",inline" later:"log settings are read from the command line only"`
 	FelixMetrics    `json:",inline" later:"there is no metrics endpoint yet"`
