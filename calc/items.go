@@ -61,8 +61,8 @@ type objectName struct{ namespace, name string }
 
 func nameOf(key api.Key) objectName { return objectName{key.Namespace, key.Name} }
 
-// owned returns the name in memory that belongs to no object.
-func (n objectName) owned() objectName { return objectName{intern(n.namespace), cloned(n.name)} }
+// owned returns the name in memory that belongs to no object. The text of a key does not, and whoever watches the datastore keeps it anyway.
+func (n objectName) owned() objectName { return objectName{intern(n.namespace), n.name} }
 
 // items holds all items by resource and name.
 type items struct {
