@@ -33,7 +33,7 @@ const (
 
 // weighWhole weighs an agent and the controllers of a whole cluster.
 func weighWhole(ctx context.Context, bin string) (rows []measure.Row, err error) {
-	l, err := lab.Up(ctx, lab.Spec{Name: "benchwhole", Nodes: 1, Families: lab.IPv4, Bin: bin, Owned: true, Pools: []string{wholePool}})
+	l, err := lab.Up(ctx, lab.Spec{Name: "benchwhole", Nodes: 1, Families: lab.IPv4, Bin: bin, Owned: true, Pools: []string{wholePool}, StartLimit: startLimit})
 	if err != nil {
 		return nil, err
 	}
