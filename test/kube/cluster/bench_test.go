@@ -19,7 +19,7 @@ import (
 )
 
 // BenchmarkPodStart measures how pods start on a node with weft, beside a node where the reference plugins bridge and host-local are their network, and
-// what an agent asks the API server for. `make bench ROW=kube` runs it; WEFT_PEERS is the directory of the plugins.
+// what an agent writes to the API server for that. `make bench ROW=kube` runs it; WEFT_PEERS is the directory of the plugins.
 func BenchmarkPodStart(b *testing.B) {
 	peers := os.Getenv("WEFT_PEERS")
 	if peers == "" {
@@ -43,6 +43,15 @@ func BenchmarkPodStart(b *testing.B) {
 		what = fmt.Sprintf("writes to the API for each pod start, one family, %d at once", at.once)
 		show(b, measure.Limit(what, float64(s.writes)/float64(at.once*at.rounds), 2, number))
 	}
+}
+
+// BenchmarkIdle counts what agents whose pods do nothing ask the API server for.
+func BenchmarkIdle(b *testing.B) {
+	c := cluster.Start(b)
+	c.Install(b, "10.244.0.0/16", "fd00:10::/64")
+	c.Apply(b, echo+client)
+	c.AwaitPods(b, "app=echo", 2)
+	c.AwaitPods(b, "app=client", 2)
 	show(b, measure.Limit("API calls of an idle agent in an hour, watches aside", idleCalls(b, c), 60, number))
 }
 
