@@ -18,8 +18,8 @@ import (
 // pollSlice bounds one poll(2) on a pidfd, in milliseconds, so that a cancelled context is noticed.
 const pollSlice = 50
 
-// killWait bounds the wait for a process that got SIGKILL: the kernel ends it unless it hangs in a system call.
-const killWait = 5 * time.Second
+// killWait bounds the wait for a process that got SIGKILL: the kernel ends it unless it hangs in a system call, say one that reads from a slow disk.
+const killWait = time.Minute
 
 // Signal sends sig if the process is the one it was. The error Is ErrGone when it is not there any more.
 func (p *Process) Signal(sig syscall.Signal) error {
