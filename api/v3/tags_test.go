@@ -156,7 +156,7 @@ func TestEveryAgentSettingIsReported(t *testing.T) {
 			continue // one value is the default, and with the other nothing is missing
 		}
 		inForce := []reflect.Type{reflect.TypeFor[FelixPolicy](), reflect.TypeFor[FelixNAT](), reflect.TypeFor[FelixTunnels](), reflect.TypeFor[FelixSources](), reflect.TypeFor[FelixIPIP](), reflect.TypeFor[FelixVXLAN](),
-			reflect.TypeFor[FelixWireguard](), reflect.TypeFor[FelixMTU](), reflect.TypeFor[FelixCloud]()}
+			reflect.TypeFor[FelixWireguard](), reflect.TypeFor[FelixMTU](), reflect.TypeFor[FelixCloud](), reflect.TypeFor[FelixRuntime]()}
 		if effective := slices.Contains(inForce, f.Owner); effective && len(notes) == 0 {
 			continue
 		}
