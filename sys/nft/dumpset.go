@@ -48,7 +48,8 @@ func (c *Conn) Sets(table string) ([]SetInfo, error) {
 	return out, wrap("sets of table", table, err)
 }
 
-// Keys returns the elements of a set, packed as for [Batch.AddKeys], in no order.
+// Keys returns the elements of a set, packed as for [Batch.AddKeys], in no order. As long as the kernel grows a hash, for some time after many elements
+// came at once, it may give some twice and leave some out.
 func (c *Conn) Keys(table string, s *Set) ([]byte, error) {
 	var out []byte
 	var bounds []bound
