@@ -28,6 +28,18 @@ func (c *Conn) Table(table string) (exists, plain bool, err error) {
 	return exists, plain, wrap("table", table, err)
 }
 
+// Chain returns one chain of a table, and whether it is there; see [Conn.Chains].
+func (c *Conn) Chain(table, name string) (chain Chain, exists bool, err error) {
+	var a nfnetlink.Attrs
+	a.String(unix.NFTA_CHAIN_TABLE, table)
+	a.String(unix.NFTA_CHAIN_NAME, name)
+	err = c.request(unix.NFT_MSG_GETCHAIN, 0, a, func(b []byte) { chain, exists = parseChain(b), true })
+	if isNotFound(err) {
+		err = nil
+	}
+	return chain, exists, wrap("chain", name, err)
+}
+
 // Chains lists the chains of a table. A base chain whose type or policy is not ours has a Hook with number ForeignHook.
 func (c *Conn) Chains(table string) ([]Chain, error) {
 	var out []Chain
@@ -51,6 +63,7 @@ func parseChain(b []byte) Chain {
 	c.Hook = &Hook{
 		Num:      nfnetlink.Uint32(nfnetlink.Attr(hook, unix.NFTA_HOOK_HOOKNUM)),
 		Priority: int32(nfnetlink.Uint32(nfnetlink.Attr(hook, unix.NFTA_HOOK_PRIORITY))),
+		Device:   nfnetlink.String(nfnetlink.Attr(hook, unix.NFTA_HOOK_DEV)),
 	}
 	typ := nfnetlink.String(nfnetlink.Attr(b, unix.NFTA_CHAIN_TYPE))
 	c.Hook.NAT = typ == (&Hook{NAT: true}).chainType()
