@@ -37,6 +37,8 @@ type goodKeeper struct {
 	// before are the inputs of the agent before, until the datastore has been read; nil: there are none.
 	before *inputcache.Earlier
 	read   map[api.Key]api.Object // from before; nil: not needed yet
+	// blind, until the datastore has been read: there are no inputs of an agent before, or they cannot be read, so that nothing is known of what is invalid.
+	blind bool
 }
 
 func newGoodKeeper(dir *lastgood.Dir, log *slog.Logger) *goodKeeper {
@@ -68,7 +70,7 @@ func (k *goodKeeper) refuse(key api.Key) {
 
 func (k *goodKeeper) lose(name string, why error) {
 	k.lost[name] = false
-	k.log.Error("a last good version is lost: unless the object is valid by now, it denies all that it governs, as far as that is known; the file stays until then",
+	k.log.Error("a last good version is lost: unless the object is valid by now, it denies all that it governs, as far as that is known; the file says so until then",
 		"file", name, "error", why)
 }
 
@@ -85,12 +87,28 @@ func (k *goodKeeper) amend(c *calc.Change) {
 // open opens the inputs of the agent before, if there are any.
 func (k *goodKeeper) open(config Config) {
 	var err error
-	if k.before, err = inputcache.OpenEarlier(config.CacheDir, config.Node); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	k.before, err = inputcache.OpenEarlier(config.CacheDir, config.Node)
+	k.blind = err != nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		k.log.Error(unknownBefore, "error", err)
 	}
 }
 
-const unknownBefore = "of objects that have turned invalid while no agent ran here no last good version is known, and nothing of them is in force"
+const unknownBefore = "of objects that have turned invalid while no agent ran here no last good version is known: they deny all that they govern, as far as that is known"
+
+// loseUnknown gives up the last good version of an object that this agent has only seen invalid, if there is nothing to look for it in and something can
+// close in its place: it may have denied things.
+func (k *goodKeeper) loseUnknown(invalid *calc.Change) (lost bool) {
+	key := invalid.Key
+	if !k.blind || k.valid[key] != nil || len(lastgood.Closing(key, invalid.Object)) == 0 {
+		return false
+	}
+	k.lose(k.dir.Name(key), errors.New("there are no readable inputs of an agent before"))
+	if err := k.dir.Lose(key); err != nil {
+		k.log.Error("nothing of an invalid object will be in force after a restart", "error", err)
+	}
+	return true
+}
 
 // earlier returns the version of an object that the agent before knew, for one that this agent has only seen invalid.
 func (k *goodKeeper) earlier(key api.Key) (calc.Change, bool) {
@@ -112,6 +130,7 @@ func (k *goodKeeper) readBefore() {
 	k.read = map[api.Key]api.Object{}
 	s, err := k.before.Read(isWritten)
 	if err != nil {
+		k.blind = true
 		k.log.Error(unknownBefore, "error", err)
 	}
 	for _, e := range s.Events {
@@ -161,6 +180,7 @@ func (k *goodKeeper) gone() (out []calc.Change) {
 
 // close lets go of the inputs of the agent before.
 func (k *goodKeeper) close() {
+	k.blind = false
 	if k.before == nil {
 		return
 	}

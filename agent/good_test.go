@@ -151,6 +151,59 @@ func TestInvalidBeforeTheStart(t *testing.T) {
 	}
 }
 
+// TestInvalidAndNothingKnown: what is invalid when an agent starts that has no inputs of an agent before denies what it governs, also after another restart, until
+// it is mended. What is garbage from the start while the agent runs does not.
+func TestInvalidAndNothingKnown(t *testing.T) {
+	policy := calctest.Policy("ns/p", func(s *v3.NetworkPolicySpec) { s.Selector = "app == 'two'" })
+	garbage := func(name string) store.Event {
+		return store.Event{Key: api.Key{Resource: api.NetworkPolicies, Namespace: "ns", Name: name}, Err: errors.New("garbage"), Revision: 2}
+	}
+	for what, damage := range map[string]func(dir string) error{
+		"missing": func(string) error { return nil },
+		"damaged": func(dir string) error { return os.WriteFile(inputcache.Path(dir), []byte("garbage"), 0o600) },
+	} {
+		path, config := t.TempDir(), Config{Node: "n1", CacheDir: t.TempDir()}
+		if err := damage(config.CacheDir); err != nil {
+			t.Fatal(err)
+		}
+		var b *bench
+		blind := true
+		start := func(now store.Event) {
+			t.Helper()
+			b = newBench(t)
+			b.loop.good = keeper(t, path)
+			if blind {
+				b.loop.good.open(config)
+			}
+			if err := b.loop.restoreGood(); err != nil {
+				t.Fatal(err)
+			}
+			b.sync(now, openProfile())
+		}
+		expect := func(when string, want [2]bool) {
+			t.Helper()
+			if got := b.closed("one"); got != want {
+				t.Errorf("%s, %s: closed %v", what, when, got)
+			}
+		}
+		closed, open := [2]bool{true, true}, [2]bool{}
+		start(store.Event{Key: api.KeyOf(policy), Object: policy, Revision: 2})
+		expect("all is valid", open)
+		b.sync(garbage("later"))
+		expect("garbage while the agent runs", open)
+		start(garbage("p"))
+		expect("at the start", closed)
+		blind = false // the account that the agent has kept of the loss is enough
+		start(garbage("p"))
+		expect("at the next start", closed)
+		b.sync(store.Event{Key: api.KeyOf(policy), Object: policy, Revision: 3})
+		expect("mended", open)
+		if files, err := filepath.Glob(filepath.Join(path, "*")); err != nil || len(files) > 0 {
+			t.Errorf("%s: the account of the loss stays: %v, %v", what, files, err)
+		}
+	}
+}
+
 // damages are what may become of a file.
 var damages = map[string]func([]byte) []byte{
 	"cut off":      func(b []byte) []byte { return b[:len(b)-9] },

@@ -239,10 +239,14 @@ func (l *loop) take(changes []calc.Change) {
 	}
 }
 
-// takeEarlier puts the version that the agent before knew under an invalid one, if that is valid.
+// takeEarlier puts the version that the agent before knew under an invalid one, if that is valid. Where nothing is known of an agent before, it closes.
 func (l *loop) takeEarlier(invalid *calc.Change) {
 	earlier, ok := l.good.earlier(invalid.Key)
 	if !ok {
+		if l.good.loseUnknown(invalid) {
+			l.good.amend(invalid)
+			l.graph.Apply([]calc.Change{*invalid})
+		}
 		return
 	}
 	l.graph.Apply([]calc.Change{earlier})

@@ -42,9 +42,9 @@ type Problem struct {
 func (p Problem) Text() string {
 	switch {
 	case p.Lost && p.InForce:
-		return p.Reason + "; its last good version is lost, because the file that kept it is damaged, so it denies all that it governs until it is valid again or deleted"
+		return p.Reason + "; its last good version is lost, because the file that kept it is missing or damaged, so it denies all that it governs until it is valid again or deleted"
 	case p.Lost:
-		return p.Reason + "; ITS LAST GOOD VERSION IS LOST, because the file that kept it is damaged, and nothing of it is in force: what it denied may be open; correct or delete it now"
+		return p.Reason + "; ITS LAST GOOD VERSION IS LOST, because the file that kept it is missing or damaged, and nothing of it is in force: what it denied may be open; correct or delete it now"
 	case p.Refused && p.InForce:
 		return p.Reason + "; the last good version stays in force"
 	case p.Refused:

@@ -61,6 +61,14 @@ func write(name string, data []byte) (err error) {
 	return os.Rename(temp.Name(), name)
 }
 
+// Lose notes that the last good version of an object is lost: the next [Dir.Load] finds a damaged file.
+func (d *Dir) Lose(key api.Key) error {
+	if err := write(d.file(key), nil); err != nil {
+		return fmt.Errorf("loss of the last good version of %s: %w", key, err)
+	}
+	return nil
+}
+
 // Delete forgets an object; a missing one is not an error.
 func (d *Dir) Delete(key api.Key) error { return d.Remove(d.Name(key)) }
 

@@ -26,7 +26,7 @@ import (
 // What the status says of an object that is invalid.
 const (
 	staysInForce = "the last good version stays in force"
-	closes       = "its last good version is lost, because the file that kept it is damaged, so it denies all that it governs"
+	closes       = "its last good version is lost, because the file that kept it is missing or damaged, so it denies all that it governs"
 	neverValid   = "no valid version was seen before, so nothing of it is in force"
 )
 
@@ -84,6 +84,40 @@ func TestGarbageInTheStore(t *testing.T) {
 	c.goesAs("garbage in place of a deleted one", open)
 }
 
+// TestUnknownFieldInTheStore writes policies into etcd with a field in a rule that this weft does not know, as a newer one may: what is known of the rule allows
+// everybody to the database, and it allows nobody. The other rule stays as it is. `weft get`, `weft describe` and the agents' status name the field.
+func TestUnknownFieldInTheStore(t *testing.T) {
+	c := up(t, "unknown", 2)
+	c.populate()
+	c.remove([]api.Object{protectDatabase()})
+	admin := c.etcd()
+	for _, tc := range []struct{ resource, version, kind, spec, field string }{
+		{"networkpolicies.projectcalico.org", "projectcalico.org/v3", "NetworkPolicy", `"selector": "app == 'database'", "types": ["Ingress"], "ingress": [
+			{"action": "Allow", "source": {"newer": "app == 'backend'"}}, {"action": "Allow", "source": {"selector": "app == 'frontend'"}}]`, "spec.ingress[0].source.newer"},
+		{"networkpolicies.networking.k8s.io", "networking.k8s.io/v1", "NetworkPolicy", `"podSelector": {"matchLabels": {"app": "database"}}, "ingress": [
+			{"from": [{"podSelector": {"newer": "x"}}]}, {"from": [{"podSelector": {"matchLabels": {"app": "frontend"}}}]}]`, "spec.ingress[0].from[0].podSelector.newer"},
+	} {
+		key := api.Key{Resource: api.Resource(tc.resource), Namespace: "shop", Name: "newer"}
+		path := etcdstore.DefaultPrefix + key.Resource.Group() + "/" + key.Resource.Plural() + "/shop/newer"
+		policy := fmt.Sprintf(`{"apiVersion": %q, "kind": %q, "metadata": {"name": "newer", "namespace": "shop"}, "spec": {%s}}`, tc.version, tc.kind, tc.spec)
+		if _, err := admin.Put(t.Context(), path, policy); err != nil {
+			t.Fatal(err)
+		}
+		c.converge()
+		c.says(key, tc.field+": this version of weft, or the one that wrote the object last, does not know the field: the rule allows nothing", false)
+		c.goesAs(tc.version, func(f probe.Flow) (probe.Verdict, string) {
+			if f.Dst == "shop/database" && f.Src != "shop/frontend" {
+				return probe.Denied, "only shop/frontend may"
+			}
+			return probe.Allowed, "nothing says otherwise"
+		})
+		if _, err := admin.Delete(t.Context(), path); err != nil {
+			t.Fatal(err)
+		}
+		c.converge()
+	}
+}
+
 // etcd is a client of etcd's own library, for what stores do not do.
 func (c *cluster) etcd() *clientv3.Client {
 	c.t.Helper()
@@ -121,14 +155,21 @@ func (c *cluster) goesAs(when string, judge probe.Judge) {
 	}
 }
 
-// told waits until every node's status and `weft describe` say something of an object, and `weft get` says that it is refused.
+// told waits until it is said everywhere that an object is refused, and what follows.
 func (c *cluster) told(key api.Key, what string) {
 	c.t.Helper()
+	c.says(key, what, true)
+}
+
+// says waits until every node's status, `weft describe` and `weft get` say something of an object, and of no other.
+func (c *cluster) says(key api.Key, what string, refused bool) {
+	c.t.Helper()
+	resource := string(key.Resource)
 	sockets := filepath.Join(filepath.Dir(c.NodeDir("n1")), "{node}", "agent.sock")
 	c.eventually("the status says "+what, func() error {
-		out, errOut, _ := c.command("describe", "networkpolicy", key.Name, "-n", key.Namespace, "--socket", sockets)
+		out, errOut, _ := c.command("describe", resource, key.Name, "-n", key.Namespace, "--socket", sockets)
 		text := strings.Join(strings.Fields(out+errOut), " ")
-		list, _, _ := c.command("get", "networkpolicies", "-n", key.Namespace, "--socket", sockets)
+		list, _, _ := c.command("get", resource, "-n", key.Namespace, "--socket", sockets)
 		if !strings.Contains(list, what) {
 			return errors.New("weft get: " + list)
 		}
@@ -140,7 +181,7 @@ func (c *cluster) told(key api.Key, what string) {
 			if !strings.Contains(text, node) || !strings.Contains(text, what) {
 				return fmt.Errorf("the description lacks node %s:\n%s%s", node, out, errOut)
 			}
-			if len(s.Problems) != 1 || s.Problems[0].Object != key.String() || !s.Problems[0].Refused || !strings.Contains(s.Problems[0].Reason, what) {
+			if len(s.Problems) != 1 || s.Problems[0].Object != key.String() || s.Problems[0].Refused != refused || !strings.Contains(s.Problems[0].Field+": "+s.Problems[0].Reason, what) {
 				return fmt.Errorf("%s: %+v", node, s.Problems)
 			}
 		}

@@ -44,23 +44,28 @@ func (c *cluster) introduce(at place, port uint16, name string) {
 			}
 		}
 	}()
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
+	go accept(ln, func(conn net.Conn) {
+		for buf := make([]byte, 64); ; {
+			if _, err := conn.Read(buf); err != nil {
 				return
 			}
-			go func() {
-				defer func() { _ = conn.Close() }()
-				for buf := make([]byte, 64); ; {
-					if _, err := conn.Read(buf); err != nil {
-						return
-					}
-					_, _ = conn.Write([]byte(name))
-				}
-			}()
+			_, _ = conn.Write([]byte(name))
 		}
-	}()
+	})
+}
+
+// accept serves each connection, and closes it then, until the listener is closed.
+func accept(ln net.Listener, serve func(net.Conn)) {
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer func() { _ = conn.Close() }()
+			serve(conn)
+		}()
+	}
 }
 
 // insist sends datagrams from one socket without a pause until the test is over, and returns who answered last.

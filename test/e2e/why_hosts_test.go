@@ -5,8 +5,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -91,14 +89,7 @@ func TestWhyAtHostEndpoints(t *testing.T) {
 // agreesAt sends everything between everyone and asks about each flow.
 func (c *cluster) agreesAt(stops, passes []blocked) {
 	c.t.Helper()
-	manifests, errOut, code := c.command("get", "all", "-A", "-o", "yaml")
-	if code != 0 {
-		c.t.Fatal(errOut)
-	}
-	file := filepath.Join(c.t.TempDir(), "all.yaml")
-	if err := os.WriteFile(file, []byte(manifests), 0o600); err != nil {
-		c.t.Fatal(err)
-	}
+	file := c.dump()
 	m := c.settled("host endpoint", []string{"shop/frontend", "shop/backend", "shop/database", "n1", "n2"}, nil)
 	met := map[blocked]bool{}
 	for _, cell := range m.Cells {

@@ -47,14 +47,7 @@ func (keepOpen) Close() error { return nil }
 func TestWhy(t *testing.T) {
 	c := up(t, "why", 2)
 	c.populate()
-	manifests, errOut, code := c.command("get", "all", "-A", "-o", "yaml")
-	if code != 0 {
-		t.Fatal(errOut)
-	}
-	file := filepath.Join(t.TempDir(), "all.yaml")
-	if err := os.WriteFile(file, []byte(manifests), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := c.dump()
 	m := c.settled("why", []string{"shop/frontend", "shop/backend", "shop/database", "n1", "n2"}, nil)
 	asked := 0
 	for _, cell := range m.Cells {
@@ -113,6 +106,20 @@ func (c *cluster) ask(f probe.Flow, more ...string) answer {
 		c.t.Errorf("why %s: %s with exit %d", f, a.Verdict, code)
 	}
 	return a
+}
+
+// dump writes the datastore's objects into a file of manifests and returns its name.
+func (c *cluster) dump() string {
+	c.t.Helper()
+	manifests, errOut, code := c.command("get", "all", "-A", "-o", "yaml")
+	if code != 0 {
+		c.t.Fatal(errOut)
+	}
+	file := filepath.Join(c.t.TempDir(), "all.yaml")
+	if err := os.WriteFile(file, []byte(manifests), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	return file
 }
 
 // seesConnection opens a connection and finds it in the answer, with the rule that let it in.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -103,19 +102,10 @@ func (c *cluster) serves(at [2]place, ports ...uint16) {
 	for _, p := range at {
 		for _, port := range ports {
 			ln := c.listenIn(p.ns, p.port(port))
-			go func() {
-				for {
-					conn, err := ln.Accept()
-					if err != nil {
-						return
-					}
-					go func() {
-						defer func() { _ = conn.Close() }()
-						_, _ = fmt.Fprintf(conn, "%5d", port) // who gets no greeting counts as denied
-						_, _ = io.Copy(io.Discard, conn)
-					}()
-				}
-			}()
+			go accept(ln, func(conn net.Conn) {
+				_, _ = fmt.Fprintf(conn, "%5d", port) // who gets no greeting counts as denied
+				_, _ = io.Copy(io.Discard, conn)
+			})
 		}
 	}
 }
@@ -144,14 +134,7 @@ func (a *attempt) allowed() bool { return <-a.greeted == nil }
 // agreesBy connects from everyone by every way, and asks about each connection.
 func (c *cluster) agreesBy(ways []way, want func(from string, w way) bool) {
 	c.t.Helper()
-	manifests, errOut, code := c.command("get", "all", "-A", "-o", "yaml")
-	if code != 0 {
-		c.t.Fatal(errOut)
-	}
-	file := filepath.Join(c.t.TempDir(), "all.yaml")
-	if err := os.WriteFile(file, []byte(manifests), 0o600); err != nil {
-		c.t.Fatal(err)
-	}
+	file := c.dump()
 	socket := filepath.Join(filepath.Dir(c.NodeDir("n1")), "{node}", "agent.sock")
 	for _, a := range c.attempts(ways) {
 		what := fmt.Sprintf("%s by %s to port %d", a.flow, a.way.name, a.way.port)
