@@ -4,6 +4,7 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,10 +23,11 @@ import (
 	sysprobe "github.com/weftnet/weft/sys/probe"
 )
 
-// exposedPolicy lets clients and the outside to port 80 of shop/web alone, and careful clients nowhere else.
+// exposedPolicy lets clients and the outside to TCP port 80 of shop/web alone and clients to UDP port 81, and careful clients to that TCP port and nowhere else.
 const exposedPolicy = `
 {apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: web, namespace: shop}, spec: {selector: app == 'web', types: [Ingress], ingress: [
   {action: Allow, protocol: TCP, source: {selector: app == 'client'}, destination: {ports: [80]}},
+  {action: Allow, protocol: UDP, source: {selector: app == 'client'}, destination: {ports: [81]}},
   {action: Allow, protocol: TCP, source: {nets: [%s/32]}, destination: {ports: [80]}},
   {action: Allow, protocol: TCP, source: {nets: [%s/128]}, destination: {ports: [80]}}]}}
 ---
@@ -38,15 +40,19 @@ type way struct {
 	name string
 	to   [2]netip.AddrPort // by family
 	port uint16            // of the workload
+	by   probe.Protocol
 }
 
 // TestWhyTranslated connects to a workload by its own address, its floating IP and ports of its node that stand for each other (80 leads to 81, 81 to 80), from
-// workloads near and far, the nodes and outside, and holds `weft why` against what becomes of it: the verdicts, online and offline, and for what is allowed the
+// workloads near and far, the nodes and outside, by TCP and UDP, and holds `weft why` against what becomes of it: the verdicts, online and offline, and for what is allowed the
 // connection in the table of each node that it passes.
 func TestWhyTranslated(t *testing.T) {
 	c := upAs(t, lab.Spec{Name: "whynat", Nodes: 2, ToR: true})
 	floating := [2]netip.Addr{netip.MustParseAddr("10.65.200.7"), netip.MustParseAddr("fd65::c8:7")}
-	ports := []lab.Port{{HostPort: 80, ContainerPort: 81, Protocol: "tcp"}, {HostPort: 81, ContainerPort: 80, Protocol: "tcp"}}
+	var ports []lab.Port
+	for _, protocol := range []string{"tcp", "udp"} {
+		ports = append(ports, lab.Port{HostPort: 80, ContainerPort: 81, Protocol: protocol}, lab.Port{HostPort: 81, ContainerPort: 80, Protocol: protocol})
+	}
 	for _, w := range []lab.Workload{
 		{Node: "n1", Name: "web", Labels: map[string]string{"app": "web"}, Ports: ports, FloatingIPs: floating[:]},
 		{Node: "n1", Name: "near", Labels: map[string]string{"app": "client"}},
@@ -65,10 +71,12 @@ func TestWhyTranslated(t *testing.T) {
 	c.serves(web, 80, 81)
 	var ways []way
 	for _, port := range []uint16{80, 81} {
-		ways = append(ways,
-			way{"its address", [2]netip.AddrPort{web[0].port(port), web[1].port(port)}, port},
-			way{"floating IP", [2]netip.AddrPort{netip.AddrPortFrom(floating[0], port), netip.AddrPortFrom(floating[1], port)}, port},
-			way{"host port", [2]netip.AddrPort{node[0].port(161 - port), node[1].port(161 - port)}, port})
+		for _, by := range []probe.Protocol{probe.TCP, probe.UDP} {
+			ways = append(ways,
+				way{"its address", [2]netip.AddrPort{web[0].port(port), web[1].port(port)}, port, by},
+				way{"floating IP", [2]netip.AddrPort{netip.AddrPortFrom(floating[0], port), netip.AddrPortFrom(floating[1], port)}, port, by},
+				way{"host port", [2]netip.AddrPort{node[0].port(161 - port), node[1].port(161 - port)}, port, by})
+		}
 	}
 	for _, name := range natDrivers {
 		for _, outgoing := range []bool{false, true} {
@@ -82,12 +90,14 @@ func TestWhyTranslated(t *testing.T) {
 					switch from {
 					case "n1":
 						return true // a node to its own workload
+					case "shop/near":
+						return w.open()
 					case "shop/far":
-						return w.port == 80 && !(outgoing && w.name == "host port") // or the node of shop/web sees n2
+						return w.open() && !(outgoing && w.name == "host port") // or the node of shop/web sees n2
 					case "shop/careful-far":
-						return w.port == 80 && w.name == "its address" // its node does not know where the others lead
-					case "shop/near", "shop/careful-near", lab.External:
-						return w.port == 80
+						return w.open() && w.by == probe.TCP && w.name == "its address" // its node does not know where the others lead
+					case "shop/careful-near", lab.External:
+						return w.open() && w.by == probe.TCP
 					}
 					return false
 				})
@@ -96,7 +106,12 @@ func TestWhyTranslated(t *testing.T) {
 	}
 }
 
-// serves greets everyone who connects to the ports of a place, until the test ends.
+// open tells whether the port that the way leads to is open to clients.
+func (w way) open() bool {
+	return w.port == 80 && w.by == probe.TCP || w.port == 81 && w.by == probe.UDP
+}
+
+// serves greets everyone who connects to the ports of a place, or sends a datagram, until the test ends.
 func (c *cluster) serves(at [2]place, ports ...uint16) {
 	c.t.Helper()
 	for _, p := range at {
@@ -106,6 +121,19 @@ func (c *cluster) serves(at [2]place, ports ...uint16) {
 				_, _ = fmt.Fprintf(conn, "%5d", port) // who gets no greeting counts as denied
 				_, _ = io.Copy(io.Discard, conn)
 			})
+			packets := c.packetsIn(p.ns, p.port(port))
+			go func() {
+				buf := make([]byte, 1)
+				for {
+					_, from, err := packets.ReadFrom(buf)
+					if errors.Is(err, net.ErrClosed) {
+						return
+					}
+					if err == nil {
+						_, _ = packets.WriteTo(fmt.Appendf(nil, "%5d", port), from)
+					}
+				}
+			}()
 		}
 	}
 }
@@ -118,6 +146,16 @@ func (c *cluster) listenIn(ns *netns.NS, at netip.AddrPort) (ln net.Listener) {
 	}
 	c.t.Cleanup(func() { _ = ln.Close() })
 	return ln
+}
+
+func (c *cluster) packetsIn(ns *netns.NS, at netip.AddrPort) (conn net.PacketConn) {
+	c.t.Helper()
+	err := ns.Do(func() (err error) { conn, err = net.ListenPacket("udp", at.String()); return err })
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = conn.Close() })
+	return conn
 }
 
 // attempt is a connection to shop/web.
@@ -139,6 +177,9 @@ func (c *cluster) agreesBy(ways []way, want func(from string, w way) bool) {
 	for _, a := range c.attempts(ways) {
 		what := fmt.Sprintf("%s by %s to port %d", a.flow, a.way.name, a.way.port)
 		allowed := a.allowed()
+		if allowed && a.way.by == probe.UDP && greeting(a.conn, a.way.port) != nil { // so that the kernels have not forgotten it
+			c.t.Errorf("%s: answered once only", what)
+		}
 		if allowed != want(a.flow.Src, a.way) {
 			c.t.Errorf("%s: allowed %v", what, allowed)
 		}
@@ -164,8 +205,8 @@ func (c *cluster) attempts(ways []way) (out []*attempt) {
 				}
 				to := w.to[family]
 				a := &attempt{way: w, greeted: make(chan error, 1), flow: probe.Flow{Src: from, Dst: w.name, SrcAddr: p.addr, DstAddr: to.Addr(),
-					Service: probe.Service{Protocol: probe.TCP, Port: to.Port()}}}
-				err := p.ns.Do(func() (err error) { a.conn, err = sysprobe.Connect(p.addr, to); return err })
+					Service: probe.Service{Protocol: w.by, Port: to.Port()}}}
+				err := p.ns.Do(func() (err error) { a.conn, err = connect(w.by, p.addr, to); return err })
 				if err != nil {
 					c.t.Fatalf("%s: %v", a.flow, err)
 				}
@@ -176,6 +217,13 @@ func (c *cluster) attempts(ways []way) (out []*attempt) {
 		}
 	}
 	return out
+}
+
+func connect(by probe.Protocol, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
+	if by == probe.UDP {
+		return net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(to))
+	}
+	return sysprobe.Connect(from, to)
 }
 
 // greeting waits for that of a port.
@@ -199,7 +247,10 @@ func greeting(conn net.Conn, port uint16) error {
 // knownAs looks for an open connection in what each kernel on its way is said to know.
 func (c *cluster) knownAs(what string, a *attempt, said answer) {
 	c.t.Helper()
-	port := strconv.Itoa(int(a.conn.LocalAddr().(*net.TCPAddr).Port))
+	_, port, err := net.SplitHostPort(a.conn.LocalAddr().String())
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	for name, end := range map[string]why.End{"egress": said.Egress, "ingress": said.Ingress} {
 		k := end.Kernel
 		if k == nil && name == "egress" && a.flow.Src == lab.External {
