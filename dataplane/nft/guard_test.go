@@ -11,6 +11,7 @@ import (
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/sys/netns"
+	"github.com/weftnet/weft/sys/sysctl"
 )
 
 // openGuarded opens a driver for the path, with a policy in force, or says why not.
@@ -19,6 +20,9 @@ func openGuarded(t *testing.T, p *path) (*Driver, *desired.State) {
 	d := newDriver(t, p.router)
 	if !d.options.guarded {
 		t.Skip("this kernel does not bind chains to names of devices (Linux 6.16); TestConformance/unguarded tests what is in force here")
+	}
+	for _, which := range []string{"all", "default"} { // what IPv6 sends on its own would be counted
+		check(t, p.a.Do(func() error { return sysctl.Set("net/ipv6/conf/"+which+"/disable_ipv6", "1") }))
 	}
 	view := inFront(t, 1)
 	apply(t, d, view, nil)
