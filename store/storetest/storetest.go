@@ -35,7 +35,7 @@ type Backend struct {
 }
 
 // patience bounds the waits of a test unless Backend.Patience does. It is never waited out when all is well.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Run checks that the backends which fresh makes, one for each test, keep the contract of [store.Store].
 func Run(t *testing.T, fresh func(t *testing.T) Backend) {
