@@ -30,7 +30,7 @@ type Backend struct {
 	// Apart says that each resource has a stream of its own, without order among them, and that events come one by one, as in Kubernetes. Then a
 	// batch is not as of one revision of all resources.
 	Apart bool
-	// Patience bounds the waits of a test. Default 20 s.
+	// Patience bounds the waits of a test. Default one minute.
 	Patience time.Duration
 }
 
