@@ -6,6 +6,8 @@ package nft
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/weftnet/weft/dataplane"
@@ -71,11 +73,7 @@ func (d *Driver) reconcile(ctx context.Context, view desired.View) (dataplane.Re
 // tryReconcile reconciles without the closed endpoints and failed sets.
 func (d *Driver) tryReconcile(ctx context.Context, view desired.View, closed map[desired.EndpointID]error) (*ledger, int, error) {
 	l := newLedger(view, d.options)
-	l.present = d.present
 	if err := l.putView(closed, d.failed); err != nil {
-		return l, 0, err
-	}
-	if err := d.shutOrphans(l); err != nil {
 		return l, 0, err
 	}
 	whole, err := l.finish()
@@ -122,6 +120,72 @@ func (d *Driver) rebuild(whole *plan, rulesOf func(string) ([]nft.Rule, error)) 
 		return err
 	}
 	return d.conn.Commit(b)
+}
+
+// readBack confirms that the kernel leads the packets of a delta's endpoints to their chains.
+func (d *Driver) readBack(delta *desired.Delta) ([]desired.EndpointID, error) {
+	var out []desired.EndpointID
+	lookup := func(set *nft.Set, iface string) (map[string]nft.Verdict, error) {
+		return d.conn.Lookup(tableName, set, ifname(iface))
+	}
+	for _, e := range delta.Endpoints {
+		if err := confirm(d.ledger.endpoints[e.ID], lookup); err != nil {
+			return nil, err
+		}
+		out = append(out, e.ID)
+	}
+	for _, e := range delta.HostEndpoints {
+		if err := confirm(d.ledger.hosts[e.ID], lookup); err != nil {
+			return nil, err
+		}
+		out = append(out, e.ID)
+	}
+	return out, nil
+}
+
+// readBackAll does the same for all endpoints but the closed ones, reading each map once.
+func (d *Driver) readBackAll(l *ledger, closed map[desired.EndpointID]error) ([]desired.EndpointID, error) {
+	maps := map[string]map[string]nft.Verdict{}
+	lookup := func(set *nft.Set, _ string) (map[string]nft.Verdict, error) {
+		if maps[set.Name] == nil {
+			got, err := d.conn.Verdicts(tableName, set)
+			if err != nil {
+				return nil, err
+			}
+			maps[set.Name] = got
+		}
+		return maps[set.Name], nil
+	}
+	var out []desired.EndpointID
+	for _, list := range []map[desired.EndpointID]*endpoint{l.endpoints, l.hosts} {
+		for id, x := range list {
+			if err := confirm(x, lookup); err != nil {
+				return nil, err
+			}
+			if closed[id] == nil {
+				out = append(out, id)
+			}
+		}
+	}
+	slices.SortFunc(out, desired.EndpointID.Compare)
+	return out, nil
+}
+
+// confirm compares what maps say about an endpoint's interface with its routes. That of all other interfaces is in none.
+func confirm(x *endpoint, lookup func(set *nft.Set, iface string) (map[string]nft.Verdict, error)) error {
+	if x.iface == desired.AnyInterface {
+		return nil
+	}
+	for _, r := range x.routes {
+		got, err := lookup(r.set, x.iface)
+		if err != nil {
+			return err
+		}
+		if v := got[string(ifname(x.iface))]; v.Chain != r.chain {
+			return fmt.Errorf("%v: map %s sends interface %s to chain %q and not to %q as just written", x.unit, r.set.Name, x.iface, v.Chain, r.chain)
+		}
+	}
+	return nil
 }
 
 // retry repeats f while it fails for passing reasons, with growing pauses, until ctx ends or patience does.

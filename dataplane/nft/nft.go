@@ -8,7 +8,7 @@
 // table). Applying is separate: a plan, or its difference from what the kernel really holds, becomes netlink messages, and one transaction
 // of them shows to packets. The cost of a change follows the change: elements are added and removed one by one, and only the rules that
 // differ are replaced, so that the counters of the others go on. The cost of a packet grows neither with the number of endpoints (dispatch
-// by interface, a guard at each) nor with that of policies (see index.go), and an established one ends with the first rule.
+// by interface) nor with that of policies (see index.go), and an established one ends with the first rule.
 package nft
 
 import (
@@ -21,7 +21,6 @@ import (
 
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
-	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/nft"
 )
 
@@ -33,15 +32,12 @@ type Options struct {
 	Log *slog.Logger
 
 	indexFrom, portsFrom int // for tests; 0: the constants
-	// guarded: interfaces have guards; New decides, for tests unguarded.
-	guarded, unguarded bool
 }
 
 // Driver is the nftables data plane of one network namespace. It implements [dataplane.Driver].
 type Driver struct {
 	options Options
 	conn    *nft.Conn
-	links   *netlink.Conn
 	watch   *nft.Watch
 	events  chan struct{}
 	done    sync.WaitGroup
@@ -68,15 +64,10 @@ func New(options Options) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("nftables driver: %w", err), conn.Close())
 	}
-	links, err := netlink.Open(nil)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("nftables driver: %w", err), watch.Close(), conn.Close())
-	}
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	options.guarded = !options.unguarded && bindsNames(conn)
-	d := &Driver{options: options, conn: conn, links: links, watch: watch, events: make(chan struct{}, 1), failed: map[unit]error{}}
+	d := &Driver{options: options, conn: conn, watch: watch, events: make(chan struct{}, 1), failed: map[unit]error{}}
 	d.done.Go(d.watchLoop)
 	return d, nil
 }
@@ -109,7 +100,6 @@ func (d *Driver) Events() <-chan struct{} { return d.events }
 func (d *Driver) Close() error {
 	err := d.watch.Close()
 	d.done.Wait()
-	d.links.Close()
 	return errors.Join(err, d.conn.Close())
 }
 

@@ -89,12 +89,3 @@ func reasons(refused *nft.RefusedError) []string {
 	}
 	return out
 }
-
-// bindsNames reports whether the kernel binds chains to names of devices, be they there or not (Linux 6.16). What it lacks besides is for Probe to say.
-func bindsNames(conn *nft.Conn) bool {
-	b := nft.NewBatch(probeTable)
-	b.AddTable()
-	b.AddChain(nft.Chain{Name: probeChain.Name, Hook: ingress(probeTable)})
-	b.DelTable()
-	return retry(context.Background(), func() error { return conn.Commit(b) }) == nil
-}

@@ -43,9 +43,6 @@ func (l *ledger) putView(closed map[desired.EndpointID]error, failed map[unit]er
 
 // putDelta takes in what changed.
 func (l *ledger) putDelta(d *desired.Delta) error {
-	if len(d.Endpoints)+len(d.EndpointsRemoved) > 0 {
-		l.unshutGone()
-	}
 	l.frame.stale = l.frame.stale || d.Settings != nil
 	for _, p := range d.Policies {
 		l.wanted.put(p.ID, p)
