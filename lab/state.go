@@ -86,7 +86,7 @@ const stateName = "lab.json"
 func readState(lab string) (*state, error) {
 	data, err := os.ReadFile(stateFile(lab))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("lab %s: %w; `weft lab up --name %s` makes it", lab, ErrNotFound, lab)
+		return nil, fmt.Errorf("lab %s: %w; `weft lab up %s` makes it", lab, ErrNotFound, lab)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lab %s: %w", lab, err)

@@ -26,6 +26,9 @@ between them runs BIRD: it peers with every node, announces the network of an ex
   weft lab up far --remote-etcd http://10.0.0.1:2379`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if spec.Nodes < 1 || spec.Subnets < 1 { // zero would be a default of the Spec, which nobody means who writes it
+				return fmt.Errorf("lab %s: --nodes and --subnets are 1 or more, not %d and %d", args[0], spec.Nodes, spec.Subnets)
+			}
 			spec.Name, spec.Families = args[0], lab.Families(families)
 			spec.Progress = func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 			if _, err := lab.Sweep(cmd.Context()); err != nil {
