@@ -80,8 +80,9 @@ func New(node string) *Graph {
 		sets: sets, routes: routes, blocks: newBlocks(node, routes), speaker: newSpeaker(node), adverts: newAdverts(node),
 		items: newItems(sets), active: active, profiles: newProfiles(active), policies: newPolicies(active),
 	}
-	g.nat = newSourceNAT(node, sets)
-	g.reach = newReach(node, g.items, routes, sets, g.nat)
+	nodes := tunnelNodes{}
+	g.nat = newSourceNAT(node, nodes, sets)
+	g.reach = newReach(node, nodes, g.items, routes, sets, g.nat)
 	g.blocks.reach, g.blocks.nat = g.reach, g.nat
 	g.locals = newLocals(g.policies, g.profiles, active, routes, g.blocks)
 	g.hosts = newHostEndpoints(node, g.items, g.policies, g.profiles, active)

@@ -140,8 +140,9 @@ func (s *items) putGlobalNetworkSet(key api.Key, obj *v3.GlobalNetworkSet) api.F
 
 // putNode takes all addresses of a node, its tunnels' included.
 func (s *items) putNode(key api.Key, n *v3.Node) {
-	now := item{}
-	for _, addr := range n.Addrs() {
+	addrs := n.Addrs()
+	now := item{nets: make([]netip.Prefix, 0, len(addrs))}
+	for _, addr := range addrs {
 		now.nets = append(now.nets, desired.HostPrefix(addr))
 	}
 	s.put(key, now, labelindex.Labels(n.Labels), nil)

@@ -15,10 +15,10 @@ import (
 // sourceNAT keeps the IP sets of source translation: the pools with natOutgoing, and what their workloads talk to under their own addresses. The sets
 // are there while a pool asks for translation.
 type sourceNAT struct {
+	nodes   tunnelNodes
 	sets    *ipSets
 	configs natConfigs
 	pools   map[string]natPool
-	hosts   map[desired.Member]int // how many nodes have the address
 
 	sources, inside *ipSet // nil: not needed
 	withHosts       bool   // hosts are in inside
@@ -30,8 +30,8 @@ type natPool struct {
 	outgoing bool
 }
 
-func newSourceNAT(self string, sets *ipSets) *sourceNAT {
-	return &sourceNAT{sets: sets, configs: newNATConfigs(self), pools: map[string]natPool{}, hosts: map[desired.Member]int{}}
+func newSourceNAT(self string, nodes tunnelNodes, sets *ipSets) *sourceNAT {
+	return &sourceNAT{nodes: nodes, sets: sets, configs: newNATConfigs(self), pools: map[string]natPool{}}
 }
 
 func (n *sourceNAT) putPool(name string, cidr netip.Prefix, obj *v3.IPPool) {
@@ -64,42 +64,35 @@ func (n *sourceNAT) change(p natPool, do func(*ipSet, desired.Member)) {
 
 // setHost replaces a node by another version of itself; nil is none.
 func (n *sourceNAT) setHost(old, now *tunnelNode) {
-	for _, m := range now.members() {
-		n.hosts[m]++
-		n.changeHost(m, n.sets.add)
+	if n.inside == nil || !n.withHosts {
+		return
 	}
-	for _, m := range old.members() {
-		if n.hosts[m]--; n.hosts[m] == 0 {
-			delete(n.hosts, m)
-		}
-		n.changeHost(m, n.sets.drop)
+	for m := range now.members() {
+		n.sets.add(n.inside, m)
 	}
-}
-
-func (n *sourceNAT) changeHost(m desired.Member, do func(*ipSet, desired.Member)) {
-	if n.inside != nil && n.withHosts {
-		do(n.inside, m)
+	for m := range old.members() {
+		n.sets.drop(n.inside, m)
 	}
 }
 
 // flush makes or ends the sets, and tells the settings what to translate and how.
 func (n *sourceNAT) flush(settings *settings) {
 	config := n.configs.now
-	now := config.source
-	if n.needed() {
+	now, needed := config.source, n.needed()
+	if needed {
 		now.Sources, now.Inside = desired.NATSources, desired.NATInside
 	} else {
 		now = desired.SourceNAT{}
 	}
 	settings.setSourceNAT(now)
 	switch made := n.sources != nil; {
-	case n.needed() && !made:
+	case needed && !made:
 		n.sources, n.inside = n.sets.keep(desired.NATSources), n.sets.keep(desired.NATInside)
 		n.withHosts = false
 		for _, p := range n.pools {
 			n.change(p, n.sets.add)
 		}
-	case !n.needed() && made:
+	case !needed && made:
 		n.sets.release(desired.NATSources)
 		n.sets.release(desired.NATInside)
 		n.sources, n.inside = nil, nil
@@ -115,10 +108,8 @@ func (n *sourceNAT) setWithHosts(with bool) {
 		do = n.sets.add
 	}
 	n.withHosts = with
-	for m, count := range n.hosts {
-		for range count {
-			do(n.inside, m)
-		}
+	for m := range n.nodes.members() {
+		do(n.inside, m)
 	}
 }
 

@@ -23,7 +23,7 @@ type reach struct {
 	self    string
 	items   *items
 	routes  *routes
-	nodes   map[string]*tunnelNode
+	nodes   tunnelNodes
 	pools   map[string]tunnelPool
 	blocks  owners[netip.Prefix] // which other nodes have a block
 	holders holders              // which other nodes have a workload's address
@@ -52,10 +52,10 @@ type reach struct {
 	peers     *table[desired.TunnelPeerID, desired.TunnelPeer]
 }
 
-func newReach(self string, items *items, r *routes, sets *ipSets, nat *sourceNAT) *reach {
+func newReach(self string, nodes tunnelNodes, items *items, r *routes, sets *ipSets, nat *sourceNAT) *reach {
 	configs := newTunnelConfigs(self)
 	return &reach{
-		self: self, nat: nat, config: configs.now, items: items, routes: r, guard: newTunnelGuard(sets), nodes: map[string]*tunnelNode{}, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
+		self: self, nat: nat, config: configs.now, items: items, routes: r, guard: newTunnelGuard(sets, nodes), nodes: nodes, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
 		holders: newHolders(), floats: newFloats(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, keys: owners[desired.Key]{}, hosts: owners[netip.Addr]{}, configs: configs,
 		leads: map[netip.Prefix]string{}, byNode: map[string]map[netip.Prefix]struct{}{},
 		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{}, dirtyNets: map[string]struct{}{},

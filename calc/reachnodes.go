@@ -6,6 +6,7 @@ package calc
 import (
 	"crypto/sha1" //nolint:gosec // names a device as Calico does, protects nothing
 	"fmt"
+	"iter"
 	"net"
 	"net/netip"
 	"slices"
@@ -129,9 +130,9 @@ func (r *reach) setNode(name string, now *tunnelNode) {
 				continue
 			}
 			r.claim(n, k, name, n == now)
-			for _, other := range slices.Concat(r.addrs[n.tunnel[k]], r.macs[n.mac[k]], r.keys[n.key[k]]) {
-				r.dirtyNode[other] = struct{}{}
-			}
+			r.touchNodes(r.addrs.all(n.tunnel[k]))
+			r.touchNodes(r.macs.all(n.mac[k]))
+			r.touchNodes(r.keys.all(n.key[k]))
 		}
 	}
 	if now == nil {
@@ -153,10 +154,15 @@ func (r *reach) claimHost(n *tunnelNode, node string, has bool) {
 	for _, net := range n.subnet {
 		if net.IsValid() {
 			change(net.Addr(), node)
-			for _, other := range r.hosts[net.Addr()] {
-				r.dirtyNode[other] = struct{}{}
-			}
+			r.touchNodes(r.hosts.all(net.Addr()))
 		}
+	}
+}
+
+// touchNodes marks nodes.
+func (r *reach) touchNodes(names iter.Seq[string]) {
+	for name := range names {
+		r.dirtyNode[name] = struct{}{}
 	}
 }
 
@@ -175,26 +181,88 @@ func (r *reach) claim(n *tunnelNode, k int, node string, has bool) {
 	}
 }
 
-// owners knows who has one thing each: the first by name counts. A name may be there several times.
-type owners[K comparable] map[K][]string
+// tunnelNodes are all nodes by name.
+type tunnelNodes map[string]*tunnelNode
 
-func (o owners[K]) first(k K) string {
-	if list := o[k]; len(list) > 0 {
-		return list[0]
+// members are the addresses of all nodes: one that several have comes several times.
+func (nodes tunnelNodes) members() iter.Seq[desired.Member] {
+	return func(yield func(desired.Member) bool) {
+		for _, n := range nodes {
+			for m := range n.members() {
+				if !yield(m) {
+					return
+				}
+			}
+		}
 	}
-	return ""
+}
+
+// members are a node's addresses; none has none.
+func (n *tunnelNode) members() iter.Seq[desired.Member] {
+	return func(yield func(desired.Member) bool) {
+		if n == nil {
+			return
+		}
+		for _, s := range n.subnet {
+			if s.IsValid() && !yield(desired.Member{Prefix: desired.HostPrefix(s.Addr())}) {
+				return
+			}
+		}
+	}
+}
+
+// owners knows who has one thing each: the first by name counts. A name may be there several times.
+type owners[K comparable] map[K]owner
+
+// owner is the first, and the others behind it, sorted. There are rarely any.
+type owner struct {
+	first string
+	rest  []string
+}
+
+func (o owners[K]) first(k K) string { return o[k].first }
+
+// all yields the owners of a thing in order.
+func (o owners[K]) all(k K) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		has, ok := o[k]
+		if !ok || !yield(has.first) {
+			return
+		}
+		for _, name := range has.rest {
+			if !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 func (o owners[K]) add(k K, name string) {
-	at, _ := slices.BinarySearch(o[k], name)
-	o[k] = slices.Insert(o[k], at, name)
+	has, ok := o[k]
+	if !ok {
+		o[k] = owner{first: name}
+		return
+	}
+	has.first, name = min(has.first, name), max(has.first, name)
+	at, _ := slices.BinarySearch(has.rest, name)
+	has.rest = slices.Insert(has.rest, at, name)
+	o[k] = has
 }
 
 func (o owners[K]) remove(k K, name string) {
-	if at, ok := slices.BinarySearch(o[k], name); ok {
-		o[k] = slices.Delete(o[k], at, at+1)
-	}
-	if len(o[k]) == 0 {
+	has, ok := o[k]
+	at, behind := slices.BinarySearch(has.rest, name)
+	switch {
+	case behind:
+		has.rest = slices.Delete(has.rest, at, at+1)
+	case !ok || has.first != name:
+		return
+	case len(has.rest) == 0:
 		delete(o, k)
+		return
+	default:
+		has.first = has.rest[0]
+		has.rest = slices.Delete(has.rest, 0, 1)
 	}
+	o[k] = has
 }

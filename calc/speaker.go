@@ -44,10 +44,14 @@ func (s *speaker) settle() {
 	if me == nil || !me.speaks() {
 		return
 	}
+	noMesh := s.configs["default"].noMesh
+	if noMesh && len(s.peers) == 0 {
+		return // a cluster of tunnels alone, for one
+	}
 	sessions := s.sessions(me)
 	s.wrong = sessions.problems
-	if len(sessions.byAddr) == 0 && s.configs["default"].noMesh {
-		return // nobody will ever call: a cluster of tunnels alone, for one
+	if noMesh && len(sessions.byAddr) == 0 {
+		return // nobody will ever call
 	}
 	s.now = &desired.BGP{AS: s.as(me), RouterID: routerID(me), ListenPort: s.port(me), ClusterID: me.cluster, NextHops: me.addrs}
 	if s.bindsToNodeIP(me) {
@@ -73,10 +77,10 @@ func (s *speaker) problems() problems {
 	if found == nil {
 		found = problems{}
 	}
-	for addr, names := range s.owners {
-		for _, name := range names[1:] {
-			clash(found, addr, name, names[0])
-			clash(found, addr, names[0], name)
+	for addr, has := range s.owners {
+		for _, name := range has.rest {
+			clash(found, addr, name, has.first)
+			clash(found, addr, has.first, name)
 		}
 	}
 	return found

@@ -66,7 +66,8 @@ func (t *table[K, V]) drain() (changed []V, removed []K) {
 	if len(t.before) == 0 {
 		return nil, nil
 	}
-	var keys []K
+	var few [8]K // changes are, as a rule, and take no memory of their own then
+	keys := few[:0]
 	for k, old := range t.before {
 		now, there := t.rows[k]
 		switch {
@@ -79,6 +80,7 @@ func (t *table[K, V]) drain() (changed []V, removed []K) {
 	scratch.Empty(&t.before)
 	slices.SortFunc(keys, t.compare)
 	slices.SortFunc(removed, t.compare)
+	changed = slices.Grow(changed, len(keys))
 	for _, k := range keys {
 		changed = append(changed, t.rows[k])
 	}

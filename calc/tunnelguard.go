@@ -13,46 +13,26 @@ import (
 // tunnelGuard keeps the set of the hosts whose tunnelled packets this node takes: all nodes, and those that externalNodesList adds. It is
 // there while this node needs a tunnel.
 type tunnelGuard struct {
+	nodes    tunnelNodes
 	sets     *ipSets
-	set      *ipSet                 // nil: not needed
-	hosts    map[desired.Member]int // how many nodes have the address
-	external []netip.Prefix         // in the set
+	set      *ipSet         // nil: not needed
+	external []netip.Prefix // in the set
 }
 
-func newTunnelGuard(sets *ipSets) *tunnelGuard {
-	return &tunnelGuard{sets: sets, hosts: map[desired.Member]int{}}
+func newTunnelGuard(sets *ipSets, nodes tunnelNodes) *tunnelGuard {
+	return &tunnelGuard{nodes: nodes, sets: sets}
 }
 
 // setHost replaces a node by another version of itself; nil is none.
 func (g *tunnelGuard) setHost(old, now *tunnelNode) {
-	for _, m := range now.members() {
-		g.hosts[m]++
-		g.count(m, g.sets.add)
+	if g.set == nil {
+		return
 	}
-	for _, m := range old.members() {
-		if g.hosts[m]--; g.hosts[m] == 0 {
-			delete(g.hosts, m)
-		}
-		g.count(m, g.sets.drop)
+	for m := range now.members() {
+		g.sets.add(g.set, m)
 	}
-}
-
-// members are a node's addresses.
-func (n *tunnelNode) members() (out []desired.Member) {
-	if n == nil {
-		return nil
-	}
-	for _, s := range n.subnet {
-		if s.IsValid() {
-			out = append(out, desired.Member{Prefix: desired.HostPrefix(s.Addr())})
-		}
-	}
-	return out
-}
-
-func (g *tunnelGuard) count(m desired.Member, do func(*ipSet, desired.Member)) {
-	if g.set != nil {
-		do(g.set, m)
+	for m := range old.members() {
+		g.sets.drop(g.set, m)
 	}
 }
 
@@ -71,13 +51,11 @@ func (g *tunnelGuard) flush(needs [desired.TunnelKinds]bool, config tunnelConfig
 		}
 	}
 	settings.setTunnels(rules)
-	switch needed := len(rules.Sets()) > 0; {
+	switch needed := slices.Contains(needs[:], true); {
 	case needed && g.set == nil:
 		g.set = g.sets.keep(desired.TunnelPeers)
-		for m, n := range g.hosts {
-			for range n {
-				g.sets.add(g.set, m)
-			}
+		for m := range g.nodes.members() {
+			g.sets.add(g.set, m)
 		}
 	case !needed && g.set != nil:
 		g.sets.release(desired.TunnelPeers)

@@ -10,7 +10,7 @@ import (
 
 // Addrs returns all addresses that the node states, those of its tunnels included, each once. What is no address is left out.
 func (n *Node) Addrs() []netip.Addr {
-	texts := []string{n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr}
+	texts := append(make([]string, 0, 10), n.Spec.IPv4VXLANTunnelAddr, n.Spec.IPv6VXLANTunnelAddr)
 	if bgp := n.Spec.BGP; bgp != nil {
 		texts = append(texts, bgp.IPv4Address, bgp.IPv6Address, bgp.IPv4IPIPTunnelAddr)
 	}
@@ -20,7 +20,7 @@ func (n *Node) Addrs() []netip.Addr {
 	for _, a := range n.Spec.Addresses {
 		texts = append(texts, a.Address)
 	}
-	var out []netip.Addr
+	out := make([]netip.Addr, 0, 4)
 	for _, text := range texts {
 		if text == "" { // most of them
 			continue

@@ -15,11 +15,12 @@ const UnknownFieldsAnnotation = "weft.net/unknown-fields"
 
 // UnknownFields returns the paths of fields that the version of weft that read or last wrote an object did not know, such as
 // "spec.ingress[0].source.fooBar"; "spec" if not all can be told. An annotation that is no list of paths counts as "spec".
-func UnknownFields(obj metav1.Object) (paths []string) {
+func UnknownFields(obj metav1.Object) []string {
 	text, marked := obj.GetAnnotations()[UnknownFieldsAnnotation]
 	if !marked {
 		return nil
 	}
+	var paths []string
 	if json.Unmarshal([]byte(text), &paths) != nil || len(paths) == 0 {
 		return []string{"spec"}
 	}
