@@ -62,9 +62,12 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 // endpointsOf returns the endpoints that a delta is about: those in it, and those whose routes are.
 func endpointsOf(view desired.View, delta *desired.Delta) []*desired.Endpoint {
 	endpoints := slices.Clone(delta.Endpoints)
-	routed := map[string]bool{}
+	var routed map[string]bool // most often none
 	for _, r := range delta.Routes {
 		if r.Kind == desired.RouteLocal {
+			if routed == nil {
+				routed = map[string]bool{}
+			}
 			routed[r.Interface] = true
 		}
 	}

@@ -39,11 +39,8 @@ func (m *Manager) resolved(addrs []netip.Addr) ([]netlink.NextHop, error) {
 // resolveAll asks the kernel again for the way to every next hop in use.
 func (m *Manager) resolveAll() error {
 	m.hops.clear()
-	all := maps.Clone(m.learned)
-	for dst := range m.local {
-		all[dst] = m.via(dst)
-	}
-	return m.resolve(m.missing(all))
+	dsts := slices.AppendSeq(slices.Collect(maps.Keys(m.local)), maps.Keys(m.learned))
+	return m.resolveMissing(dsts)
 }
 
 // via returns the next hops of a destination that are to be looked up: what is computed goes before what is learned.
@@ -59,23 +56,21 @@ func (m *Manager) via(dst netip.Prefix) []netip.Addr {
 
 // resolveMissing asks for the next hops of the given destinations that have not been looked up.
 func (m *Manager) resolveMissing(dsts []netip.Prefix) error {
-	some := make(map[netip.Prefix][]netip.Addr, len(dsts))
+	var missing []netip.Addr
+	seen := map[netip.Addr]struct{}{}
 	for _, dst := range dsts {
-		some[dst] = m.via(dst)
-	}
-	return m.resolve(m.missing(some))
-}
-
-func (m *Manager) missing(routes map[netip.Prefix][]netip.Addr) []netip.Addr {
-	set := map[netip.Addr]struct{}{}
-	for _, hops := range routes {
-		for _, hop := range hops {
-			if _, ok := m.hops.ways[hop]; !ok {
-				set[hop] = struct{}{}
+		for _, hop := range m.via(dst) {
+			if _, known := m.hops.ways[hop]; known {
+				continue
+			}
+			if _, twice := seen[hop]; !twice {
+				seen[hop] = struct{}{}
+				missing = append(missing, hop)
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Keys(set), netip.Addr.Compare)
+	slices.SortFunc(missing, netip.Addr.Compare)
+	return m.resolve(missing)
 }
 
 func (m *Manager) resolve(addrs []netip.Addr) error {

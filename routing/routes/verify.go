@@ -16,6 +16,9 @@ import (
 
 // verify asks the kernel where it would send a packet to each address of the endpoints, and reports by that.
 func (m *Manager) verify(report *Report, endpoints []*desired.Endpoint) error {
+	if len(endpoints) == 0 {
+		return nil
+	}
 	var addrs []netip.Addr
 	for _, e := range endpoints {
 		addrs = append(addrs, e.Addrs...)

@@ -19,13 +19,21 @@ type errand struct {
 	of       []*device
 }
 
+// newErrand makes room for what one peer takes.
+func newErrand() errand { return errand{make([]netlink.Request, 0, 4), make([]*device, 0, 4)} }
+
 func (e *errand) add(d *device, r netlink.Request) {
 	e.requests, e.of = append(e.requests, r), append(e.of, d)
 }
 
-// run sends an errand. What the kernel refuses is noted with the device; a deletion of what is gone already is as good as done.
+// run sends an errand.
 func (m *Manager) run(e errand) {
 	refused, err := m.kernel.Try(e.requests)
+	m.judge(e, refused, err)
+}
+
+// judge takes in what came of an errand. What the kernel refuses is noted with the device; a deletion of what is gone already is as good as done.
+func (m *Manager) judge(e errand, refused map[int]error, err error) {
 	for i, why := range refused {
 		switch e.requests[i].(type) {
 		case netlink.NeighbourDelete, netlink.FDBDelete:

@@ -16,7 +16,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -45,7 +44,7 @@ type Options struct {
 
 // Report is the result of one Apply.
 type Report struct {
-	// Failed holds by name of the device why it, or some of its peers, are not in force.
+	// Failed holds by name of the device why it, or some of its peers, are not in force; nil: everything is.
 	Failed map[string]error
 	// Repaired counts what of ours somebody else had changed or deleted.
 	Repaired int
@@ -172,7 +171,7 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 	if delta == nil || len(delta.Tunnels)+len(delta.TunnelsRemoved) > 0 {
 		return m.reconcile(view)
 	}
-	var e errand
+	e := newErrand()
 	for _, id := range delta.TunnelPeersRemoved {
 		switch d := m.devices[id.Tunnel]; {
 		case d == nil:
@@ -194,7 +193,10 @@ func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.D
 	for _, d := range m.devices {
 		d.fail(m.withdraw(d))
 	}
-	m.run(e)
+	m.mu.Unlock() // the watcher is told of the first entry while the kernel makes the next one
+	refused, err := m.kernel.Try(e.requests)
+	m.mu.Lock()
+	m.judge(e, refused, err)
 	return m.report(0, m.settleHosts())
 }
 
@@ -212,13 +214,19 @@ func (m *Manager) InForce() (addrs desired.TunnelAddrs) {
 
 // report sums up; err is about what the nodes send each other themselves.
 func (m *Manager) report(repaired int, err error) (Report, error) {
-	r := Report{Failed: map[string]error{}, Repaired: repaired}
+	r := Report{Repaired: repaired}
 	for name, d := range m.devices {
-		if why := errors.Join(d.err, d.hostErr); why != nil {
-			r.Failed[name] = why
+		why := errors.Join(d.err, d.hostErr)
+		if why == nil {
+			continue
 		}
+		if r.Failed == nil {
+			r.Failed = map[string]error{}
+		}
+		r.Failed[name] = why
+		err = errors.Join(err, why)
 	}
-	return r, errors.Join(append(slices.Collect(maps.Values(r.Failed)), err)...)
+	return r, err
 }
 
 // fail notes an error, in words that name the device.

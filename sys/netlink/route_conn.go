@@ -46,13 +46,16 @@ func (c *RouteConn) Change(changes []RouteChange) (map[int]error, error) {
 	return c.send(len(changes), func(i int, seq uint32) { c.out.appendChange(changes[i], seq) }, func(i int) string { return changes[i].String() })
 }
 
-// send sends n requests in order, as many at a time as fit. The map holds, by index, those that the kernel refused.
+// send sends n requests in order, as many at a time as fit. The map holds, by index, those that the kernel refused, and is nil without any.
 func (c *RouteConn) send(n int, encode func(i int, seq uint32), name func(i int) string) (map[int]error, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	refused := map[int]error{}
+	var refused map[int]error // which is rare
 	for done := 0; done < n; {
 		sent, err := c.sendSome(n-done, func(i int, seq uint32) { encode(done+i, seq) }, func(i int, err error) {
+			if refused == nil {
+				refused = map[int]error{}
+			}
 			refused[done+i] = wrap(err, "%s", name(done+i))
 		})
 		if err != nil {
