@@ -6,8 +6,6 @@ package nft
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/weftnet/weft/dataplane"
@@ -21,19 +19,26 @@ func (d *Driver) applyDelta(ctx context.Context, view desired.View, delta *desir
 	if err := d.ledger.putDelta(delta); err != nil {
 		return dataplane.Report{}, err
 	}
+	if err := d.carryOut(ctx); err != nil {
+		return dataplane.Report{}, err
+	}
+	programmed, err := d.readBack(delta)
+	return dataplane.Report{Programmed: programmed, Failed: d.closed(view), Settings: d.settings.Refused()}, err
+}
+
+// carryOut tells the kernel what was put into the ledger.
+func (d *Driver) carryOut(ctx context.Context) error {
 	p, err := d.ledger.finish()
 	if err != nil {
-		return dataplane.Report{}, err
+		return err
 	}
 	rulesOf := func(chain string) ([]nft.Rule, error) { return d.conn.Rules(tableName, chain) }
 	for _, step := range p.steps() {
 		if err := retry(ctx, func() error { return d.commit(step, rulesOf) }); err != nil {
-			return dataplane.Report{}, err
+			return err
 		}
 	}
-	report := dataplane.Report{Failed: d.closed(view), Settings: d.settings.Refused()}
-	report.Programmed, err = d.readBack(delta)
-	return report, err
+	return nil
 }
 
 // commit sends a plan as one transaction.
@@ -73,7 +78,11 @@ func (d *Driver) reconcile(ctx context.Context, view desired.View) (dataplane.Re
 // tryReconcile reconciles without the closed endpoints and failed sets.
 func (d *Driver) tryReconcile(ctx context.Context, view desired.View, closed map[desired.EndpointID]error) (*ledger, int, error) {
 	l := newLedger(view, d.options)
+	l.present = d.present
 	if err := l.putView(closed, d.failed); err != nil {
+		return l, 0, err
+	}
+	if err := d.shutOrphans(l); err != nil {
 		return l, 0, err
 	}
 	whole, err := l.finish()
@@ -120,72 +129,6 @@ func (d *Driver) rebuild(whole *plan, rulesOf func(string) ([]nft.Rule, error)) 
 		return err
 	}
 	return d.conn.Commit(b)
-}
-
-// readBack confirms that the kernel leads the packets of a delta's endpoints to their chains.
-func (d *Driver) readBack(delta *desired.Delta) ([]desired.EndpointID, error) {
-	var out []desired.EndpointID
-	lookup := func(set *nft.Set, iface string) (map[string]nft.Verdict, error) {
-		return d.conn.Lookup(tableName, set, ifname(iface))
-	}
-	for _, e := range delta.Endpoints {
-		if err := confirm(d.ledger.endpoints[e.ID], lookup); err != nil {
-			return nil, err
-		}
-		out = append(out, e.ID)
-	}
-	for _, e := range delta.HostEndpoints {
-		if err := confirm(d.ledger.hosts[e.ID], lookup); err != nil {
-			return nil, err
-		}
-		out = append(out, e.ID)
-	}
-	return out, nil
-}
-
-// readBackAll does the same for all endpoints but the closed ones, reading each map once.
-func (d *Driver) readBackAll(l *ledger, closed map[desired.EndpointID]error) ([]desired.EndpointID, error) {
-	maps := map[string]map[string]nft.Verdict{}
-	lookup := func(set *nft.Set, _ string) (map[string]nft.Verdict, error) {
-		if maps[set.Name] == nil {
-			got, err := d.conn.Verdicts(tableName, set)
-			if err != nil {
-				return nil, err
-			}
-			maps[set.Name] = got
-		}
-		return maps[set.Name], nil
-	}
-	var out []desired.EndpointID
-	for _, list := range []map[desired.EndpointID]*endpoint{l.endpoints, l.hosts} {
-		for id, x := range list {
-			if err := confirm(x, lookup); err != nil {
-				return nil, err
-			}
-			if closed[id] == nil {
-				out = append(out, id)
-			}
-		}
-	}
-	slices.SortFunc(out, desired.EndpointID.Compare)
-	return out, nil
-}
-
-// confirm compares what maps say about an endpoint's interface with its routes. That of all other interfaces is in none.
-func confirm(x *endpoint, lookup func(set *nft.Set, iface string) (map[string]nft.Verdict, error)) error {
-	if x.iface == desired.AnyInterface {
-		return nil
-	}
-	for _, r := range x.routes {
-		got, err := lookup(r.set, x.iface)
-		if err != nil {
-			return err
-		}
-		if v := got[string(ifname(x.iface))]; v.Chain != r.chain {
-			return fmt.Errorf("%v: map %s sends interface %s to chain %q and not to %q as just written", x.unit, r.set.Name, x.iface, v.Chain, r.chain)
-		}
-	}
-	return nil
 }
 
 // retry repeats f while it fails for passing reasons, with growing pauses, until ctx ends or patience does.

@@ -205,7 +205,8 @@ func TestReadBackConfirms(t *testing.T) {
 		"another chain": {map[string]nft.Verdict{string(ifname("cali1")): *verdictTo(nft.VerdictJump, "ep/in4/2")}, false},
 		"no dispatch":   {nil, false},
 	} {
-		err := confirm(e, func(*nft.Set, string) (map[string]nft.Verdict, error) { return c.held, nil })
+		kernel := kernelView{verdicts: func(*nft.Set, string) (map[string]nft.Verdict, error) { return c.held, nil }}
+		err := (&ledger{}).confirm(e, kernel)
 		if (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), "cali1") {
 			t.Errorf("%s: %v", name, err)
 		}

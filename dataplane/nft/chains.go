@@ -11,6 +11,7 @@ import (
 
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
+	"github.com/weftnet/weft/sys/nft"
 )
 
 // chainSpec says what a chain is made from. Chains of tiers and endpoints are named by a hash of it, so equal ones are one.
@@ -25,8 +26,11 @@ type chainSpec struct {
 	profiles []rule.PolicyID
 	end      ending
 	indexed  bool // one tier, by peer
-	// fixed: what a look-up leads to.
+	// fixed: what a look-up leads to, or a guard.
 	fixed *fixed
+	// hook and owner are a guard's, which changes under its name.
+	hook  *nft.Hook
+	owner unit
 }
 
 // ending is what follows tiers that leave a packet undecided.

@@ -13,6 +13,8 @@ import (
 // Hits returns how many packets each rule has decided, or logged, since it was programmed. Only packets that meet policy count: the first
 // of a connection, not those of established ones.
 func (d *Driver) Hits() (map[rule.ID]uint64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	rules, err := d.conn.Rules(tableName, "")
 	if err != nil {
 		return nil, err

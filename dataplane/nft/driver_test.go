@@ -10,7 +10,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	for name, o := range map[string]Options{"optimised": {}, "indexed": {indexFrom: 1, portsFrom: 2}, "plain": {Plain: true}} {
+	for name, o := range map[string]Options{"optimised": {}, "indexed": {indexFrom: 1, portsFrom: 2}, "plain": {Plain: true}, "unguarded": {unguarded: true}} {
 		t.Run(name, func(t *testing.T) {
 			drivertest.Run(t, func(testing.TB) (drivertest.Driver, error) {
 				return New(o)

@@ -99,6 +99,9 @@ func (l *ledger) exchange(old, now *endpoint) {
 	}
 	l.redispatch(old, now)
 	l.sources(old, now)
+	if l.options.guarded {
+		l.guard(old, now)
+	}
 	l.retranslate(old, now, cmp.Or(now, old).unit)
 	l.keysChange(hostInterfaces, interfaceKeys(old), interfaceKeys(now), cmp.Or(now, old).unit)
 	if old != nil {
@@ -161,7 +164,9 @@ func (l *ledger) sources(old, now *endpoint) {
 		hostsOld, netsOld := sourceKeys(old, f)
 		hostsNow, netsNow := sourceKeys(now, f)
 		l.keysChange(sourceSet(f), hostsOld, hostsNow, tag)
-		l.keysChange(sourceNetSet(f), netsOld, netsNow, tag)
+		if !l.options.guarded {
+			l.keysChange(sourceNetSet(f), netsOld, netsNow, tag)
+		}
 	}
 }
 

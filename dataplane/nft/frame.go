@@ -35,7 +35,7 @@ func toChain(f *family) string   { return "to" + f.tag }
 func egressMap(f *family) *nft.Set  { return hostMap("egress")(f) }
 func ingressMap(f *family) *nft.Set { return hostMap("ingress")(f) }
 
-// sourceSet holds the addresses that each workload interface may send from; sourceNetSet the prefixes.
+// sourceSet holds the addresses that each workload interface may send from; sourceNetSet the prefixes, unless guards know them.
 func sourceSet(f *family) *nft.Set {
 	return &nft.Set{Name: "source" + f.tag, Key: []nft.Field{nft.FieldIfname, f.addr}}
 }
@@ -55,6 +55,8 @@ type frame struct {
 	shapes map[rule.SetID]shape
 	// translated: addresses lead to workloads by translation.
 	translated bool
+	// guarded: workloads' interfaces have chains of their own that check sources.
+	guarded bool
 }
 
 // members look an address up in the kernel's sets for an IP set that the settings refer to; none if it is not there.
@@ -109,7 +111,10 @@ func ruleOf(stmts ...stmt) ruleSpec { return ruleSpec{stmts: stmts} }
 func (f frame) sets() []*nft.Set {
 	var out []*nft.Set
 	for _, fam := range families {
-		out = append(out, egressMap(fam), ingressMap(fam), sourceSet(fam), sourceNetSet(fam))
+		out = append(out, egressMap(fam), ingressMap(fam), sourceSet(fam))
+		if !f.guarded {
+			out = append(out, sourceNetSet(fam))
+		}
 	}
 	if f.hosts {
 		out = append(out, f.hostSets()...)
@@ -129,7 +134,6 @@ func (f frame) sets() []*nft.Set {
 // policy in place is closed.
 func (f frame) chains() []frameChain {
 	chains := []frameChain{
-		f.prerouting(),
 		{base(chainForward, nft.HookForward, nft.PriorityFilter), slices.Concat(f.clamp(), f.known(), f.midway(), []ruleSpec{
 			ruleOf(isIPv4, goTo(f.forwarded(ipv4))),
 			ruleOf(isIPv6, goTo(f.forwarded(ipv6))),
@@ -137,6 +141,9 @@ func (f frame) chains() []frameChain {
 		f.input(),
 		{nft.Chain{Name: chainToHost}, f.workloadToHost()},
 		{nft.Chain{Name: chainDeny}, f.denial()},
+	}
+	if rules := f.prerouting(); len(rules) > 0 {
+		chains = append(chains, frameChain{base(chainPrerouting, nft.HookPrerouting, nft.PriorityRaw), rules})
 	}
 	if !f.settings.AllowInvalid {
 		chains = append(chains, frameChain{nft.Chain{Name: chainInvalid}, f.invalid()})
@@ -163,26 +170,28 @@ func base(name string, hook uint32, priority int32) nft.Chain {
 	return nft.Chain{Name: name, Hook: &nft.Hook{Num: hook, Priority: priority}}
 }
 
-// prerouting checks the sources of workloads.
-func (f frame) prerouting() frameChain {
+// prerouting renders what packets meet before connection tracking: unless their interfaces are guarded, the sources of workloads are checked.
+func (f frame) prerouting() []ruleSpec {
 	var rules []ruleSpec
 	if f.marks() {
 		rules = append(rules, ruleOf(clearMark(own.AcceptMark)))
 	}
-	others := accept
-	if len(f.others()) > 0 {
-		others = goTo(chainOthers)
+	switch {
+	case len(f.others()) > 0:
+		rules = append(rules, ruleOf(notFromWorkload, goTo(chainOthers)))
+	case !f.guarded:
+		rules = append(rules, ruleOf(notFromWorkload, accept))
 	}
-	autoconfigured := inConst(ipv6.saddr, false, prefixSet(ipv6, linkLocalSources))
-	return frameChain{base(chainPrerouting, nft.HookPrerouting, nft.PriorityRaw), append(rules,
-		ruleOf(notFromWorkload, others),
+	if f.guarded {
+		return rules
+	}
+	return append(rules,
 		ruleOf(isIPv4, in{fields: []*field{iifname, ipv4.saddr}, set: sourceSet(ipv4).Name}, accept),
 		ruleOf(isIPv6, in{fields: []*field{iifname, ipv6.saddr}, set: sourceSet(ipv6).Name}, accept),
 		ruleOf(isIPv4, in{fields: []*field{iifname, ipv4.saddr}, set: sourceNetSet(ipv4).Name}, accept),
 		ruleOf(isIPv6, in{fields: []*field{iifname, ipv6.saddr}, set: sourceNetSet(ipv6).Name}, accept),
-		ruleOf(isICMPv6, discovery, isIPv6, autoconfigured, accept),
-		ruleSpec{[]stmt{counter{}, drop}, "source address is not the workload's"},
-	)}
+		configuring(), foreign,
+	)
 }
 
 // others renders what packets that come from no workload meet before connection tracking; workloads' own do not pay for it.
@@ -316,6 +325,7 @@ type framed struct {
 // frameNow is the frame that settings and host endpoints ask for.
 func (l *ledger) frameNow() frame {
 	f := frame{settings: l.view.Settings(), hosts: len(l.hosts) > 0}
+	f.guarded = l.options.guarded
 	f.shapes, f.translated = map[rule.SetID]shape{}, l.translated > 0
 	for _, id := range frameSets {
 		if known, ok := l.shape(id); ok {

@@ -35,6 +35,9 @@ type ledger struct {
 	translated int // endpoints that addresses lead to by translation
 	options    Options
 
+	shutters map[string]struct{}     // interfaces that are shut
+	present  func(iface string) bool // whether an interface is there
+
 	// The plan in the making: what is known of it, the chains to write, and names to look at before it is done: chains to render, chains that
 	// may have lost their last reference, constant sets.
 	next        *plan
@@ -110,6 +113,7 @@ func newLedger(view desired.View, o Options) *ledger {
 		ifaces: map[string]desired.EndpointID{},
 		chains: map[string]*chain{}, consts: map[string]*konst{}, policyUse: index[rule.PolicyID]{}, setUse: index[rule.SetID]{},
 		traits: map[rule.PolicyID]traits{}, peers: map[string]*peerIndex{}, peerUse: index[rule.SetID]{}, options: o,
+		shutters: map[string]struct{}{}, present: func(string) bool { return false },
 	}
 	l.begin(view)
 	l.frame.stale = true

@@ -8,7 +8,7 @@
 // table). Applying is separate: a plan, or its difference from what the kernel really holds, becomes netlink messages, and one transaction
 // of them shows to packets. The cost of a change follows the change: elements are added and removed one by one, and only the rules that
 // differ are replaced, so that the counters of the others go on. The cost of a packet grows neither with the number of endpoints (dispatch
-// by interface) nor with that of policies (see index.go), and an established one ends with the first rule.
+// by interface, a guard at each) nor with that of policies (see index.go), and an established one ends with the first rule.
 package nft
 
 import (
@@ -21,6 +21,7 @@ import (
 
 	"github.com/weftnet/weft/dataplane"
 	"github.com/weftnet/weft/desired"
+	"github.com/weftnet/weft/sys/netlink"
 	"github.com/weftnet/weft/sys/nft"
 )
 
@@ -32,16 +33,23 @@ type Options struct {
 	Log *slog.Logger
 
 	indexFrom, portsFrom int // for tests; 0: the constants
+	// guarded: interfaces have guards; New decides, for tests unguarded.
+	guarded, unguarded bool
 }
 
 // Driver is the nftables data plane of one network namespace. It implements [dataplane.Driver].
 type Driver struct {
 	options Options
 	conn    *nft.Conn
+	links   *netlink.Conn
 	watch   *nft.Watch
 	events  chan struct{}
 	done    sync.WaitGroup
+	// linkNews reports links that come and go; nil without guards.
+	linkNews *netlink.Monitor
 
+	// mu guards what follows, and conn and links.
+	mu sync.Mutex
 	// ledger is nil until the kernel is known to hold what it says.
 	ledger *ledger
 	// failed are the units that are left out, with the reason.
@@ -64,10 +72,22 @@ func New(options Options) (*Driver, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("nftables driver: %w", err), conn.Close())
 	}
+	links, err := netlink.Open(nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("nftables driver: %w", err), watch.Close(), conn.Close())
+	}
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Driver{options: options, conn: conn, watch: watch, events: make(chan struct{}, 1), failed: map[unit]error{}}
+	options.guarded = !options.unguarded && bindsNames(conn)
+	d := &Driver{options: options, conn: conn, links: links, watch: watch, events: make(chan struct{}, 1), failed: map[unit]error{}}
+	if options.guarded {
+		if d.linkNews, err = netlink.OpenLinkMonitor(nil); err != nil {
+			d.links.Close()
+			return nil, errors.Join(fmt.Errorf("nftables driver: %w", err), watch.Close(), conn.Close())
+		}
+		d.done.Go(d.watchLinks)
+	}
 	d.done.Go(d.watchLoop)
 	return d, nil
 }
@@ -99,13 +119,19 @@ func (d *Driver) Events() <-chan struct{} { return d.events }
 // Close ends the watch and closes the sockets. The table stays: traffic goes on under the policy in force.
 func (d *Driver) Close() error {
 	err := d.watch.Close()
+	if d.linkNews != nil {
+		err = errors.Join(err, d.linkNews.Close())
+	}
 	d.done.Wait()
+	d.links.Close()
 	return errors.Join(err, d.conn.Close())
 }
 
 // Remove deletes the table, and nothing else, in two transactions. Where a table goes in one, its base chains see packets for a moment after
 // its verdict maps have lost their elements, and drop what those would have led on. So the base chains are emptied first.
 func (d *Driver) Remove(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.ledger, d.synced = nil, false
 	return retry(ctx, func() error {
 		there, _, err := d.conn.Table(tableName)
@@ -133,6 +159,8 @@ func (d *Driver) Remove(ctx context.Context) error {
 
 // Apply implements [dataplane.Driver]. After an error the next Apply compares with the kernel, whatever its delta.
 func (d *Driver) Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if delta != nil && d.ledger != nil && !d.touchesFailed(delta) {
 		report, err := d.applyDelta(ctx, d.settings.View(view), delta)
 		if err == nil {

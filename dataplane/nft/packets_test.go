@@ -79,18 +79,24 @@ func newPath(t testing.TB) *path {
 	t.Helper()
 	p := &path{newNS(t), newNS(t), newNS(t)}
 	for i, w := range []*netns.NS{p.a, p.b} {
-		host, addr := fmt.Sprintf("cali%d", i+1), fmt.Sprintf("10.65.0.%d", i+1)
-		ip(t, p.router, "link add "+host+" type veth peer name eth0 netns "+w.Name())
-		ip(t, p.router, "link set "+host+" up")
-		ip(t, p.router, "addr add 169.254.1.1/32 dev "+host)
-		ip(t, p.router, "route add "+addr+" dev "+host)
-		ip(t, w, "link set eth0 up")
-		ip(t, w, "addr add "+addr+"/32 dev eth0")
-		ip(t, w, "route add 169.254.1.1 dev eth0")
-		ip(t, w, "route add default via 169.254.1.1")
+		p.attach(t, i, w)
 	}
 	check(t, p.router.Do(func() error { return sysctl.Set("net/ipv4/ip_forward", "1") }))
 	return p
+}
+
+// attach gives the workload with index i its interface.
+func (p *path) attach(t testing.TB, i int, w *netns.NS) {
+	t.Helper()
+	host, addr := fmt.Sprintf("cali%d", i+1), fmt.Sprintf("10.65.0.%d", i+1)
+	ip(t, p.router, "link add "+host+" type veth peer name eth0 netns "+w.Name())
+	ip(t, p.router, "link set "+host+" up")
+	ip(t, p.router, "addr add 169.254.1.1/32 dev "+host)
+	ip(t, p.router, "route add "+addr+" dev "+host)
+	ip(t, w, "link set eth0 up")
+	ip(t, w, "addr add "+addr+"/32 dev eth0")
+	ip(t, w, "route add 169.254.1.1 dev eth0")
+	ip(t, w, "route add default via 169.254.1.1")
 }
 
 func ip(t testing.TB, ns *netns.NS, command string) {

@@ -54,6 +54,8 @@ func probeRule(s stmt) func(*nft.Batch) {
 
 // Probe tries what the driver needs in a scratch table that is created and deleted in one transaction, so that it never exists outside it.
 func (d *Driver) Probe(ctx context.Context) (dataplane.Caps, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	err := retry(ctx, func() error {
 		b := nft.NewBatch(probeTable)
 		for _, f := range features {
@@ -88,4 +90,13 @@ func reasons(refused *nft.RefusedError) []string {
 		}
 	}
 	return out
+}
+
+// bindsNames reports whether the kernel binds chains to names of devices, be they there or not (Linux 6.16). What it lacks besides is for Probe to say.
+func bindsNames(conn *nft.Conn) bool {
+	b := nft.NewBatch(probeTable)
+	b.AddTable()
+	b.AddChain(nft.Chain{Name: probeChain.Name, Hook: ingress(probeTable)})
+	b.DelTable()
+	return retry(context.Background(), func() error { return conn.Commit(b) }) == nil
 }

@@ -23,6 +23,9 @@ func (l *ledger) hold(spec chainSpec) {
 			l.policyUse.put(id, spec.name)
 		}
 	}
+	if spec.hook != nil {
+		c.spec, c.rendered = spec, false
+	}
 	c.refs++
 	if !c.rendered {
 		l.dirty[spec.name] = struct{}{}
@@ -117,7 +120,7 @@ func (l *ledger) settle(c *chain) error {
 	l.exchangeRefs(c, now)
 	sum := sumOf(now.rules)
 	if !c.programmed || sum != c.sum {
-		l.writes[c.spec.name] = chainWrite{chain: nft.Chain{Name: c.spec.name}, fresh: !c.programmed, rules: now.rules, tag: c.spec.unit()}
+		l.writes[c.spec.name] = chainWrite{chain: nft.Chain{Name: c.spec.name, Hook: c.spec.hook}, fresh: !c.programmed, rules: now.rules, tag: c.spec.unit()}
 	}
 	c.sum, c.rendered = sum, true
 	return nil

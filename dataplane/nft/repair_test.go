@@ -22,10 +22,7 @@ func signalled(t testing.TB, d *Driver) {
 }
 
 func TestForeignDamageIsRepaired(t *testing.T) {
-	damages := []struct {
-		name string
-		do   func(t *testing.T, ns *netns.NS)
-	}{
+	damages := []damage{
 		{"table deleted", tool("delete table inet weft")},
 		{"table flushed", tool("flush table inet weft")},
 		{"chain flushed", tool("flush chain inet weft forward")},
@@ -49,7 +46,6 @@ func TestForeignDamageIsRepaired(t *testing.T) {
 		}},
 		{"dispatch altered", tool("delete element inet weft ingress4 { \"cali1\" }; add element inet weft ingress4 { \"cali1\" : accept }")},
 		{"source added", tool("add element inet weft source4 { \"cali1\" . 9.9.9.9 }")},
-		{"source range added", tool("add element inet weft source-net4 { \"cali1\" . 9.9.9.0/24 }")},
 		{"base chain added", tool("add chain inet weft evil { type filter hook output priority 0; policy drop; }")},
 		{"chain and jump added", tool("add chain inet weft evil; add rule inet weft to4 jump evil; add rule inet weft evil accept")},
 		{"set added", tool("add set inet weft evil { type ipv4_addr; elements = { 1.1.1.1 }; }; add rule inet weft from4 ip saddr @evil accept")},
@@ -59,8 +55,30 @@ func TestForeignDamageIsRepaired(t *testing.T) {
 		{"table put to sleep", tool("add table inet weft { flags dormant; }")},
 		{"set of another shape", tool("flush chain inet weft in4/np/default/sources; flush chain inet weft in4/np/default/peers1; delete set inet weft host4/hosts; add set inet weft host4/hosts { type ipv6_addr; }")},
 	}
+	repairs(t, Options{indexFrom: 2}, append(damages, []damage{
+		{"guard deleted", tool("flush chain inet weft source/cali1; delete chain inet weft source/cali1")},
+		{"guard opened", tool("insert rule inet weft source/cali2 accept")},
+		{"guard altered", tool("flush chain inet weft source/cali3")},
+		{"guard added", tool("add chain inet weft source/cali99 { type filter hook ingress device cali99 priority 0; policy drop; }")},
+	}...))
+	repairs(t, Options{unguarded: true}, []damage{
+		{"source added", tool("add element inet weft source4 { \"cali1\" . 9.9.9.9 }")},
+		{"source range added", tool("add element inet weft source-net4 { \"cali1\" . 9.9.9.0/24 }")},
+		{"chain flushed", tool("flush chain inet weft prerouting")},
+	})
+}
+
+// damage is something that somebody else does to our table.
+type damage struct {
+	name string
+	do   func(t *testing.T, ns *netns.NS)
+}
+
+// repairs does each damage, and wants the table as it was.
+func repairs(t *testing.T, o Options, damages []damage) {
+	t.Helper()
 	ns, view := newNS(t), sample(t)
-	d := openDriver(t, ns, Options{indexFrom: 2})
+	d := openDriver(t, ns, o)
 	apply(t, d, view, nil)
 	want := listing(t, ns)
 	for _, damage := range damages {

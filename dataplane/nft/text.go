@@ -124,6 +124,7 @@ func keyText(s *nft.Set, packed []byte) string {
 
 var hookNames = map[uint32]string{
 	nft.HookPrerouting: "prerouting", nft.HookInput: "input", nft.HookForward: "forward", nft.HookOutput: "output", nft.HookPostrouting: "postrouting",
+	nft.HookIngress: "ingress",
 }
 
 func writeChain(b *strings.Builder, c chainWrite) {
@@ -133,7 +134,11 @@ func writeChain(b *strings.Builder, c chainWrite) {
 		if h.NAT {
 			typ = "nat"
 		}
-		fmt.Fprintf(b, "\t\ttype %s hook %s priority %d; policy accept;\n", typ, hookNames[h.Num], h.Priority)
+		hook := hookNames[h.Num]
+		if h.Device != "" {
+			hook += " device " + quote(h.Device)
+		}
+		fmt.Fprintf(b, "\t\ttype %s hook %s priority %d; policy accept;\n", typ, hook, h.Priority)
 	}
 	for _, r := range c.rules {
 		fmt.Fprintf(b, "\t\t%s\n", r)

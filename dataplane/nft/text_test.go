@@ -30,6 +30,7 @@ var renderings = map[string]rendering{
 	"plain.nft":   {state: sample, options: Options{Plain: true}},
 	"nat.nft":     {state: translations},
 	"tunnels.nft": {state: tunnelled},
+	"guarded.nft": {state: sample, options: Options{guarded: true}},
 	"natport.nft": {state: translations, settings: &desired.Settings{SourceNAT: desired.SourceNAT{
 		Sources: desired.NATSources, Inside: desired.NATInside, Address: netip.MustParseAddr("192.0.2.9"), MinPort: 1024, MaxPort: 2047, Interface: "eth+",
 	}}},
@@ -89,7 +90,9 @@ func sameListing(t *testing.T, r rendering) {
 	}
 	peer, ours := newNS(t), newNS(t)
 	nftTool(t, peer, "-f", file)
-	apply(t, openDriver(t, ours, r.options), view, nil)
+	options := r.options
+	options.unguarded = !options.guarded
+	apply(t, openDriver(t, ours, options), view, nil)
 	want, got := listing(t, peer), listing(t, ours)
 	if got != want {
 		t.Errorf("the kernel lists our table as\n%s\nand the tool's as\n%s", got, want)

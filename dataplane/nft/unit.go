@@ -63,8 +63,11 @@ func ofEndpoint(id desired.EndpointID) unit { return unit{kind: endpointUnit, en
 func ofSetting(s dataplane.Setting) unit    { return unit{kind: settingUnit, setting: s} }
 func ofHost(id desired.EndpointID) unit     { return unit{kind: hostUnit, endpoint: id} }
 func (s chainSpec) unit() unit {
-	if s.isPolicy {
+	switch {
+	case s.isPolicy:
 		return ofPolicy(s.policy)
+	case s.hook != nil:
+		return s.owner
 	}
 	return ofChain(s.name)
 }

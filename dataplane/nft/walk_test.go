@@ -186,7 +186,7 @@ func (w *walker) tiers(policies []rule.PolicyID) []desired.TierPolicies {
 // TestWalk steps through random states by deltas: after each the kernel must hold what programming from nothing would give, and the
 // fast path must have been taken.
 func TestWalk(t *testing.T) {
-	for name, o := range map[string]Options{"index all": {indexFrom: 1}, "index some": {indexFrom: 2, portsFrom: 4}, "by port": {portsFrom: 2}, "optimised": {}, "plain": {Plain: true}} {
+	for name, o := range map[string]Options{"index all": {indexFrom: 1}, "index some": {indexFrom: 2, portsFrom: 4}, "by port": {portsFrom: 2}, "optimised": {}, "plain": {Plain: true}, "guarded": {guarded: true}} {
 		t.Run(name, func(t *testing.T) { walk(t, o) })
 	}
 }

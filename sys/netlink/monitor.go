@@ -70,6 +70,9 @@ func OpenTunnelMonitor(ns *netns.NS, writer *RouteConn) (*Monitor, error) {
 		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE)
 }
 
+// OpenLinkMonitor is the same for changes of links alone.
+func OpenLinkMonitor(ns *netns.NS) (*Monitor, error) { return openMonitor(ns, nil, unix.RTNLGRP_LINK) }
+
 func openMonitor(ns *netns.NS, writer *RouteConn, groups ...int) (*Monitor, error) {
 	s, err := openSocket(ns, groups...)
 	if err != nil {

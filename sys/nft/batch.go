@@ -70,6 +70,9 @@ func (b *Batch) AddChain(c Chain) {
 		hook := b.a.Open(unix.NFTA_CHAIN_HOOK)
 		b.a.Uint32(unix.NFTA_HOOK_HOOKNUM, c.Hook.Num)
 		b.a.Uint32(unix.NFTA_HOOK_PRIORITY, uint32(c.Hook.Priority))
+		if c.Hook.Device != "" {
+			b.a.String(unix.NFTA_HOOK_DEV, c.Hook.Device)
+		}
 		b.a.Close(hook)
 		b.a.Uint32(unix.NFTA_CHAIN_POLICY, uint32(VerdictAccept))
 		b.a.String(unix.NFTA_CHAIN_TYPE, c.Hook.chainType())

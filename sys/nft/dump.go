@@ -19,13 +19,25 @@ var ErrNotFound = unix.ENOENT
 func (c *Conn) Table(table string) (exists, plain bool, err error) {
 	var a nfnetlink.Attrs
 	a.String(unix.NFTA_TABLE_NAME, table)
-	err = c.request(unix.NFT_MSG_GETTABLE, 0, a, func(b []byte) {
+	err = c.request(unix.NFT_MSG_GETTABLE, a, func(b []byte) {
 		exists, plain = true, nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_TABLE_FLAGS)) == 0
 	})
 	if errors.Is(err, ErrNotFound) {
 		return false, false, nil
 	}
 	return exists, plain, wrap("table", table, err)
+}
+
+// Chain returns one chain of a table, and whether it is there; see [Conn.Chains].
+func (c *Conn) Chain(table, name string) (chain Chain, exists bool, err error) {
+	var a nfnetlink.Attrs
+	a.String(unix.NFTA_CHAIN_TABLE, table)
+	a.String(unix.NFTA_CHAIN_NAME, name)
+	err = c.request(unix.NFT_MSG_GETCHAIN, a, func(b []byte) { chain, exists = parseChain(b), true })
+	if isNotFound(err) {
+		err = nil
+	}
+	return chain, exists, wrap("chain", name, err)
 }
 
 // Chains lists the chains of a table. A base chain whose type or policy is not ours has a Hook with number ForeignHook.
@@ -51,6 +63,7 @@ func parseChain(b []byte) Chain {
 	c.Hook = &Hook{
 		Num:      nfnetlink.Uint32(nfnetlink.Attr(hook, unix.NFTA_HOOK_HOOKNUM)),
 		Priority: int32(nfnetlink.Uint32(nfnetlink.Attr(hook, unix.NFTA_HOOK_PRIORITY))),
+		Device:   nfnetlink.String(nfnetlink.Attr(hook, unix.NFTA_HOOK_DEV)),
 	}
 	typ := nfnetlink.String(nfnetlink.Attr(b, unix.NFTA_CHAIN_TYPE))
 	c.Hook.NAT = typ == (&Hook{NAT: true}).chainType()
@@ -98,7 +111,7 @@ func parseRule(b []byte) Rule {
 // Generation returns the number of the present rules of the namespace: each transaction that changes something makes it one more.
 func (c *Conn) Generation() (uint32, error) {
 	var generation uint32
-	err := c.request(unix.NFT_MSG_GETGEN, 0, nil, func(b []byte) { generation = nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_GEN_ID)) })
+	err := c.request(unix.NFT_MSG_GETGEN, nil, func(b []byte) { generation = nfnetlink.Uint32(nfnetlink.Attr(b, unix.NFTA_GEN_ID)) })
 	if err != nil {
 		return 0, fmt.Errorf("generation of nf_tables: %w", err)
 	}
@@ -106,9 +119,9 @@ func (c *Conn) Generation() (uint32, error) {
 }
 
 // request sends a query for one object and hands the attributes of the answers to yield, which are valid during the call.
-func (c *Conn) request(msg uint8, flags uint16, body nfnetlink.Attrs, yield func([]byte)) error {
+func (c *Conn) request(msg uint8, body nfnetlink.Attrs, yield func([]byte)) error {
 	return c.nl.Do(nfnetlink.Request{
-		Subsystem: unix.NFNL_SUBSYS_NFTABLES, Message: msg, Flags: flags, Family: unix.NFPROTO_INET, Body: body,
+		Subsystem: unix.NFNL_SUBSYS_NFTABLES, Message: msg, Family: unix.NFPROTO_INET, Body: body,
 	}, yield)
 }
 

@@ -97,7 +97,7 @@ func (c *Conn) Lookup(table string, s *Set, keys ...[]byte) (map[string]Verdict,
 		appendValue(&a, unix.NFTA_SET_ELEM_KEY, key)
 		a.Close(elem)
 		a.Close(list)
-		err := c.request(unix.NFT_MSG_GETSETELEM, 0, a, eachElement(func(e []byte) {
+		err := c.request(unix.NFT_MSG_GETSETELEM, a, eachElement(func(e []byte) {
 			out[string(key)] = parseVerdict(nfnetlink.Attr(e, unix.NFTA_SET_ELEM_DATA))
 		}))
 		if err != nil && !isNotFound(err) {

@@ -19,7 +19,8 @@ type Chain struct {
 type Hook struct {
 	Num      uint32 // NF_INET_PRE_ROUTING and so on
 	Priority int32
-	NAT      bool // only the first packet of each connection comes here, to be translated
+	NAT      bool   // only the first packet of each connection comes here, to be translated
+	Device   string // HookIngress only: its name. From Linux 6.16 on whatever device has the name, now or later; before, one that is there
 }
 
 // chainType is the kernel's name for the type of chain.
@@ -37,6 +38,7 @@ const (
 	HookForward     uint32 = 2
 	HookOutput      uint32 = 3
 	HookPostrouting uint32 = 4
+	HookIngress     uint32 = 5 // of a device; IPv4 and IPv6 packets alone come here, with fragments as they are
 
 	PriorityRaw    int32 = -300
 	PriorityMangle int32 = -150
