@@ -58,10 +58,10 @@ func openPost(e Endpoint, addr netip.Addr, services []Service, to sink, wg *sync
 // open makes the sockets and returns the receive loops that are to run.
 func (p *post) open(services []Service) ([]func(), error) {
 	var err error
-	if p.icmp, err = net.ListenPacket(p.rawNetwork(1, 58), p.addr.String()); err != nil {
+	if p.icmp, err = net.ListenPacket(rawNetwork(p.addr, 1, 58), p.addr.String()); err != nil {
 		return nil, err
 	}
-	if p.sctp, err = net.ListenPacket(p.rawNetwork(protoSCTP, protoSCTP), p.addr.String()); err != nil {
+	if p.sctp, err = net.ListenPacket(rawNetwork(p.addr, protoSCTP, protoSCTP), p.addr.String()); err != nil {
 		return nil, err
 	}
 	if p.udp, err = net.ListenPacket("udp", p.at(0)); err != nil {
@@ -87,8 +87,8 @@ func (p *post) open(services []Service) ([]func(), error) {
 const protoSCTP = 132
 
 // rawNetwork names a raw socket's network for package net; the protocol may differ by family.
-func (p *post) rawNetwork(v4, v6 int) string {
-	if p.addr.Is4() {
+func rawNetwork(at netip.Addr, v4, v6 int) string {
+	if at.Is4() {
 		return fmt.Sprintf("ip4:%d", v4)
 	}
 	return fmt.Sprintf("ip6:%d", v6)

@@ -23,11 +23,12 @@ import (
 	sysprobe "github.com/weftnet/weft/sys/probe"
 )
 
-// exposedPolicy lets clients and the outside to TCP port 80 of shop/web alone and clients to UDP port 81, and careful clients to that TCP port and nowhere else.
+// exposedPolicy lets clients and the outside to TCP port 80 of shop/web alone and clients to port 81 of UDP and SCTP, and careful clients to that TCP port and nowhere else.
 const exposedPolicy = `
 {apiVersion: projectcalico.org/v3, kind: NetworkPolicy, metadata: {name: web, namespace: shop}, spec: {selector: app == 'web', types: [Ingress], ingress: [
   {action: Allow, protocol: TCP, source: {selector: app == 'client'}, destination: {ports: [80]}},
   {action: Allow, protocol: UDP, source: {selector: app == 'client'}, destination: {ports: [81]}},
+  {action: Allow, protocol: SCTP, source: {selector: app == 'client'}, destination: {ports: [81]}},
   {action: Allow, protocol: TCP, source: {nets: [%s/32]}, destination: {ports: [80]}},
   {action: Allow, protocol: TCP, source: {nets: [%s/128]}, destination: {ports: [80]}}]}}
 ---
@@ -44,13 +45,13 @@ type way struct {
 }
 
 // TestWhyTranslated connects to a workload by its own address, its floating IP and ports of its node that stand for each other (80 leads to 81, 81 to 80), from
-// workloads near and far, the nodes and outside, by TCP and UDP, and holds `weft why` against what becomes of it: the verdicts, online and offline, and for what is allowed the
-// connection in the table of each node that it passes.
+// workloads near and far, the nodes and outside, by TCP, UDP and SCTP under every driver of netfilter, and holds `weft why` against what becomes of it: the verdicts, online and
+// offline, and for what is allowed the connection in the table of each node that it passes.
 func TestWhyTranslated(t *testing.T) {
 	c := upAs(t, lab.Spec{Name: "whynat", Nodes: 2, ToR: true})
 	floating := [2]netip.Addr{netip.MustParseAddr("10.65.200.7"), netip.MustParseAddr("fd65::c8:7")}
 	var ports []lab.Port
-	for _, protocol := range []string{"tcp", "udp"} {
+	for _, protocol := range []string{"tcp", "udp", "sctp"} {
 		ports = append(ports, lab.Port{HostPort: 80, ContainerPort: 81, Protocol: protocol}, lab.Port{HostPort: 81, ContainerPort: 80, Protocol: protocol})
 	}
 	for _, w := range []lab.Workload{
@@ -71,14 +72,14 @@ func TestWhyTranslated(t *testing.T) {
 	c.serves(web, 80, 81)
 	var ways []way
 	for _, port := range []uint16{80, 81} {
-		for _, by := range []probe.Protocol{probe.TCP, probe.UDP} {
+		for _, by := range []probe.Protocol{probe.TCP, probe.UDP, probe.SCTP} {
 			ways = append(ways,
 				way{"its address", [2]netip.AddrPort{web[0].port(port), web[1].port(port)}, port, by},
 				way{"floating IP", [2]netip.AddrPort{netip.AddrPortFrom(floating[0], port), netip.AddrPortFrom(floating[1], port)}, port, by},
 				way{"host port", [2]netip.AddrPort{node[0].port(161 - port), node[1].port(161 - port)}, port, by})
 		}
 	}
-	for _, name := range natDrivers {
+	for _, name := range drivers {
 		for _, outgoing := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s natOutgoing %v", name, outgoing), func(t *testing.T) {
 				c := &cluster{c.Lab, t}
@@ -108,13 +109,14 @@ func TestWhyTranslated(t *testing.T) {
 
 // open tells whether the port that the way leads to is open to clients.
 func (w way) open() bool {
-	return w.port == 80 && w.by == probe.TCP || w.port == 81 && w.by == probe.UDP
+	return w.port == 80 && w.by == probe.TCP || w.port == 81 && w.by != probe.TCP
 }
 
-// serves greets everyone who connects to the ports of a place, or sends a datagram, until the test ends.
+// serves greets everyone who connects to the ports of a place, or sends a datagram or an INIT, until the test ends.
 func (c *cluster) serves(at [2]place, ports ...uint16) {
 	c.t.Helper()
 	for _, p := range at {
+		c.greetsSCTP(p, ports...)
 		for _, port := range ports {
 			ln := c.listenIn(p.ns, p.port(port))
 			go accept(ln, func(conn net.Conn) {
@@ -136,6 +138,16 @@ func (c *cluster) serves(at [2]place, ports ...uint16) {
 			}()
 		}
 	}
+}
+
+func (c *cluster) greetsSCTP(at place, ports ...uint16) {
+	c.t.Helper()
+	var server io.Closer
+	err := at.ns.Do(func() (err error) { server, err = probe.GreetSCTP(at.addr, ports...); return err })
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = server.Close() })
 }
 
 func (c *cluster) listenIn(ns *netns.NS, at netip.AddrPort) (ln net.Listener) {
@@ -177,7 +189,7 @@ func (c *cluster) agreesBy(ways []way, want func(from string, w way) bool) {
 	for _, a := range c.attempts(ways) {
 		what := fmt.Sprintf("%s by %s to port %d", a.flow, a.way.name, a.way.port)
 		allowed := a.allowed()
-		if allowed && a.way.by == probe.UDP && greeting(a.conn, a.way.port) != nil { // so that the kernels have not forgotten it
+		if allowed && a.way.by != probe.TCP && greeting(a.conn, a.way.port) != nil { // so that the kernels have not forgotten it
 			c.t.Errorf("%s: answered once only", what)
 		}
 		if allowed != want(a.flow.Src, a.way) {
@@ -220,8 +232,11 @@ func (c *cluster) attempts(ways []way) (out []*attempt) {
 }
 
 func connect(by probe.Protocol, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	if by == probe.UDP {
+	switch by {
+	case probe.UDP:
 		return net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0)), net.UDPAddrFromAddrPort(to))
+	case probe.SCTP:
+		return probe.DialSCTP(from, to)
 	}
 	return sysprobe.Connect(from, to)
 }
