@@ -91,14 +91,15 @@ func membersOnly(d *desired.Delta) bool {
 
 // members changes the members of sets.
 func (d *Driver) members(p *setPlans, view desired.View, delta *desired.Delta) error {
-	var add, del ipset.Batch
-	if err := d.changeMembers(p, view, delta, &add, &del); err != nil {
+	d.come.Reset()
+	d.gone.Reset()
+	if err := d.changeMembers(p, view, delta, &d.come, &d.gone); err != nil {
 		return err
 	}
-	if err := d.sets.Commit(&add); err != nil {
+	if err := d.sets.Commit(&d.come); err != nil {
 		return err
 	}
-	return d.sets.Commit(&del)
+	return d.sets.Commit(&d.gone)
 }
 
 // changeMembers puts a delta's changes of members in batches: what comes, and what goes. Sets that are created get theirs elsewhere.
@@ -112,21 +113,11 @@ func (d *Driver) changeMembers(p *setPlans, view desired.View, delta *desired.De
 			if was, changed := p.before[s.set.Name]; changed && was == nil {
 				continue
 			}
-			var gone []ipset.Element
-			for _, m := range c.Removed {
-				for _, e := range s.of(m) {
-					if !s.holds(view, e) {
-						gone = append(gone, e)
-					}
-				}
-			}
-			var come []ipset.Element
-			for _, m := range c.Added {
-				come = append(come, s.of(m)...)
-			}
-			add.Tag(s.tag)
+			come := s.appendAll(nil, c.Added)
+			gone := slices.DeleteFunc(s.appendAll(nil, c.Removed), func(e ipset.Element) bool { return s.holds(view, e) })
+			add.Tag(&s.tag)
 			add.Add(s.set, come...)
-			del.Tag(s.tag)
+			del.Tag(&s.tag)
 			del.Delete(s.set, gone...)
 			d.resize(s, come, gone)
 		}
@@ -145,7 +136,7 @@ func (d *Driver) growSets(p *setPlans, view desired.View, delta *desired.Delta) 
 			after.Destroy(name)
 			delete(d.sizes, name)
 		case was == nil:
-			before.Tag(now.tag)
+			before.Tag(&now.tag)
 			if err := create(&before, now, view); err != nil {
 				return nil, err
 			}
@@ -154,7 +145,7 @@ func (d *Driver) growSets(p *setPlans, view desired.View, delta *desired.Delta) 
 		case was.set != now.set:
 			return nil, fmt.Errorf("IP set %s becomes of another kind", name)
 		default:
-			before.Tag(now.tag)
+			before.Tag(&now.tag)
 			come, gone := missing(now.own, was.own), missing(was.own, now.own)
 			before.Add(now.set, come...)
 			after.Delete(now.set, gone...)
@@ -328,8 +319,8 @@ func (d *Driver) compareSets(p *setPlans, view desired.View) (*ipset.Batch, int,
 	count := 0
 	for _, name := range slices.Sorted(maps.Keys(p.byName)) {
 		s := p.byName[name]
-		before.Tag(s.tag)
-		after.Tag(s.tag)
+		before.Tag(&s.tag)
+		after.Tag(&s.tag)
 		have, there := headers[name]
 		if there && (have.Foreign || have.Set != s.set) {
 			before.Destroy(name) // refused while rules use it, and then it is an error

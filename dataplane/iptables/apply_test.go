@@ -287,6 +287,29 @@ func TestMembersTouchNoRule(t *testing.T) {
 	}
 }
 
+// TestMembersLeaveNoGarbage: a change of one member allocates room for its element alone, however large the set is.
+func TestMembersLeaveNoGarbage(t *testing.T) {
+	for _, n := range []int{10, 10_000} {
+		d, _, sets := fakeDriver(t)
+		view := manyMembers(t, n)
+		apply(t, d, view, nil)
+		d.sets = deaf{sets}
+		come, gone := oneMember(true), oneMember(false)
+		allocations := testing.AllocsPerRun(100, func() {
+			apply(t, d, view, come)
+			apply(t, d, view, gone)
+		})
+		if allocations > 2 {
+			t.Errorf("%.0f allocations for a member that comes and goes in a set of %d; want one for each", allocations, n)
+		}
+	}
+}
+
+// deaf takes changes and does nothing about them.
+type deaf struct{ ipset.Sets }
+
+func (deaf) Commit(*ipset.Batch) error { return nil }
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

@@ -29,8 +29,8 @@ func (d *Driver) blame(ctx context.Context, err error, view desired.View, p *pla
 	case errors.As(err, &sets):
 		found := false
 		for _, x := range sets.Refusals {
-			if u, ok := x.Tag.(unit); ok {
-				found = d.fail(view, u, fmt.Errorf("%s: %w", x.Op, x.Err)) || found
+			if u, ok := x.Tag.(*unit); ok {
+				found = d.fail(view, *u, fmt.Errorf("%s: %w", x.Op, x.Err)) || found
 			}
 		}
 		return found

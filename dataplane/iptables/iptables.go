@@ -49,6 +49,8 @@ type Driver struct {
 	sets   ipset.Sets
 	prints prints
 	sizes  map[string]int // of the sets in the kernel, by name
+	// Reused between calls: most changes are of one member.
+	come, gone ipset.Batch
 	// plan is what the kernel is known to hold; nil: not known.
 	plan *plan
 	// failed are the units that are left out, with the reason.

@@ -195,13 +195,15 @@ func (s *setPlan) elements(view desired.View) iter.Seq[ipset.Element] {
 				return
 			}
 		}
+		var few []ipset.Element
 		for _, id := range s.sources {
 			set, ok := view.IPSet(id)
 			if !ok {
 				continue
 			}
 			for m := range set.Members {
-				for _, e := range s.of(m) {
+				few = s.append(few[:0], m)
+				for _, e := range few {
 					if !yield(e) {
 						return
 					}
@@ -222,19 +224,27 @@ func (s *setPlan) size(view desired.View) int {
 	return n
 }
 
-// of returns the elements for a member of a source; none if it is of the other family.
-func (s *setPlan) of(m desired.Member) []ipset.Element {
+// append adds the elements for a member of a source to a list; none if it is of the other family.
+func (s *setPlan) append(list []ipset.Element, m desired.Member) []ipset.Element {
 	switch {
 	case m.Prefix.Addr().Is4() == s.set.IPv6:
-		return nil
+		return list
 	case s.set.Kind == ipset.Port:
-		return []ipset.Element{{Prefix: m.Prefix, Protocol: m.Protocol, Port: m.Port}}
+		return append(list, ipset.Element{Prefix: m.Prefix, Protocol: m.Protocol, Port: m.Port})
+	case m.Prefix.Bits() > 0:
+		return append(list, ipset.Element{Prefix: m.Prefix.Masked()})
 	}
-	var out []ipset.Element
 	for _, half := range halves(m.Prefix) {
-		out = append(out, ipset.Element{Prefix: half})
+		list = append(list, ipset.Element{Prefix: half})
 	}
-	return out
+	return list
+}
+
+func (s *setPlan) appendAll(list []ipset.Element, members []desired.Member) []ipset.Element {
+	for _, m := range members {
+		list = s.append(list, m)
+	}
+	return list
 }
 
 // holds reports whether an element shall be in the set.

@@ -33,6 +33,12 @@ type op struct {
 	tag      any
 }
 
+// Reset empties the batch for other changes.
+func (b *Batch) Reset() {
+	clear(b.ops) // their elements are not kept
+	b.ops, b.tag = b.ops[:0], nil
+}
+
 // Tag names the party on whose behalf the following changes are made; a [Refusal] carries it.
 func (b *Batch) Tag(tag any) { b.tag = tag }
 
