@@ -101,9 +101,10 @@ func (n *node) close() error {
 
 // world is a graph and the two nodes that it is programmed into: ours, and the peers'.
 type world struct {
-	graph *calc.Graph
-	ours  *node
-	peers *node
+	graph  *calc.Graph
+	ours   *node
+	peers  *node
+	change [1]calc.Change // reused
 }
 
 // newWorld calculates a cluster and programs both nodes. The directory is for files.
@@ -229,7 +230,8 @@ func (w *world) apply(ctx context.Context, c calc.Change) (*desired.Delta, error
 
 // flush calculates what a change makes of the desired state.
 func (w *world) flush(c calc.Change) (*desired.Delta, error) {
-	w.graph.Apply([]calc.Change{c})
+	w.change[0] = c // like the agent, which has no list made for each
+	w.graph.Apply(w.change[:])
 	if delta := w.graph.Flush(); delta != nil {
 		return delta, nil
 	}
