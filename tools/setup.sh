@@ -9,7 +9,7 @@ set -euo pipefail
 
 demo="bird2 gobgpd iproute2 nftables netbase"
 all="$demo frr etcd-server ipset iptables procps iputils-ping"
-kube="containerd runc"
+kube="buildah containerd runc"
 vm="qemu-system-x86 busybox-static kmod cpio"
 case "${1:-all}" in
   demo) want=$demo ;;

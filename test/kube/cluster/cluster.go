@@ -4,7 +4,7 @@
 // Package cluster runs a whole Kubernetes on this machine: Start, then Kubectl, Nodes and Pods of it.
 //
 // Three machines are namespaces of network, mounts and processes: one with etcd, the API server, its controllers and the scheduler, and two nodes, each with
-// containerd, runc, a kubelet and kube-proxy. Images are put together from programs that tools/kube.sh and `make build` make; nothing is downloaded.
+// containerd, runc, a kubelet and kube-proxy. buildah makes images of programs that tools/kube.sh and `make build` make; nothing is downloaded.
 // There is no network for pods until the published manifest of weft is applied. All ends with the test, even when that is killed, but for the names of the
 // namespaces (`ip netns`, weft-kube-*) and empty control groups of the same names.
 package cluster
@@ -42,10 +42,10 @@ type Cluster struct {
 func Start(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t}
-	for _, program := range []string{"agnhost", "kubectl", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kube-apiserver", "kubelet"} {
+	for _, program := range []string{"agnhost", "helm", "kubectl", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kube-apiserver", "kubelet"} {
 		c.programs = filepath.Dir(kube.Binary(t, program))
 	}
-	for _, program := range []string{"containerd", "runc", "etcd", "nft"} {
+	for _, program := range []string{"buildah", "containerd", "runc", "etcd", "nft"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("%s is missing (tools/kube.sh all installs it): nothing is tested with kubelets", program)
 		}
@@ -110,10 +110,10 @@ func (c *Cluster) makeImages(t testing.TB) {
 	c.build(t, bin)
 	c.Weft = filepath.Join(bin, "weft")
 	for _, i := range []image{
-		recipe(t, c.dockerfile(), bin, "docker.io/library/"+install.Image),
-		{name: Agnhost, programs: []string{c.binary("agnhost")}, entrypoint: []string{"/agnhost"}, cmd: []string{"pause"}},
+		{registry + install.Image, c.dockerfile(), bin},
+		{Agnhost, filepath.Join(c.root, "test", "kube", "cluster", "testdata", "agnhost.Dockerfile"), c.programs},
 	} {
-		c.images = append(c.images, i.write(t, t.TempDir()))
+		c.images = append(c.images, i.archive(t))
 	}
 }
 

@@ -52,7 +52,24 @@ func TestKubelets(t *testing.T) {
 			s.run(t, c)
 		})
 	}
-	t.Run("uninstall", func(t *testing.T) { uninstall(t, c, before) })
+	t.Run("uninstall", func(t *testing.T) { uninstall(t, c, before, c.Uninstall) })
+	t.Run("helm", func(t *testing.T) {
+		if os.Getenv("WEFT_LONG") == "" {
+			t.Skip("runs in `make e2e-kube`")
+		}
+		helm(t, c, before)
+	})
+}
+
+// helm installs weft by its chart, changes a value, and removes it.
+func helm(t *testing.T, c *cluster.Cluster, before map[string]string) {
+	c.InstallChart(t, "pools={10.244.0.0/16,fd00:10::/64}", "families=dual")
+	c.Apply(t, echo+client)
+	echos, clients := c.AwaitPods(t, "app=echo", 2), c.AwaitPods(t, "app=client", 2)
+	acrossNodes(t, c, clients, echos)
+	c.UpgradeChart(t, "agent.logLevel=debug")
+	acrossNodes(t, c, clients, echos)
+	uninstall(t, c, before, c.UninstallChart)
 }
 
 // echo is a server on each node, and a Service of both families in front of them.
@@ -235,9 +252,9 @@ func reaches(t *testing.T, from dialer, to string, want bool) {
 var errLeft = errors.New("weft has left something")
 
 // uninstall drains the cluster, removes weft, and compares each node with what it was.
-func uninstall(t *testing.T, c *cluster.Cluster, before map[string]string) {
+func uninstall(t *testing.T, c *cluster.Cluster, before map[string]string, remove func(testing.TB)) {
 	c.Kubectl(t, "delete", "deployment,daemonset,pod", "--all", "--wait", "--timeout=180s")
-	c.Uninstall(t)
+	remove(t)
 	for name, was := range before {
 		if now := c.Leftovers(t)[name]; now != was {
 			t.Errorf("%s: %v\nbefore:\n%s\nafter:\n%s", name, errLeft, was, now)

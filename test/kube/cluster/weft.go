@@ -28,6 +28,12 @@ func (c *Cluster) Install(t testing.TB, pools ...string) {
 		args = append(args, "--pool", pool)
 	}
 	c.Apply(t, must(t, c.weft(args...)))
+	c.awaitReady(t)
+}
+
+// awaitReady waits until all pods of weft are ready and the nodes, too.
+func (c *Cluster) awaitReady(t testing.TB) {
+	t.Helper()
 	c.awaitWeft(t, "ds/weft-agent", "deploy/weft-controllers")
 	c.Kubectl(t, "wait", "--for=condition=Ready", "node", "--all", "--timeout=180s")
 }
@@ -68,7 +74,7 @@ func (c *Cluster) Before(t testing.TB) Version {
 		c.build(t, dir, "-ldflags", "-X github.com/weftnet/weft/internal/version.Commit=before")
 	}
 	v := Version{"weft:before", filepath.Join(dir, "weft")}
-	archive := recipe(t, c.dockerfile(), dir, "docker.io/library/"+v.image).write(t, t.TempDir())
+	archive := image{registry + v.image, c.dockerfile(), dir}.archive(t)
 	for _, n := range c.Nodes {
 		n.importImage(t, archive)
 	}
