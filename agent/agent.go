@@ -38,6 +38,7 @@ import (
 	"github.com/weftnet/weft/routing/tunnel"
 	"github.com/weftnet/weft/store"
 	"github.com/weftnet/weft/sys/ec2"
+	"github.com/weftnet/weft/sys/netlink"
 )
 
 // Config is what a node must be told; all else comes from the datastore.
@@ -120,6 +121,8 @@ func Run(ctx context.Context, config Config) error {
 // tunnelWriter is the tunnel manager as the agent uses it.
 type tunnelWriter interface {
 	writer
+	// Settle tells what became of what Apply has left to travel with the routes.
+	Settle() error
 	InForce() desired.TunnelAddrs
 	PublicKeys() [desired.TunnelKinds]desired.Key
 	Met() map[desired.TunnelPeerID]struct{}
@@ -147,11 +150,15 @@ func openKernel(config Config) (kernel, error) {
 	if err := enableForwarding(config.StateDir); err != nil {
 		return kernel{}, err
 	}
-	manager, err := routes.Open(nil, config.Log)
+	conn, err := netlink.OpenRoutes(nil)
 	if err != nil {
 		return kernel{}, err
 	}
-	tunnels, err := tunnel.Open(tunnel.Options{KeyDir: config.CacheDir, Log: config.Log})
+	manager, err := routes.Over(conn, nil, config.Log)
+	if err != nil {
+		return kernel{}, err
+	}
+	tunnels, err := tunnel.Open(tunnel.Options{Kernel: conn, KeyDir: config.CacheDir, Log: config.Log})
 	if err != nil {
 		return kernel{}, errors.Join(err, manager.Close())
 	}

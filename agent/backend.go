@@ -101,10 +101,16 @@ func (a *Agent) serveCNI(ctx context.Context, records []*record.Record) error {
 // tunnelPart lets the tunnel manager be driven like the packet filter.
 type tunnelPart struct{ *tunnel.Manager }
 
-// Apply implements writer.
+// Apply implements writer. The entries of peers go to the kernel with the routes through them, or with Settle.
 func (w tunnelPart) Apply(ctx context.Context, view desired.View, delta *desired.Delta) (dataplane.Report, error) {
-	r, err := w.Manager.Apply(ctx, view, delta)
+	r, _, err := w.Begin(ctx, view, delta)
 	return dataplane.Report{Repaired: r.Repaired}, err
+}
+
+// Settle implements tunnelWriter.
+func (w tunnelPart) Settle() error {
+	_, err := w.Manager.Settle()
+	return err
 }
 
 // routeWriter lets the route manager be driven like the packet filter.

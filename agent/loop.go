@@ -325,6 +325,7 @@ func (l *loop) program(ctx context.Context) {
 		l.graph.Flush()
 	}
 	l.apply(ctx, l.routes, delta, now, setRoutes)
+	l.settle(l.tunnels, l.tunnelDevices.Settle(), now)
 	if state := (tunnelState{l.graph.NeedsTunnelAddress(), l.tunnelDevices.InForce(), l.tunnelDevices.PublicKeys()}); first || state != l.tunnelState {
 		l.tunnelState = state
 		l.setTunnelState(state)

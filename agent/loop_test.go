@@ -34,6 +34,7 @@ type fakeKernel struct {
 	met      map[desired.TunnelPeerID]struct{}
 	meetings chan struct{}
 	fail     error
+	left     error // of the next Settle
 	refused  map[dataplane.Setting]error
 	closed   map[desired.EndpointID]error
 	full     int // applies that compared everything
@@ -86,6 +87,15 @@ func (f *fakeKernel) Apply(_ context.Context, view desired.View, delta *desired.
 		delete(f.held, id)
 	}
 	return report, nil
+}
+
+// Settle implements tunnelWriter.
+func (f *fakeKernel) Settle() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.left
+	f.left = nil
+	return err
 }
 
 // InForce implements tunnelWriter.
@@ -265,6 +275,39 @@ func TestAFailedApplyIsComparedWithTheKernelLater(t *testing.T) {
 	}
 	if b.filter.full == full {
 		t.Error("the retry must compare with the kernel: the failed delta may be half done")
+	}
+}
+
+// TestWhatTravelsWithTheRoutesIsComparedLater if it fails, like what fails at once: at the latest with the next change.
+func TestWhatTravelsWithTheRoutesIsComparedLater(t *testing.T) {
+	b := newBench(t)
+	b.sync()
+	b.settle()
+	tunnels, devices := b.loop.tunnels.writer.(*fakeKernel), b.loop.tunnelDevices.(*fakeKernel)
+	comparisons := func() int {
+		tunnels.mu.Lock()
+		defer tunnels.mu.Unlock()
+		return tunnels.full
+	}
+	before := comparisons()
+	devices.mu.Lock()
+	devices.left = errors.New("no buffer space")
+	devices.mu.Unlock()
+	for _, name := range []string{"a", "b"} {
+		if err := b.wait(name, b.add(name)); err != nil {
+			t.Errorf("an endpoint waits for what it does not depend on: %v", err)
+		}
+	}
+	b.settle()
+	if comparisons() == before {
+		t.Error("a change after the failure was not compared with the kernel")
+	}
+	if !b.loop.ask(t.Context(), func() {
+		if p := b.loop.tunnels; p.err != nil || p.dirty {
+			t.Errorf("after the comparison: error %v, dirty %t", p.err, p.dirty)
+		}
+	}) {
+		t.Error("the loop has ended")
 	}
 }
 

@@ -78,6 +78,15 @@ func (l *loop) apply(ctx context.Context, p *part, delta *desired.Delta, now tim
 	}
 }
 
+// settle takes in why what a writer had left for the next one's changes failed, nil if it did not.
+func (l *loop) settle(p *part, err error, now time.Time) {
+	if err != nil {
+		l.complain(p, err, p.refused)
+		p.dirty, p.err = true, err
+		p.schedule(now)
+	}
+}
+
 // lacks tells whether something is not in force that is to be tried again.
 func (p *part) lacks() bool { return p.err != nil || len(p.refused) > 0 || p.closed > 0 }
 

@@ -74,10 +74,14 @@ func (n *node) close() error {
 // open opens the agent's writers.
 func (n *node) open() (err error) {
 	log := slog.New(slog.DiscardHandler)
-	if n.tunnels, err = tunnel.Open(tunnel.Options{NS: n.ns, Log: log}); err != nil {
+	conn, err := netlink.OpenRoutes(n.ns)
+	if err != nil {
 		return err
 	}
-	n.routes, err = routes.Open(n.ns, log)
+	if n.routes, err = routes.Over(conn, n.ns, log); err != nil {
+		return err
+	}
+	n.tunnels, err = tunnel.Open(tunnel.Options{NS: n.ns, Kernel: conn, Log: log})
 	return err
 }
 
@@ -95,9 +99,10 @@ func (n *node) closeWriters() error {
 
 // program does what the agent does with a change; delta nil is all.
 func (n *node) program(ctx context.Context, view desired.View, delta *desired.Delta) error {
-	_, err := n.tunnels.Apply(ctx, view, delta)
-	_, also := n.routes.Apply(ctx, view, delta)
-	return errors.Join(err, also)
+	_, _, begun := n.tunnels.Begin(ctx, view, delta)
+	_, routed := n.routes.Apply(ctx, view, delta)
+	_, settled := n.tunnels.Settle()
+	return errors.Join(begun, routed, settled)
 }
 
 // programFirst programs an empty kernel as an agent that has just started does, and takes everything away again.

@@ -70,6 +70,12 @@ func Open(ns *netns.NS, log *slog.Logger) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Over(kernel, ns, log)
+}
+
+// Over is Open with a connection to ns, which others may use too: what they have it hold goes in front of routes. The manager closes it in the end, and
+// where it cannot be opened.
+func Over(kernel *netlink.RouteConn, ns *netns.NS, log *slog.Logger) (*Manager, error) {
 	monitor, err := netlink.OpenMonitor(ns, kernel)
 	if err != nil {
 		return nil, errors.Join(err, kernel.Close())

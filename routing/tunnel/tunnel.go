@@ -33,6 +33,9 @@ const DefaultLinger = time.Minute
 type Options struct {
 	// NS is the network namespace; nil means that of the calling thread.
 	NS *netns.NS
+	// Kernel is a connection to it that others use too: what Begin leaves for Settle travels with their next change. The caller closes it.
+	// nil: one of the manager's own.
+	Kernel *netlink.RouteConn
 	// Linger is how long an unwanted device stays; 0 means DefaultLinger.
 	Linger time.Duration
 	// Patience is how long a WireGuard peer may take to answer; 0 means DefaultPatience.
@@ -56,6 +59,7 @@ type Manager struct {
 	ns      *netns.NS
 	links   *netlink.Conn
 	kernel  *netlink.RouteConn
+	shared  bool // kernel is the caller's
 	monitor *netlink.Monitor
 	wg      *wireguard.Conn
 	keyDir  string
@@ -76,6 +80,7 @@ type Manager struct {
 	looking *time.Timer           // until the next look at who has answered
 	pause   time.Duration
 	ways    hostWays // as in force
+	begun   *begun   // nil: nothing
 }
 
 // device is a tunnel with what the kernel holds of it.
@@ -117,17 +122,20 @@ func Open(o Options) (*Manager, error) {
 	if m.links, err = netlink.Open(o.NS); err != nil {
 		return nil, fmt.Errorf("tunnels: %w", err)
 	}
-	if m.kernel, err = netlink.OpenRoutes(o.NS); err != nil {
+	if m.kernel, m.shared = o.Kernel, o.Kernel != nil; !m.shared {
+		m.kernel, err = netlink.OpenRoutes(o.NS)
+	}
+	if err != nil {
 		m.links.Close()
 		return nil, fmt.Errorf("tunnels: %w", err)
 	}
 	if m.wg, err = wireguard.Open(o.NS); err != nil {
 		m.links.Close()
-		return nil, errors.Join(fmt.Errorf("tunnels: %w", err), m.kernel.Close())
+		return nil, errors.Join(fmt.Errorf("tunnels: %w", err), m.closeKernel())
 	}
 	if m.monitor, err = netlink.OpenTunnelMonitor(o.NS, m.kernel); err != nil {
 		m.links.Close()
-		return nil, errors.Join(fmt.Errorf("tunnels: %w", err), m.wg.Close(), m.kernel.Close())
+		return nil, errors.Join(fmt.Errorf("tunnels: %w", err), m.wg.Close(), m.closeKernel())
 	}
 	m.looking = time.AfterFunc(time.Hour, m.look)
 	m.looking.Stop()
@@ -147,7 +155,14 @@ func (m *Manager) Close() error {
 	}
 	m.looking.Stop()
 	clear(m.devices)
-	return errors.Join(err, m.wg.Close(), m.kernel.Close())
+	return errors.Join(err, m.wg.Close(), m.closeKernel())
+}
+
+func (m *Manager) closeKernel() error {
+	if m.shared {
+		return nil
+	}
+	return m.kernel.Close()
 }
 
 // Events is signalled when someone else changed what is ours, or a device has lingered long enough: call Apply with a nil delta.
@@ -163,41 +178,11 @@ func (m *Manager) signal() {
 // Apply brings the kernel to view. A delta limits the work to what changed; nil means compare with what the kernel really holds. The error
 // joins the report's failures: Apply with a nil delta tries them again.
 func (m *Manager) Apply(ctx context.Context, view desired.View, delta *desired.Delta) (Report, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := ctx.Err(); err != nil {
-		return Report{}, fmt.Errorf("tunnels: %w", err)
+	report, settled, err := m.Begin(ctx, view, delta)
+	if settled {
+		return report, err
 	}
-	if delta == nil || len(delta.Tunnels)+len(delta.TunnelsRemoved) > 0 {
-		return m.reconcile(view)
-	}
-	e := newErrand()
-	for _, id := range delta.TunnelPeersRemoved {
-		switch d := m.devices[id.Tunnel]; {
-		case d == nil:
-		case d.want.Kind.Encrypts():
-			m.forgetEncrypted(d, id)
-		default:
-			d.forget(&e, id.Node)
-		}
-	}
-	for _, p := range delta.TunnelPeers {
-		switch d := m.devices[p.ID.Tunnel]; {
-		case d == nil:
-		case d.want.Kind.Encrypts():
-			d.fail(m.meetEncrypted(d, p))
-		default:
-			d.meet(&e, p)
-		}
-	}
-	for _, d := range m.devices {
-		d.fail(m.withdraw(d))
-	}
-	m.mu.Unlock() // the watcher is told of the first entry while the kernel makes the next one
-	refused, err := m.kernel.Try(e.requests)
-	m.mu.Lock()
-	m.judge(e, refused, err)
-	return m.report(0, m.settleHosts())
+	return m.Settle()
 }
 
 // InForce returns this node's addresses on the devices that, with all their peers, are as wanted.

@@ -22,10 +22,11 @@ const (
 // RouteConn reads and changes the main routing table of one network namespace in batches: one system call carries up to a thousand
 // requests, and only failures and the end of a batch are answered. It is safe for concurrent use.
 type RouteConn struct {
-	mu  sync.Mutex
-	s   *socket
-	seq uint32
-	out builder
+	mu   sync.Mutex
+	s    *socket
+	seq  uint32
+	out  builder
+	held *Held // nil: none
 }
 
 // OpenRoutes opens a connection to ns; nil means the namespace of the calling thread.
@@ -46,17 +47,22 @@ func (c *RouteConn) Change(changes []RouteChange) (map[int]error, error) {
 	return c.send(len(changes), func(i int, seq uint32) { c.out.appendChange(changes[i], seq) }, func(i int) string { return changes[i].String() })
 }
 
-// send sends n requests in order, as many at a time as fit. The map holds, by index, those that the kernel refused, and is nil without any.
+// send sends n requests in order, as many at a time as fit, behind what is held. The map holds, by index, those that the kernel refused, and is
+// nil without any.
 func (c *RouteConn) send(n int, encode func(i int, seq uint32), name func(i int) string) (map[int]error, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var refused map[int]error // which is rare
+	if h := c.held; h != nil && n > 0 {
+		return c.sendBehind(h, n, encode, name)
+	}
+	return c.sendAll(n, encode, name)
+}
+
+// sendAll is send of nothing else.
+func (c *RouteConn) sendAll(n int, encode func(i int, seq uint32), name func(i int) string) (refused map[int]error, err error) {
 	for done := 0; done < n; {
 		sent, err := c.sendSome(n-done, func(i int, seq uint32) { encode(done+i, seq) }, func(i int, err error) {
-			if refused == nil {
-				refused = map[int]error{}
-			}
-			refused[done+i] = wrap(err, "%s", name(done+i))
+			note(&refused, done+i, wrap(err, "%s", name(done+i)))
 		})
 		if err != nil {
 			return refused, fmt.Errorf("send %d changes: %w", n, err)
