@@ -107,7 +107,7 @@ func (c *Conn) Send(b []byte) error {
 		return err
 	}
 	for {
-		err := unix.Sendto(c.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+		_, err := unix.Write(c.fd, b) // without an address it is for the kernel
 		if !errors.Is(err, unix.EINTR) {
 			return err
 		}
@@ -117,7 +117,7 @@ func (c *Conn) Send(b []byte) error {
 // Receive hands over the messages that are waiting, until none is left. They are valid during the call.
 func (c *Conn) Receive(take func(Message)) error {
 	for {
-		n, _, err := unix.Recvfrom(c.fd, c.buf, 0)
+		n, err := unix.Read(c.fd, c.buf) // recvfrom would allocate room for who sends
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):

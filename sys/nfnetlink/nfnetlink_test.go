@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weftnet/weft/sys/netns/netnstest"
 )
 
 func TestAttributesRoundTrip(t *testing.T) {
@@ -56,6 +58,29 @@ func TestAnswers(t *testing.T) {
 	a.take(Message{Seq: 1, Kind: unix.NLMSG_DONE, body: make([]byte, 4)})
 	if a.result() == nil {
 		t.Error("the end of another answer is taken for that of this")
+	}
+}
+
+// TestExchangesLeaveNoGarbage asks the kernel for the version of its IP sets, again and again.
+func TestExchangesLeaveNoGarbage(t *testing.T) {
+	var c *Conn
+	if err := netnstest.New(t).Do(func() (err error) { c, err = Open(); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	r := Request{Subsystem: unix.NFNL_SUBSYS_IPSET, Message: 1, Family: unix.AF_INET}
+	r.Body.Uint8(1, 6)
+	request, answers := r.encode(c.NextSeq()), 0
+	allocations := testing.AllocsPerRun(100, func() {
+		if err := c.Send(request); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Receive(func(Message) { answers++ }); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocations > 0 || answers < 100 {
+		t.Errorf("%.0f allocations for an exchange, %d answers", allocations, answers)
 	}
 }
 
