@@ -99,9 +99,9 @@ func (a *Allocator) changeHandle(ctx context.Context, id string, add counts) (ty
 	return h.UID, err
 }
 
-// finishRelease ends what someone who releases the handle has begun; then the handle is free to be used anew.
+// finishRelease ends what someone who releases the handle has begun; then the handle is free to be used anew. It may run while this node's blocks are read.
 func (a *Allocator) finishRelease(ctx context.Context, h *v3.IPAMHandle) error {
-	if err := a.release(ctx, h.Spec.HandleID); err != nil {
+	if err := a.releaseCounted(ctx, h.Spec.HandleID); err != nil {
 		return err
 	}
 	return store.ErrConflict
