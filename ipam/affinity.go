@@ -4,10 +4,12 @@
 package ipam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/weftnet/weft/api"
 	v3 "github.com/weftnet/weft/api/v3"
@@ -46,24 +48,30 @@ func affinityKey(node string, cidr netip.Prefix) api.Key {
 	return api.Key{Resource: api.BlockAffinities, Name: AffinityName(node, cidr)}
 }
 
-// claim makes a block this node's, or says with errClaimed that it is another's. It may find any half-done state of an earlier claim.
-func (a *Allocator) claim(ctx context.Context, cidr netip.Prefix, strict bool) (*writer, error) {
+// claim makes a block this node's, as fresh unless it exists, or says with errClaimed that it is another's. It may find any half-done state of an earlier claim.
+func (a *Allocator) claim(ctx context.Context, fresh block) (*writer, error) {
 	for try := range maxTries {
-		w, err := a.claimOnce(ctx, cidr, strict)
+		w, err := a.claimOnce(ctx, fresh)
 		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
 			return w, err
 		}
 		pause(try)
 	}
-	return nil, fmt.Errorf("%w: the affinity of block %s to node %s was changed by others %d times in a row", ErrRetries, cidr, a.node, maxTries)
+	return nil, fmt.Errorf("%w: the affinity of block %s to node %s was changed by others %d times in a row", ErrRetries, fresh.cidr, a.node, maxTries)
 }
 
-func (a *Allocator) claimOnce(ctx context.Context, cidr netip.Prefix, strict bool) (*writer, error) {
+// fresh returns a block of this node's that is not stored yet.
+func (a *Allocator) fresh(cidr netip.Prefix, s *settings) block {
+	return newBlock(cidr, a.owner(), s.strict, a.now())
+}
+
+func (a *Allocator) claimOnce(ctx context.Context, fresh block) (*writer, error) {
+	cidr := fresh.cidr
 	affinity, err := a.pendingAffinity(ctx, cidr)
 	if err != nil {
 		return nil, err
 	}
-	created, err := a.store.Create(ctx, newBlock(cidr, a.owner(), strict, a.now()).obj)
+	created, err := a.store.Create(ctx, fresh.copy().obj)
 	var b block
 	switch {
 	case err == nil:
@@ -160,8 +168,12 @@ func (a *Allocator) giveBack(ctx context.Context, affinity *v3.BlockAffinity, on
 		return err
 	}
 	d := &disown{owner: ownerIn(affinity), onlyEmpty: onlyEmpty, rules: s.rules(a.now())}
-	if err := a.disownCounted(ctx, cidr, d); err != nil {
-		if errors.Is(err, errMoved) { // somebody took an address meanwhile: the block stays
+	err = a.judgeTwin(ctx, cidr, d)
+	if err == nil {
+		err = a.disownCounted(ctx, cidr, d)
+	}
+	if err != nil {
+		if errors.Is(err, errMoved) { // somebody took an address meanwhile, or may do so: the block stays
 			return errors.Join(err, a.setState(ctx, leaving, stateConfirmed))
 		}
 		return err
@@ -183,6 +195,7 @@ func (a *Allocator) giveBack(ctx context.Context, affinity *v3.BlockAffinity, on
 type disown struct {
 	owner     string
 	onlyEmpty bool
+	ended     *bond // the block is a twin that no pair needs any more
 	rules     rules
 	counted   map[string]int // handles that count addresses which were spared that
 	marked    map[string]int // the result: how many such addresses there were
@@ -191,6 +204,9 @@ type disown struct {
 func (d *disown) apply(b *block) (changed bool, err error) {
 	if !b.exists() || b.owner() != d.owner {
 		return false, nil
+	}
+	if d.ended != nil && !b.endTwin(*d.ended) {
+		return false, errMoved
 	}
 	if d.onlyEmpty {
 		if b.sweep(d.rules); !b.empty() {
@@ -212,11 +228,22 @@ func (a *Allocator) ReleaseNode(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
+	// Twins go after the blocks that they go with.
+	slices.SortStableFunc(affinities, func(x, y *v3.BlockAffinity) int { return cmp.Compare(isIPv6(x), isIPv6(y)) })
 	var errs []error
 	for _, affinity := range affinities {
 		errs = append(errs, at("block "+affinity.Spec.CIDR, a.giveBack(ctx, affinity, false)))
 	}
 	return errors.Join(errs...)
+}
+
+// isIPv6 returns 1 for a claim on a block of IPv6, else 0.
+func isIPv6(affinity *v3.BlockAffinity) int {
+	cidr, err := netip.ParsePrefix(affinity.Spec.CIDR)
+	if err != nil {
+		return 0
+	}
+	return int(familyOf(cidr.Addr()))
 }
 
 // affinitiesOf lists the affinities of a node.

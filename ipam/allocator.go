@@ -26,6 +26,7 @@ type Options struct {
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// SpareHandles keeps no handle for addresses of workloads in this node's blocks: a write less for each, where a store has no transactions. See spare.go.
+	// Workloads of both families then get their addresses in pairs, another write less, where the first IPv6 pool is large. See twin.go.
 	SpareHandles bool
 }
 

@@ -54,6 +54,8 @@ type want struct {
 	reserved bool  // block counts on us
 	taking   *take // what was last tried
 	got      netip.Addr
+	mate     *mate // what comes with it
+	pair     *want // what it comes with, as its mate
 }
 
 // Assign gets addresses for a handle: all that is asked for, or an error and nothing.

@@ -33,7 +33,7 @@ func (t *assignment) run(ctx context.Context) error {
 		if len(open) == 0 {
 			return nil
 		}
-		if err := parallel(open, func(w *want) error { return t.a.pick(ctx, t.s, w) }); err != nil {
+		if err := t.pick(ctx, open); err != nil {
 			return err
 		}
 		if try == 0 && t.joins() {
@@ -71,7 +71,7 @@ func (t *assignment) count(ctx context.Context) error {
 	}
 	now := counts{}
 	for _, w := range t.wants {
-		if t.spares(w) {
+		if t.spares(w) || w.pair != nil {
 			continue
 		}
 		now[w.block.cidr]++
@@ -95,6 +95,9 @@ func (t *assignment) count(ctx context.Context) error {
 
 // take gets the address from the chosen block. It leaves w open when another block must be chosen.
 func (t *assignment) take(ctx context.Context, w *want) error {
+	if w.pair != nil {
+		return nil // comes with the other
+	}
 	defer w.unreserve()
 	edit := t.edit(w)
 	w.taking = edit
@@ -110,6 +113,9 @@ func (t *assignment) take(ctx context.Context, w *want) error {
 		return err
 	}
 	w.got = edit.got
+	if edit.mate != nil {
+		edit.mate.want.got = edit.mate.addr(minus(edit.got, w.block.cidr.Addr()))
+	}
 	if edit.moved != "" {
 		_, err = t.a.count(ctx, edit.moved, counts{w.block.cidr: -1})
 	}
@@ -117,7 +123,7 @@ func (t *assignment) take(ctx context.Context, w *want) error {
 }
 
 func (t *assignment) edit(w *want) *take {
-	edit := &take{holder: holder{t.r.Handle, t.r.Attrs}, addr: w.addr, rules: t.s.rules(t.a.now())}
+	edit := &take{holder: holder{t.r.Handle, t.r.Attrs}, addr: w.addr, rules: t.s.rules(t.a.now()), mate: w.mate}
 	if w.affine {
 		edit.owner = t.a.owner()
 	}

@@ -171,12 +171,12 @@ func (b block) free(c rules) int {
 	return n
 }
 
-// takeNext gives the longest free address that is not reserved to h.
-func (b block) takeNext(h holder, c rules) (int, bool) {
+// takeNext gives the longest free address that is not reserved to whom hold names for it.
+func (b block) takeNext(hold func(i int) holder, c rules) (int, bool) {
 	b.sweep(c)
 	for _, i := range b.obj.Spec.Unallocated {
 		if !c.reserved.contains(b.addr(i)) {
-			b.take(i, h)
+			b.take(i, hold(i))
 			return i, true
 		}
 	}

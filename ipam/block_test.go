@@ -50,7 +50,7 @@ func TestBlockAgainstReference(t *testing.T) {
 func randomEdit(rng *rand.Rand, b block, ref *reference, c rules, t *testing.T) {
 	h := holder{handle: fmt.Sprint("h", rng.IntN(4)), attrs: map[string]string{"pod": fmt.Sprint(rng.IntN(2))}}
 	if rng.IntN(2) == 0 {
-		i, ok := b.takeNext(h, c)
+		i, ok := b.takeNext(func(int) holder { return h }, c)
 		if j, want := ref.takeNext(h.handle, c, b); ok != want || ok && i != j {
 			t.Fatalf("takeNext = %d, %v; want %d, %v", i, ok, j, want)
 		}

@@ -95,6 +95,7 @@ func (c *checker) checkBlocks() {
 	var widest netip.Prefix
 	for _, cidr := range sorted {
 		b := c.blocks[cidr]
+		c.checkPairs(b)
 		if widest.IsValid() && widest.Overlaps(cidr) {
 			c.add(b.obj, false, "%s overlaps block %s: an address could be assigned twice; release the addresses of one of them and delete it", cidr, widest)
 		} else {
@@ -102,6 +103,20 @@ func (c *checker) checkBlocks() {
 		}
 		c.checkPool(b)
 		c.countHeld(b)
+	}
+}
+
+// checkPairs looks for the addresses that come with those of a block in its twins.
+func (c *checker) checkPairs(b block) {
+	for i := range b.obj.Spec.Allocations {
+		addr := b.paired(i)
+		if !addr.IsValid() {
+			continue
+		}
+		t := c.blocks[b.twinAt(i)]
+		if of, ok := t.bond(); !ok || of.block != b.cidr || t.addr(i) != addr || !isTwin(t.attr(i)) {
+			c.add(b.obj, false, "%s has come with %s, which is not kept for it, so it can be assigned again; restart the workload", addr, b.addr(i))
+		}
 	}
 }
 
@@ -215,7 +230,12 @@ func (c *checker) inPool(addr netip.Addr) bool {
 func (c *checker) assigned(addr netip.Addr) bool {
 	for cidr, b := range c.blocks {
 		if cidr.Contains(addr) {
-			attr := b.attr(minus(addr, cidr.Addr()))
+			i := minus(addr, cidr.Addr())
+			attr := b.attr(i)
+			if of, ok := bondIn(attr); ok {
+				pair := c.blocks[of.block]
+				return pair.exists() && i < len(pair.obj.Spec.Allocations) && pair.paired(i) == addr
+			}
 			return attr != nil && attr.ReleasedAt == nil
 		}
 	}

@@ -17,10 +17,10 @@ import (
 func TestClaimOfAnothersBlock(t *testing.T) {
 	w := newWorld(t, pool("p", "10.0.0.0/24", blockSize(30)))
 	cidr := netipPrefix("10.0.0.8/30")
-	if _, err := w.node("n1").claim(t.Context(), cidr, false); err != nil {
+	if _, err := w.node("n1").claim(t.Context(), newBlock(cidr, OwnerOf("n1"), false, w.time)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.node("n2").claim(t.Context(), cidr, false); !isErr(err, errClaimed) {
+	if _, err := w.node("n2").claim(t.Context(), newBlock(cidr, OwnerOf("n2"), false, w.time)); !isErr(err, errClaimed) {
 		t.Errorf("claim = %v, want errClaimed", err)
 	}
 	w.sound(true)
@@ -36,7 +36,7 @@ func TestClaimTwiceForOneNode(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			if _, err := w.node("n1").claim(context.Background(), cidr, false); err != nil {
+			if _, err := w.node("n1").claim(context.Background(), newBlock(cidr, OwnerOf("n1"), false, w.time)); err != nil {
 				t.Error(err)
 			}
 		})

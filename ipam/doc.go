@@ -18,7 +18,7 @@
 // much cannot know whether its owner crashed or is just between the two steps. It therefore first marks the handle deleted and
 // then changes the block (a fence): the compare-and-swap of the other one fails, it looks at its handle again and gives up.
 //
-// Where a store has no transactions an allocator can do without handles for most addresses (spare.go).
+// Where a store has no transactions an allocator can do without handles for most addresses (spare.go), and give both families with one write (twin.go).
 //
 // The pure part (block.go, pool.go, scan.go, names.go, check.go) edits values; time and seeds are handed in. The rest carries
 // the edits to a store. Concurrent edits of one block by one Allocator are merged into one write (writer.go), which is what makes

@@ -87,12 +87,12 @@ func TestFaultAtEachStep(t *testing.T) {
 	for _, sc := range scenarios {
 		for _, kind := range faults {
 			t.Run(sc.name+"/"+string(kind), func(t *testing.T) {
-				for _, how := range []way{single, grouped, sparing} {
+				for _, how := range []way{single, grouped, sparing, twinned} {
 					steps := 1
 					for interrupted(t, sc, kind, steps, how) {
 						steps++
 					}
-					if steps < 3 && how != sparing {
+					if steps < 3 && how < sparing {
 						t.Errorf("only %d writes were interrupted", steps-1)
 					}
 				}
@@ -101,19 +101,24 @@ func TestFaultAtEachStep(t *testing.T) {
 	}
 }
 
-// way is how an allocator writes: one object after the other, in transactions, or without handles where it may.
+// way is how an allocator writes: one object after the other, in transactions, or without handles where it may, and then also with twins.
 type way int
 
 const (
 	single way = iota
 	grouped
 	sparing
+	twinned
 )
 
 // interrupted runs a scenario with a fault at its n-th write; false when it has fewer.
 func interrupted(t *testing.T, sc scenario, kind fault, n int, how way) bool {
-	w := newWorld(t, pool("four", "10.0.0.0/29", blockSize(30)), pool("six", "fd00::/120", blockSize(126)))
-	w.spare = how == sparing
+	six := "fd00::/120"
+	if how == twinned {
+		six = "fd00::/100"
+	}
+	w := newWorld(t, pool("four", "10.0.0.0/29", blockSize(30)), pool("six", six, blockSize(126)))
+	w.spare = how >= sparing
 	if sc.strict {
 		w.create(config(func(s *v3.IPAMConfigurationSpec) { s.StrictAffinity = to(true) }))
 	}
@@ -167,6 +172,7 @@ func cleanUp(w *world, a *Allocator) {
 		}
 		w.release(node, "next")
 	}
+	w.collectTwins()
 	w.sound(true)
 }
 
@@ -181,6 +187,7 @@ func (w *world) handles() []string {
 	for _, handle := range w.held() {
 		ids[handle] = true
 	}
+	maps.DeleteFunc(ids, func(handle string, _ bool) bool { return strings.HasPrefix(handle, typeTwin+"-") })
 	return slices.Sorted(maps.Keys(ids))
 }
 

@@ -47,7 +47,9 @@ type Census struct {
 	held  []counted
 	alive map[string]bool // handles with an address that is not judged
 	used  map[netip.Addr]struct{}
-	nodes map[string]bool // with whether an agent of weft is there
+	twins map[netip.Prefix][]Holding // those that no node has
+	pairs map[netip.Prefix]struct{}  // twins of which something is in use
+	nodes map[string]bool            // with whether an agent of weft is there
 }
 
 // counted is an address that may turn out a leak.
@@ -63,13 +65,14 @@ type counted struct {
 
 // NewCensus returns an empty one.
 func NewCensus() *Census {
-	return &Census{alive: map[string]bool{}, used: map[netip.Addr]struct{}{}, nodes: map[string]bool{}}
+	return &Census{alive: map[string]bool{}, used: map[netip.Addr]struct{}{}, nodes: map[string]bool{}, twins: map[netip.Prefix][]Holding{}, pairs: map[netip.Prefix]struct{}{}}
 }
 
 // Add takes an IPAMBlock, WorkloadEndpoint or Node in; others say nothing.
 func (c *Census) Add(obj api.Object) {
 	switch obj := obj.(type) {
 	case *v3.IPAMBlock:
+		c.pair(obj)
 		for _, h := range Holdings([]api.Object{obj}) {
 			c.hold(h)
 		}
@@ -81,6 +84,22 @@ func (c *Census) Add(obj api.Object) {
 				c.used[p.Addr()] = struct{}{}
 			}
 		}
+	}
+}
+
+// pair notes which twins a block uses, and the block if it is a twin that no node has.
+func (c *Census) pair(obj *v3.IPAMBlock) {
+	b, err := readBlock(obj)
+	if err != nil || !b.exists() {
+		return
+	}
+	for i := range b.obj.Spec.Allocations {
+		if twin := b.twinAt(i); twin.IsValid() {
+			c.pairs[twin] = struct{}{}
+		}
+	}
+	if _, ok := b.bond(); ok && b.owner() == "" && b.whole() {
+		c.twins[b.cidr] = Holdings([]api.Object{obj})
 	}
 }
 
@@ -115,13 +134,30 @@ func (c *Census) Leaks() []Leak {
 		}
 		leak.Addrs = append(leak.Addrs, Release{Addr: h.addr, Handle: h.handle, Sequence: &h.sequence})
 	}
-	var out []Leak
+	out := c.idleTwins()
 	for handle, leak := range found {
 		if !alive[handle] {
 			out = append(out, *leak)
 		}
 	}
 	slices.SortFunc(out, func(a, b Leak) int { return cmp.Compare(a.Handle, b.Handle) })
+	return out
+}
+
+// idleTwins returns the twins that no node has and of which nothing is in use.
+func (c *Census) idleTwins() (out []Leak) {
+	for cidr, held := range c.twins {
+		if _, used := c.pairs[cidr]; used {
+			continue
+		}
+		node := held[0].Attrs["node"]
+		_, there := c.nodes[node]
+		leak := Leak{Handle: held[0].Handle, Node: node, NodeGone: !there, Reason: "no address of the block that it goes with is in use"}
+		for _, h := range held {
+			leak.Addrs = append(leak.Addrs, h.Release())
+		}
+		out = append(out, leak)
+	}
 	return out
 }
 

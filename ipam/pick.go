@@ -99,20 +99,31 @@ func (a *Allocator) claimIn(ctx context.Context, s *settings, pool *Pool) (*writ
 	if err != nil {
 		return nil, err
 	}
+	w, err := a.claimAbsent(ctx, pool, blocks, s.reserved.covers, func(cidr netip.Prefix) block { return a.fresh(cidr, s) })
+	if w != nil || err != nil {
+		return w, err
+	}
+	return a.reclaim(ctx, s, blocks)
+}
+
+// claimAbsent claims a block of a pool that is not among those that there are and is of use; fresh makes it. Nil: there is none.
+func (a *Allocator) claimAbsent(
+	ctx context.Context, pool *Pool, blocks []block, useless func(netip.Prefix) bool, fresh func(netip.Prefix) block,
+) (*writer, error) {
 	taken := map[netip.Prefix]bool{}
 	for _, b := range blocks {
 		taken[b.cidr] = true
 	}
 	for cidr := range blocksOf(pool, a.node, uint64(a.now().UnixNano())) {
-		if taken[cidr] || s.reserved.covers(cidr) {
+		if taken[cidr] || useless(cidr) {
 			continue
 		}
-		w, err := a.claim(ctx, cidr, s.strict)
+		w, err := a.claim(ctx, fresh(cidr))
 		if err == nil || !errors.Is(err, errClaimed) {
 			return w, err
 		}
 	}
-	return a.reclaim(ctx, s, blocks)
+	return nil, nil
 }
 
 // borrow finds room in a block of another node or of none: where it borrowed before, else anywhere.
@@ -159,7 +170,7 @@ func (a *Allocator) pickWanted(ctx context.Context, s *settings, w *want) error 
 			w.block, w.seen, w.affine = block, seen, s.strict
 			return nil
 		}
-		_, err = a.claim(ctx, cidr, s.strict)
+		_, err = a.claim(ctx, a.fresh(cidr, s))
 		if err != nil && !errors.Is(err, errClaimed) {
 			return err
 		}

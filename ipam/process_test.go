@@ -23,11 +23,10 @@ import (
 	"github.com/weftnet/weft/store/etcdstore"
 )
 
-// The processes and their allocators; two processes share each node, as an agent and its successor may.
+// The processes and their allocators.
 const (
 	processes  = 8
 	allocators = 8
-	nodes      = 4
 	kills      = 12
 	loadTime   = 5 * time.Second
 )
@@ -50,7 +49,7 @@ func child(id, node, endpoint string) error {
 	if err != nil {
 		return err
 	}
-	a := New(s, Options{Node: node})
+	a := New(s, Options{Node: node, SpareHandles: os.Getenv("WEFT_IPAM_SPARE") != ""})
 	ctx, stop := context.WithCancel(context.Background())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -163,7 +162,17 @@ type process struct {
 	read  chan struct{} // closed when all that it reported is in the journal
 }
 
-func start(t *testing.T, j *journal, slot, generation int, endpoint string) *process {
+// fleet is where the processes run.
+type fleet struct {
+	nodes    int
+	spare    bool
+	endpoint string
+	journal  *journal
+}
+
+func (f *fleet) node(slot int) string { return fmt.Sprintf("n%d", slot%f.nodes) }
+
+func (f *fleet) start(t *testing.T, slot, generation int) *process {
 	t.Helper()
 	out, report, err := os.Pipe()
 	if err != nil {
@@ -171,7 +180,10 @@ func start(t *testing.T, j *journal, slot, generation int, endpoint string) *pro
 	}
 	p := &process{id: fmt.Sprintf("p%dg%d", slot, generation), read: make(chan struct{})}
 	p.cmd = exec.Command(os.Args[0])
-	p.cmd.Env = append(os.Environ(), "WEFT_IPAM_CHILD="+p.id, fmt.Sprintf("WEFT_IPAM_NODE=n%d", slot%nodes), "WEFT_IPAM_ETCD="+endpoint)
+	p.cmd.Env = append(os.Environ(), "WEFT_IPAM_CHILD="+p.id, "WEFT_IPAM_NODE="+f.node(slot), "WEFT_IPAM_ETCD="+f.endpoint)
+	if f.spare {
+		p.cmd.Env = append(p.cmd.Env, "WEFT_IPAM_SPARE=1")
+	}
 	p.cmd.Stderr, p.cmd.ExtraFiles = os.Stderr, []*os.File{report}
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -182,23 +194,33 @@ func start(t *testing.T, j *journal, slot, generation int, endpoint string) *pro
 	_ = report.Close()
 	go func() {
 		defer close(p.read)
-		j.read(out)
+		f.journal.read(out)
 		_ = out.Close()
 	}()
 	return p
 }
 
-// 64 allocators in 8 processes of 4 nodes share two small pools, and processes are killed all the time: no address ever has two
-// holders, and none is lost.
+// 64 allocators in 8 processes share two small pools, and processes are killed all the time: no address ever has two holders, and none is lost. Two processes share
+// each node, as an agent and its successor may.
 func TestManyProcessesWithKills(t *testing.T) {
 	w, endpoint := etcdWorld(t)
 	w.create(pool("four", "10.0.0.0/24", blockSize(28)), pool("six", "fd00::/120", blockSize(124)))
-	j := &journal{spans: map[string]*span{}}
-	collector := New(w.store, Options{Node: "collector"})
-	t.Cleanup(collector.Close)
+	manyProcesses(t, w, &fleet{nodes: processes / 2, endpoint: endpoint, journal: &journal{spans: map[string]*span{}}})
+}
+
+// The same with addresses in pairs, and without handles, where each process has a node; nodes that live lose their blocks all the time.
+func TestManyProcessesWithTwins(t *testing.T) {
+	w, endpoint := etcdWorld(t)
+	w.create(pool("four", "10.0.0.0/24", blockSize(28)), pool("six", "fd00::/64", blockSize(124)))
+	manyProcesses(t, w, &fleet{nodes: processes, spare: true, endpoint: endpoint, journal: &journal{spans: map[string]*span{}}})
+	w.collectTwins()
+}
+
+func manyProcesses(t *testing.T, w *world, f *fleet) {
+	j := f.journal
 	running := make([]*process, processes)
 	for i := range running {
-		running[i] = start(t, j, i, 0, endpoint)
+		running[i] = f.start(t, i, 0)
 	}
 	tick := time.NewTicker(loadTime / (kills + 1))
 	defer tick.Stop()
@@ -211,8 +233,14 @@ func TestManyProcessesWithKills(t *testing.T) {
 		}
 		_ = old.cmd.Wait() // "signal: killed"
 		<-old.read
-		running[i] = start(t, j, i, n+1, endpoint)
-		w.collect(collector, j, old.id+".")
+		if !f.spare {
+			running[i] = f.start(t, i, n+1)
+		}
+		w.collect(f, i, old.id+".")
+		if f.spare { // the node has one process at a time
+			running[i] = f.start(t, i, n+1)
+			w.releaseNode(f.node(rand.IntN(processes)))
+		}
 	}
 	<-tick.C
 	for _, p := range running {
@@ -233,19 +261,35 @@ func TestManyProcessesWithKills(t *testing.T) {
 	if len(j.spans) < 200 {
 		t.Errorf("only %d assignments: the processes hardly worked", len(j.spans))
 	}
-	w.collect(collector, j, "")
+	for i := range running {
+		w.collect(f, i, fmt.Sprintf("p%dg", i))
+	}
 	if held := w.held(); len(held) != 0 {
 		t.Errorf("lost: %v", held)
 	}
 	w.sound(false)
 }
 
-// collect releases the handles of a dead process.
-func (w *world) collect(a *Allocator, j *journal, prefix string) {
+// releaseNode gives the blocks of a node that lives back, as controllers who think it gone and end after a moment do: somewhere in the midst of it, as a rule.
+func (w *world) releaseNode(node string) {
 	w.t.Helper()
+	a := New(w.store, Options{Node: "collector"})
+	defer a.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), loadTime/(2*kills))
+	defer cancel()
+	if err := a.ReleaseNode(ctx, node); err != nil && ctx.Err() == nil && !passing(err) {
+		w.t.Fatal(err)
+	}
+}
+
+// collect releases the handles of a dead process, as its successor on the node.
+func (w *world) collect(f *fleet, slot int, prefix string) {
+	w.t.Helper()
+	a := New(w.store, Options{Node: f.node(slot), SpareHandles: f.spare})
+	defer a.Close()
 	handles := slices.DeleteFunc(w.handles(), func(handle string) bool { return !strings.HasPrefix(handle, prefix) })
 	err := parallel(handles, func(handle string) error {
-		j.end(handle)
+		f.journal.end(handle)
 		return a.ReleaseHandle(context.Background(), handle)
 	})
 	if err != nil {

@@ -28,7 +28,7 @@ func (a *Allocator) reclaim(ctx context.Context, s *settings, blocks []block) (*
 			}
 			return nil, err
 		}
-		w, err := a.claim(ctx, b.cidr, s.strict)
+		w, err := a.claim(ctx, a.fresh(b.cidr, s))
 		if err == nil || !errors.Is(err, errClaimed) {
 			return w, err
 		}

@@ -186,6 +186,8 @@ func (f *freeSome) apply(b *block) (changed bool, err error) {
 		attr := b.attr(i)
 		switch {
 		case attr == nil || attr.ReleasedAt != nil:
+		case b.owner() != "" && isTwin(attr):
+			return false, fmt.Errorf("%w: %s is of %s; release that one", ErrMismatch, r.Addr, holderText(b, i))
 		case r.Handle != "" && r.Handle != b.handleAt(i):
 			return false, fmt.Errorf("%w: %s belongs to handle %q, not to %q; nothing of block %s was released", ErrMismatch, r.Addr, b.handleAt(i), r.Handle, b.cidr)
 		case r.Sequence != nil && *r.Sequence != b.sequence(i):

@@ -52,6 +52,9 @@ func (a *Allocator) reload(ctx context.Context, s *settings) error {
 			return err
 		}
 	}
+	if err := a.endTwins(ctx, affinities); err != nil {
+		return err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.loaded = true
@@ -76,7 +79,7 @@ func (a *Allocator) settle(ctx context.Context, s *settings, affinity *v3.BlockA
 	case affinity.Spec.State == stateConfirmed && a.owns(cidr):
 		return nil
 	}
-	_, err := a.claim(ctx, cidr, s.strict)
+	_, err := a.claim(ctx, a.fresh(cidr, s))
 	return err
 }
 

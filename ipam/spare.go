@@ -68,6 +68,9 @@ func (a *Allocator) releaseSpared(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		if _, ok := b.bond(); ok && b.whole() {
+			continue // nothing can be taken from it, so there is nothing to fence
+		}
 		if f := (&free{cidr: cidr, handle: id, fence: !w.isOurs(), rules: s.rules(a.now())}); f.fence || len(b.heldBy(id)) > 0 {
 			frees = append(frees, f)
 		}
@@ -140,11 +143,11 @@ func covers(have, want map[string]int) bool {
 	return true
 }
 
-// spared returns how many addresses of the block no handle object counts, by handle.
+// spared returns how many addresses of the block no handle object counts, by handle. A twin needs none, whoever has it: its content says when it may go.
 func (b block) spared() map[string]int {
 	out := map[string]int{}
 	for i := range b.obj.Spec.Allocations {
-		if handle := b.handleAt(i); handle != "" && spared(b.attr(i)) {
+		if handle, attr := b.handleAt(i), b.attr(i); handle != "" && spared(attr) && !isTwin(attr) {
 			out[handle]++
 		}
 	}
@@ -154,7 +157,7 @@ func (b block) spared() map[string]int {
 // unmark says that handle objects count all addresses.
 func (b block) unmark() {
 	for i := range b.obj.Spec.Attributes {
-		if attr := &b.obj.Spec.Attributes[i]; spared(attr) {
+		if attr := &b.obj.Spec.Attributes[i]; spared(attr) && !isTwin(attr) {
 			attr.Secondary = maps.Clone(attr.Secondary)
 			delete(attr.Secondary, handleObject)
 		}

@@ -93,7 +93,7 @@ func TestReleaseFences(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := sent.copy()
-	next.takeNext(holder{"h", withoutHandle(nil)}, rules{})
+	next.takeNext(func(int) holder { return holder{"h", withoutHandle(nil)} }, rules{})
 	w.release(w.node("n1"), "h") // by a successor
 	if _, err := w.store.Update(t.Context(), next.obj); !isErr(err, store.ErrConflict) {
 		t.Errorf("the late write: %v; held %v", err, w.held())

@@ -15,6 +15,7 @@ type take struct {
 	addr  netip.Addr // the address wanted; zero takes the next free one
 	owner string     // the block must be this owner's; "" any
 	rules rules
+	mate  *mate // the address of another block that comes with it, or nil
 
 	now   attempt   // the last one
 	tried []attempt // those whose outcome is not known
@@ -35,7 +36,7 @@ func (t *take) apply(b *block) (changed bool, err error) {
 		t.got = b.addr(i)
 		return false, nil
 	}
-	if t.owner != "" && b.owner() != t.owner {
+	if t.owner != "" && b.owner() != t.owner || t.mate != nil && b.obj.UID != t.mate.uid {
 		return false, errMoved
 	}
 	place, err := t.place(b)
@@ -76,7 +77,7 @@ func (t *take) takeWanted(b *block) (int, error) {
 	default:
 		return 0, fmt.Errorf("%w: %s belongs to %s; choose another address or release it", ErrTaken, t.addr, holderText(b, i))
 	}
-	b.take(i, t.holder)
+	b.take(i, t.hold(i))
 	return i, nil
 }
 
@@ -86,6 +87,9 @@ func samePod(a, b map[string]string) bool {
 
 func holderText(b *block, i int) string {
 	attr := b.attr(i)
+	if of, ok := bondIn(attr); ok {
+		return fmt.Sprintf("whoever gets %s as well", plus(of.block.Addr(), uint64(i), 0))
+	}
 	if pod := attr.Secondary["pod"]; pod != "" {
 		return fmt.Sprintf("pod %s/%s (handle %q)", attr.Secondary["namespace"], pod, b.handleAt(i))
 	}
@@ -97,9 +101,17 @@ func (t *take) place(b *block) (int, error) {
 	if t.addr.IsValid() {
 		return t.takeWanted(b)
 	}
-	place, ok := b.takeNext(t.holder, t.rules)
+	place, ok := b.takeNext(t.hold, t.rules)
 	if !ok {
 		return 0, errMoved
 	}
 	return place, nil
+}
+
+// hold returns what the block shall say of the holder of address i.
+func (t *take) hold(i int) holder {
+	if t.mate == nil {
+		return t.holder
+	}
+	return holder{t.handle, pairedWith(t.attrs, t.mate.addr(i))}
 }

@@ -117,8 +117,16 @@ func (w *world) held() map[netip.Addr]string {
 				w.t.Fatal(err)
 			}
 			for i := range obj.Spec.Allocations {
-				if handle := b.handleAt(i); handle != "" {
-					out[b.addr(i)] = handle
+				handle := b.handleAt(i)
+				if handle == "" || isTwin(b.attr(i)) {
+					continue
+				}
+				out[b.addr(i)] = handle
+				if addr := b.paired(i); addr.IsValid() {
+					if other := out[addr]; other != "" {
+						w.t.Fatalf("%s belongs to %s and comes with %s of %s", addr, other, b.addr(i), handle)
+					}
+					out[addr] = handle
 				}
 			}
 		}
