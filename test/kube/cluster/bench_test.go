@@ -45,6 +45,23 @@ func BenchmarkPodStart(b *testing.B) {
 	}
 }
 
+// BenchmarkPodWrites counts what an agent writes to the API server when pods of both families start.
+func BenchmarkPodWrites(b *testing.B) {
+	c := cluster.Start(b)
+	c.Install(b, "10.244.0.0/16", "fd00:10::/64")
+	c.Apply(b, onlyCollector)
+	s := &starts{c: c, listener: c.Listen(b, collector)}
+	s.round(b, "n1", 1) // which claims blocks
+	for _, at := range []struct{ once, rounds int }{{1, 5}, {16, 2}, {60, 1}} {
+		s.writes = 0
+		for range at.rounds {
+			s.round(b, "n1", at.once)
+		}
+		what := fmt.Sprintf("writes to the API for each pod start, both families, %d at once", at.once)
+		show(b, measure.Limit(what, float64(s.writes)/float64(at.once*at.rounds), 2, number))
+	}
+}
+
 // BenchmarkIdle counts what agents whose pods do nothing ask the API server for.
 func BenchmarkIdle(b *testing.B) {
 	c := cluster.Start(b)
@@ -168,6 +185,7 @@ func (s *starts) count(b *testing.B, before map[string]int, pods int) {
 		return nil
 	})
 	s.writes += n - written["delete workloadendpoints"] // of pods before
+	b.Logf("%d pods: %v", pods, written)
 }
 
 func (s *starts) prefix() string { return fmt.Sprintf("start-%d-", s.serial) }
