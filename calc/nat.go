@@ -19,6 +19,7 @@ type sourceNAT struct {
 	sets    *ipSets
 	configs natConfigs
 	pools   map[string]natPool
+	asking  int // pools, for translation
 
 	sources, inside *ipSet // nil: not needed
 	withHosts       bool   // hosts are in inside
@@ -41,12 +42,18 @@ func (n *sourceNAT) putPool(name string, cidr netip.Prefix, obj *v3.IPPool) {
 	}
 	n.removePool(name)
 	n.pools[name] = now
+	if now.outgoing {
+		n.asking++
+	}
 	n.change(now, n.sets.add)
 }
 
 func (n *sourceNAT) removePool(name string) {
 	if old, ok := n.pools[name]; ok {
 		delete(n.pools, name)
+		if old.outgoing {
+			n.asking--
+		}
 		n.change(old, n.sets.drop)
 	}
 }
@@ -78,7 +85,7 @@ func (n *sourceNAT) setHost(old, now *tunnelNode) {
 // flush makes or ends the sets, and tells the settings what to translate and how.
 func (n *sourceNAT) flush(settings *settings) {
 	config := n.configs.now
-	now, needed := config.source, n.needed()
+	now, needed := config.source, n.asking > 0
 	if needed {
 		now.Sources, now.Inside = desired.NATSources, desired.NATInside
 	} else {
@@ -111,16 +118,6 @@ func (n *sourceNAT) setWithHosts(with bool) {
 	for m := range n.nodes.members() {
 		do(n.inside, m)
 	}
-}
-
-// needed reports whether a pool asks for translation.
-func (n *sourceNAT) needed() bool {
-	for _, p := range n.pools {
-		if p.outgoing {
-			return true
-		}
-	}
-	return false
 }
 
 // natConfig is how addresses are translated.

@@ -24,7 +24,7 @@ type reach struct {
 	items   *items
 	routes  *routes
 	nodes   tunnelNodes
-	pools   map[string]tunnelPool
+	pools   []tunnelPool         // few, in no order
 	blocks  owners[netip.Prefix] // which other nodes have a block
 	holders holders              // which other nodes have a workload's address
 	floats  floats               // and a floating one
@@ -43,8 +43,9 @@ type reach struct {
 	leads    map[netip.Prefix]string // the node that a destination led to at the last flush
 	byNode   map[string]map[netip.Prefix]struct{}
 
-	all       bool // everything may be different
-	following bool // holders is kept
+	all       bool                      // everything may be different
+	kinds     [desired.TunnelKinds]bool // of which there is a tunnel, or was one before the last change of any
+	following bool                      // holders is kept
 	dirtyDst  map[netip.Prefix]struct{}
 	dirtyNode map[string]struct{}
 	dirtyNets map[string]struct{} // nodes that destinations lead to, or have led to
@@ -55,7 +56,7 @@ type reach struct {
 func newReach(self string, nodes tunnelNodes, items *items, r *routes, sets *ipSets, nat *sourceNAT) *reach {
 	configs := newTunnelConfigs(self)
 	return &reach{
-		self: self, nat: nat, config: configs.now, items: items, routes: r, guard: newTunnelGuard(sets, nodes), nodes: nodes, pools: map[string]tunnelPool{}, blocks: owners[netip.Prefix]{},
+		self: self, nat: nat, config: configs.now, items: items, routes: r, guard: newTunnelGuard(sets, nodes), nodes: nodes, blocks: owners[netip.Prefix]{},
 		holders: newHolders(), floats: newFloats(), addrs: owners[netip.Addr]{}, macs: owners[desired.MAC]{}, keys: owners[desired.Key]{}, hosts: owners[netip.Addr]{}, configs: configs,
 		leads: map[netip.Prefix]string{}, byNode: map[string]map[netip.Prefix]struct{}{},
 		dirtyDst: map[netip.Prefix]struct{}{}, dirtyNode: map[string]struct{}{}, dirtyNets: map[string]struct{}{},
@@ -66,6 +67,7 @@ func newReach(self string, nodes tunnelNodes, items *items, r *routes, sets *ipS
 
 // tunnelPool is what reach needs of an IP pool.
 type tunnelPool struct {
+	name      string
 	cidr      netip.Prefix
 	blockSize int
 	kind      desired.TunnelKind // where mode is not Never
@@ -75,22 +77,25 @@ type tunnelPool struct {
 func (p tunnelPool) family() int { return family(p.cidr.Addr()) }
 
 func (r *reach) putPool(name string, cidr netip.Prefix, obj *v3.IPPool) {
-	now := tunnelPool{cidr: cidr, kind: desired.VXLAN4, mode: obj.Spec.VXLANMode, blockSize: blockSize(cidr, obj.Spec.BlockSize)}
+	now := tunnelPool{name: name, cidr: cidr, kind: desired.VXLAN4, mode: obj.Spec.VXLANMode, blockSize: blockSize(cidr, obj.Spec.BlockSize)}
 	switch {
 	case cidr.Addr().Is6():
 		now.kind = desired.VXLAN6
 	case !wraps(now.mode):
 		now.kind, now.mode = desired.IPIP, obj.Spec.IPIPMode
 	}
-	if r.pools[name] != now {
-		r.pools[name], r.all = now, true
-		r.underlay++
+	if slices.Contains(r.pools, now) {
+		return
 	}
+	r.removePool(name)
+	r.pools = append(r.pools, now)
+	r.all = true
+	r.underlay++
 }
 
 func (r *reach) removePool(name string) {
-	if _, ok := r.pools[name]; ok {
-		delete(r.pools, name)
+	if at := slices.IndexFunc(r.pools, func(p tunnelPool) bool { return p.name == name }); at >= 0 {
+		r.pools = slices.Delete(r.pools, at, at+1)
 		r.all = true
 		r.underlay++
 	}
@@ -267,6 +272,9 @@ func (r *reach) ownAddr(k desired.TunnelKind) netip.Addr {
 // settleTunnels makes the devices of this node: those that a pool needs and for which this node has both addresses.
 func (r *reach) settleTunnels() {
 	needs, c, me := r.needs(), r.config, r.nodes[r.self]
+	for k, name := range c.names {
+		_, r.kinds[k] = r.tunnels.get(name)
+	}
 	for t := range r.tunnels.all() {
 		if t.Name != c.names[t.Kind] {
 			r.tunnels.remove(t.Name)
@@ -291,6 +299,7 @@ func (r *reach) settleTunnels() {
 			t.MAC, t.VNI, t.Port = me.mac[k], c.vni, c.port
 		}
 		r.tunnels.put(name, t)
+		r.kinds[k] = true
 	}
 }
 
@@ -317,6 +326,9 @@ func (r *reach) settlePeer(name string) {
 	r.dirtyNets[name] = struct{}{}
 	for i, device := range r.config.names {
 		k := desired.TunnelKind(i)
+		if !r.kinds[k] {
+			continue
+		}
 		id := desired.TunnelPeerID{Tunnel: device, Node: name}
 		r.touchPeer(id, k)
 		if _, ok := r.tunnels.get(device); ok && r.reachable(name, k) {

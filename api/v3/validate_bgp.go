@@ -15,16 +15,16 @@ func validateNode(s *NodeSpec, r report) {
 	if s.BGP == nil {
 		return
 	}
-	wantFamily(s.BGP.IPv4Address, netip.Addr.Is4, "IPv4", r.at("bgp").at("ipv4Address"))
-	wantFamily(s.BGP.IPv6Address, netip.Addr.Is6, "IPv6", r.at("bgp").at("ipv6Address"))
+	wantFamily(s.BGP.IPv4Address, netip.Addr.Is4, "IPv4", r, "ipv4Address")
+	wantFamily(s.BGP.IPv6Address, netip.Addr.Is6, "IPv6", r, "ipv6Address")
 }
 
-func wantFamily(text string, is func(netip.Addr) bool, family string, r report) {
+func wantFamily(text string, is func(netip.Addr) bool, family string, r report, field string) {
 	if text == "" {
 		return
 	}
 	if p, err := ParseInterfaceCIDR(text); err == nil && !is(p.Addr()) {
-		r.add("%s is no %s address", text, family)
+		r.at("bgp").at(field).add("%s is no %s address", text, family)
 	}
 }
 
