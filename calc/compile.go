@@ -9,62 +9,20 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/weftnet/weft/api"
-	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
 )
 
-func (s *policies) putNetworkPolicy(key api.Key, obj *v3.NetworkPolicy) api.FieldErrors {
-	p, notes, err := rule.CompileNetworkPolicy(obj)
-	return s.take(key, p, notes, err)
+// sourceOfPolicies takes policies of one type.
+func sourceOfPolicies[T api.Object](s *policies) source {
+	return sourceOf(func(key api.Key, obj T) api.FieldErrors { return s.putObject(key, obj) }, s.removeObject)
 }
 
-func (s *policies) putGlobalNetworkPolicy(key api.Key, obj *v3.GlobalNetworkPolicy) api.FieldErrors {
-	p, notes, err := rule.CompileGlobalNetworkPolicy(obj)
-	return s.take(key, p, notes, err)
-}
-
-func (s *policies) putKubeNetworkPolicy(key api.Key, obj *networkingv1.NetworkPolicy) api.FieldErrors {
-	p, notes, err := rule.CompileKubeNetworkPolicy(obj)
-	return s.take(key, p, notes, err)
-}
-
-func (s *policies) putClusterNetworkPolicy(key api.Key, obj *clusterpolicy.ClusterNetworkPolicy) api.FieldErrors {
-	p, notes, err := rule.CompileClusterNetworkPolicy(obj)
-	return s.take(key, p, notes, err)
-}
-
-func (s *policies) putAdminNetworkPolicy(key api.Key, obj *clusterpolicy.AdminNetworkPolicy) api.FieldErrors {
-	p, notes, err := rule.CompileAdminNetworkPolicy(obj)
-	return s.take(key, p, notes, err)
-}
-
-func (s *policies) putBaselineAdminNetworkPolicy(key api.Key, obj *clusterpolicy.BaselineAdminNetworkPolicy) api.FieldErrors {
-	p, notes, err := rule.CompileBaselineAdminNetworkPolicy(obj)
-	return s.take(key, p, notes, err)
-}
-
-func (s *policies) putStagedNetworkPolicy(key api.Key, obj *v3.StagedNetworkPolicy) api.FieldErrors {
-	p, notes, err := rule.CompileStagedNetworkPolicy(obj)
-	return s.take(key, p, notes, err)
-}
-
-func (s *policies) putStagedGlobalNetworkPolicy(key api.Key, obj *v3.StagedGlobalNetworkPolicy) api.FieldErrors {
-	p, notes, err := rule.CompileStagedGlobalNetworkPolicy(obj)
-	return s.take(key, p, notes, err)
-}
-
-func (s *policies) putStagedKubernetesNetworkPolicy(key api.Key, obj *v3.StagedKubernetesNetworkPolicy) api.FieldErrors {
-	p, notes, err := rule.CompileStagedKubernetesNetworkPolicy(obj)
-	return s.take(key, p, notes, err)
-}
-
-// take puts what a compiler returned.
-func (s *policies) take(key api.Key, p *rule.Policy, notes api.FieldErrors, err error) api.FieldErrors {
+func (s *policies) putObject(key api.Key, obj api.Object) api.FieldErrors {
+	p, notes, err := rule.CompilePolicy(obj)
 	if err != nil {
 		return fieldErrors(err)
 	}

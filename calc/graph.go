@@ -8,8 +8,10 @@ import (
 	"slices"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/weftnet/weft/api"
+	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/desired"
 	"github.com/weftnet/weft/policy/rule"
@@ -103,9 +105,9 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 		api.NetworkSets:           sourceOf(g.items.putNetworkSet, g.items.remove),
 		api.GlobalNetworkSets:     sourceOf(g.items.putGlobalNetworkSet, g.items.remove),
 		api.Tiers:                 sourceOf(g.policies.putTier, g.policies.removeTier),
-		api.NetworkPolicies:       sourceOf(g.policies.putNetworkPolicy, g.policies.removeObject),
-		api.GlobalNetworkPolicies: sourceOf(g.policies.putGlobalNetworkPolicy, g.policies.removeObject),
-		api.KubeNetworkPolicies:   sourceOf(g.policies.putKubeNetworkPolicy, g.policies.removeObject),
+		api.NetworkPolicies:       sourceOfPolicies[*v3.NetworkPolicy](g.policies),
+		api.GlobalNetworkPolicies: sourceOfPolicies[*v3.GlobalNetworkPolicy](g.policies),
+		api.KubeNetworkPolicies:   sourceOfPolicies[*networkingv1.NetworkPolicy](g.policies),
 		api.Profiles:              sourceOf(g.profiles.putProfile, g.profiles.removeProfile),
 		api.Namespaces:            sourceOf(g.profiles.putNamespace, g.profiles.removeNamespace),
 		api.ServiceAccounts:       sourceOf(g.profiles.putServiceAccount, g.profiles.removeServiceAccount),
@@ -118,13 +120,13 @@ func (g *Graph) newSources(node string) map[api.Resource]source {
 		api.EndpointSlices:        sourceOf(g.putSlice, g.removeSlice).knowing(g.sets.services.hasSlice),
 		api.FelixConfigurations:   sourceOf(g.putFelix, g.removeFelix),
 
-		api.StagedNetworkPolicies:           sourceOf(g.policies.putStagedNetworkPolicy, g.policies.removeObject),
-		api.StagedGlobalNetworkPolicies:     sourceOf(g.policies.putStagedGlobalNetworkPolicy, g.policies.removeObject),
-		api.StagedKubernetesNetworkPolicies: sourceOf(g.policies.putStagedKubernetesNetworkPolicy, g.policies.removeObject),
+		api.StagedNetworkPolicies:           sourceOfPolicies[*v3.StagedNetworkPolicy](g.policies),
+		api.StagedGlobalNetworkPolicies:     sourceOfPolicies[*v3.StagedGlobalNetworkPolicy](g.policies),
+		api.StagedKubernetesNetworkPolicies: sourceOfPolicies[*v3.StagedKubernetesNetworkPolicy](g.policies),
 
-		api.ClusterNetworkPolicies:       sourceOf(g.policies.putClusterNetworkPolicy, g.policies.removeObject),
-		api.AdminNetworkPolicies:         sourceOf(g.policies.putAdminNetworkPolicy, g.policies.removeObject),
-		api.BaselineAdminNetworkPolicies: sourceOf(g.policies.putBaselineAdminNetworkPolicy, g.policies.removeObject),
+		api.ClusterNetworkPolicies:       sourceOfPolicies[*clusterpolicy.ClusterNetworkPolicy](g.policies),
+		api.AdminNetworkPolicies:         sourceOfPolicies[*clusterpolicy.AdminNetworkPolicy](g.policies),
+		api.BaselineAdminNetworkPolicies: sourceOfPolicies[*clusterpolicy.BaselineAdminNetworkPolicy](g.policies),
 	}
 }
 

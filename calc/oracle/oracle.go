@@ -17,10 +17,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/weftnet/weft/api"
-	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/calc"
 	"github.com/weftnet/weft/desired"
@@ -162,24 +160,6 @@ func (c *Cluster) readRest(v Version) error {
 	switch obj := v.Object.(type) {
 	case *v3.Profile:
 		return c.addProfile(obj)
-	case *v3.NetworkPolicy:
-		return c.addPolicy(rule.CompileNetworkPolicy(obj))
-	case *v3.GlobalNetworkPolicy:
-		return c.addPolicy(rule.CompileGlobalNetworkPolicy(obj))
-	case *networkingv1.NetworkPolicy:
-		return c.addPolicy(rule.CompileKubeNetworkPolicy(obj))
-	case *clusterpolicy.ClusterNetworkPolicy:
-		return c.addPolicy(rule.CompileClusterNetworkPolicy(obj))
-	case *clusterpolicy.AdminNetworkPolicy:
-		return c.addPolicy(rule.CompileAdminNetworkPolicy(obj))
-	case *clusterpolicy.BaselineAdminNetworkPolicy:
-		return c.addPolicy(rule.CompileBaselineAdminNetworkPolicy(obj))
-	case *v3.StagedNetworkPolicy:
-		return c.addPolicy(rule.CompileStagedNetworkPolicy(obj))
-	case *v3.StagedGlobalNetworkPolicy:
-		return c.addPolicy(rule.CompileStagedGlobalNetworkPolicy(obj))
-	case *v3.StagedKubernetesNetworkPolicy:
-		return c.addPolicy(rule.CompileStagedKubernetesNetworkPolicy(obj))
 	case *v3.WorkloadEndpoint:
 		return c.addWorkload(obj, v)
 	case *v3.HostEndpoint:
@@ -204,13 +184,15 @@ func (c *Cluster) readRest(v Version) error {
 		c.felix[obj.Name] = obj
 	case *v3.BGPPeer:
 		c.bgpPeers = append(c.bgpPeers, obj)
+	default:
+		return c.addPolicy(rule.CompilePolicy(obj))
 	}
 	return nil
 }
 
 // addPolicy keeps a policy unless its tier does not exist.
 func (c *Cluster) addPolicy(p *rule.Policy, _ v3.FieldErrors, err error) error {
-	if err != nil {
+	if p == nil { // refused, or none
 		return err
 	}
 	if p.Replaces {

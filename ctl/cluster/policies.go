@@ -4,11 +4,7 @@
 package cluster
 
 import (
-	networkingv1 "k8s.io/api/networking/v1"
-
 	"github.com/weftnet/weft/api"
-	"github.com/weftnet/weft/api/clusterpolicy"
-	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/policy/rule"
 )
 
@@ -34,28 +30,8 @@ func (c *Cluster) PolicyObject(id rule.PolicyID) api.Object {
 }
 
 // compile returns the policy that an object is; not ok if it is none, or one that is refused.
-func compile(obj api.Object) (p *rule.Policy, ok bool) {
-	var err error
-	switch o := obj.(type) {
-	case *v3.NetworkPolicy:
-		p, _, err = rule.CompileNetworkPolicy(o)
-	case *v3.GlobalNetworkPolicy:
-		p, _, err = rule.CompileGlobalNetworkPolicy(o)
-	case *networkingv1.NetworkPolicy:
-		p, _, err = rule.CompileKubeNetworkPolicy(o)
-	case *clusterpolicy.ClusterNetworkPolicy:
-		p, _, err = rule.CompileClusterNetworkPolicy(o)
-	case *clusterpolicy.AdminNetworkPolicy:
-		p, _, err = rule.CompileAdminNetworkPolicy(o)
-	case *clusterpolicy.BaselineAdminNetworkPolicy:
-		p, _, err = rule.CompileBaselineAdminNetworkPolicy(o)
-	case *v3.StagedNetworkPolicy:
-		p, _, err = rule.CompileStagedNetworkPolicy(o)
-	case *v3.StagedGlobalNetworkPolicy:
-		p, _, err = rule.CompileStagedGlobalNetworkPolicy(o)
-	case *v3.StagedKubernetesNetworkPolicy:
-		p, _, err = rule.CompileStagedKubernetesNetworkPolicy(o)
-	}
+func compile(obj api.Object) (*rule.Policy, bool) {
+	p, _, err := rule.CompilePolicy(obj)
 	return p, p != nil && err == nil
 }
 

@@ -5,16 +5,12 @@ package eval_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
-	networkingv1 "k8s.io/api/networking/v1"
-
 	"github.com/weftnet/weft/api"
-	"github.com/weftnet/weft/api/clusterpolicy"
 	v3 "github.com/weftnet/weft/api/v3"
 	"github.com/weftnet/weft/policy/eval"
 	"github.com/weftnet/weft/policy/rule"
@@ -38,20 +34,9 @@ func anyPolicy(r *rand.Rand, name string) api.Object {
 // compilePolicy compiles what anyPolicy returns.
 func compilePolicy(t *testing.T, obj api.Object) *rule.Policy {
 	t.Helper()
-	var p *rule.Policy
-	err := fmt.Errorf("%T is no policy", obj)
-	switch o := obj.(type) {
-	case *v3.NetworkPolicy:
-		p, _, err = rule.CompileNetworkPolicy(o)
-	case *v3.GlobalNetworkPolicy:
-		p, _, err = rule.CompileGlobalNetworkPolicy(o)
-	case *networkingv1.NetworkPolicy:
-		p, _, err = rule.CompileKubeNetworkPolicy(o)
-	case *clusterpolicy.ClusterNetworkPolicy:
-		p, _, err = rule.CompileClusterNetworkPolicy(o)
-	}
-	if err != nil {
-		t.Fatal(err)
+	p, _, err := rule.CompilePolicy(obj)
+	if p == nil {
+		t.Fatalf("%T: %v", obj, err)
 	}
 	return p
 }
