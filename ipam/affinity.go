@@ -195,7 +195,8 @@ func (a *Allocator) giveBack(ctx context.Context, affinity *v3.BlockAffinity, on
 type disown struct {
 	owner     string
 	onlyEmpty bool
-	ended     *bond // the block is a twin that no pair needs any more
+	twin      bond // of the block, when it was judged; zero: it was no twin
+	ended     bool // no pair needs the twin any more
 	rules     rules
 	counted   map[string]int // handles that count addresses which were spared that
 	marked    map[string]int // the result: how many such addresses there were
@@ -205,8 +206,11 @@ func (d *disown) apply(b *block) (changed bool, err error) {
 	if !b.exists() || b.owner() != d.owner {
 		return false, nil
 	}
-	if d.ended != nil && !b.endTwin(*d.ended) {
+	if of, _ := b.bond(); of != d.twin { // another has been made in its place
 		return false, errMoved
+	}
+	if d.ended {
+		b.endTwin()
 	}
 	if d.onlyEmpty {
 		if b.sweep(d.rules); !b.empty() {

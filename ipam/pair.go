@@ -119,6 +119,7 @@ func (a *Allocator) judgeTwin(ctx context.Context, cidr netip.Prefix, d *disown)
 	if !ok || t.owner() != d.owner {
 		return nil
 	}
+	d.twin = of
 	b, err := getBlock(ctx, a.store, of.block)
 	switch {
 	case err != nil:
@@ -129,7 +130,7 @@ func (a *Allocator) judgeTwin(ctx context.Context, cidr netip.Prefix, d *disown)
 	case b.pairsWith(cidr): // of another UID where all objects were copied from another datastore
 		return nil
 	}
-	d.ended = &of
+	d.ended = true
 	return nil
 }
 

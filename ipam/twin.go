@@ -73,7 +73,10 @@ func bondIn(attr *v3.AllocationAttribute) (bond, bool) {
 		return bond{}, false
 	}
 	cidr, err := netip.ParsePrefix(attr.Secondary[bondBlock])
-	return bond{cidr, types.UID(attr.Secondary[bondUID])}, err == nil
+	if err != nil {
+		return bond{}, false
+	}
+	return bond{cidr, types.UID(attr.Secondary[bondUID])}, true
 }
 
 // isTwin tells whether an address is of a twin.
@@ -104,15 +107,13 @@ func (b block) whole() bool {
 	return len(b.obj.Spec.Attributes) == 1 && len(b.obj.Spec.Unallocated) == 0
 }
 
-// endTwin frees the addresses of a twin, if it is still the one of bond.
-func (b block) endTwin(of bond) bool {
-	if now, ok := b.bond(); !ok || now != of || !b.whole() {
-		return false
-	}
+// endTwin frees the addresses of a twin that are the twin's.
+func (b block) endTwin() {
 	for i := range b.obj.Spec.Allocations {
-		b.release(i, rules{})
+		if isTwin(b.attr(i)) {
+			b.release(i, rules{})
+		}
 	}
-	return true
 }
 
 // pairedWith returns the attributes of an address that addr comes with.

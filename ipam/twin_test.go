@@ -238,9 +238,12 @@ func TestOtherTwin(t *testing.T) {
 	w, _ := twinWorld(t)
 	a := w.node("n1")
 	first := addrs(strings.Fields(w.assign(a, both))...)
-	d := &disown{owner: a.owner(), ended: &bond{netip.PrefixFrom(first[0], 30).Masked(), "an earlier block"}}
-	if err := a.writer(netip.PrefixFrom(first[1], 126).Masked()).do(&request{edit: d, ctx: t.Context()}); !isErr(err, errMoved) {
-		t.Errorf("disown = %v, want errMoved", err)
+	earlier := bond{netip.PrefixFrom(first[0], 30).Masked(), "an earlier block"}
+	for _, d := range []*disown{{twin: earlier, ended: true}, {twin: earlier}, {}} {
+		d.owner = a.owner()
+		if err := a.writer(netip.PrefixFrom(first[1], 126).Masked()).do(&request{edit: d, ctx: t.Context()}); !isErr(err, errMoved) {
+			t.Errorf("%+v: %v, want errMoved", d, err)
+		}
 	}
 	w.sound(true)
 }
