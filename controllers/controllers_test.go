@@ -325,6 +325,78 @@ func TestOnKubernetes(t *testing.T) {
 	answer(tiers+"/front", `"reason":"InForce","status":"True","type":"Ready"`, true)
 }
 
+// TestLeaderLosesItsToken: on a real Kubernetes API the leader's token runs out. The other one takes the Lease and acts, and keeps on when the token is good again.
+func TestLeaderLosesItsToken(t *testing.T) {
+	server := kube.Start(t, kube.New)
+	server.InstallSchema(t)
+	between := kube.NewMiddle(t, server)
+	server.Must(t, http.MethodPost, "/apis/projectcalico.org/v3/ippools",
+		"{apiVersion: projectcalico.org/v3, kind: IPPool, metadata: {name: lb}, spec: {cidr: 10.7.0.0/24, allowedUses: [LoadBalancer]}}")
+	first := enterOn(t, server, between.Address, "first")
+	answers(t, server, lease, `"holderIdentity":"first"`)
+	second := enterOn(t, server, "", "second")
+	follows(t, server, second, "first")
+	between.Use(func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+		http.Error(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Unauthorized","code":401}`, http.StatusUnauthorized)
+	})
+	answers(t, server, lease, `"holderIdentity":"second"`)
+	const service = "/api/v1/namespaces/default/services"
+	server.Must(t, http.MethodPost, service, "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}")
+	answers(t, server, service+"/web/status", `"ingress":[{"ip":"10.7.0.`)
+	between.Use(nil)
+	follows(t, server, first, "second")
+	answers(t, server, lease, `"holderIdentity":"second"`)
+}
+
+const lease = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/weft-controllers"
+
+// enterOn runs controllers on an API server, at an address of it, until the end of the test.
+func enterOn(t *testing.T, server *kube.Server, address, identity string) *controllers.Health {
+	t.Helper()
+	s, err := kubestore.New(kubestore.Config{Kubeconfig: server.Kubeconfig(t, address, kube.AdminToken)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	health, ended := &controllers.Health{}, make(chan error, 1)
+	go func() {
+		ended <- controllers.Run(ctx, s, controllers.Options{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Health: health, Identity: identity})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		_ = s.Close()
+	})
+	return health
+}
+
+// answers waits until the API server answers with a text.
+func answers(t *testing.T, server *kube.Server, path, want string) {
+	t.Helper()
+	server.Eventually(t, want, func() error {
+		_, body, err := server.Do(t.Context(), http.MethodGet, path, "")
+		if err == nil && !strings.Contains(body, want) {
+			err = errors.New(body)
+		}
+		return err
+	})
+}
+
+// follows waits until controllers say who leads.
+func follows(t *testing.T, server *kube.Server, h *controllers.Health, leader string) {
+	t.Helper()
+	server.Eventually(t, "to follow "+leader, func() error {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if body := w.Body.String(); !strings.Contains(body, `"leader":"`+leader+`"`) {
+			return errors.New(body)
+		}
+		return nil
+	})
+}
+
 // TestDefaultPools: they are made when the controllers start, and stay away once somebody has deleted them.
 func TestDefaultPools(t *testing.T) {
 	pools, err := defaultpool.New([]netip.Prefix{netip.MustParsePrefix("10.244.0.0/16")}, "CrossSubnet")
