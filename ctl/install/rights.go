@@ -27,6 +27,7 @@ const (
 	discovery = "discovery.k8s.io"
 	network   = "networking.k8s.io"
 	leases    = "coordination.k8s.io"
+	extension = "apiextensions.k8s.io"
 )
 
 // The sets of verbs. Where the API server has no streaming lists, what is watched is listed first.
@@ -38,6 +39,9 @@ var (
 // LeaseName is the only Lease that controllers may change.
 const LeaseName = "weft-controllers"
 
+// policyKinds are of a group that clusters may lack.
+var policyKinds = []string{"adminnetworkpolicies", "baselineadminnetworkpolicies", "clusternetworkpolicies"}
+
 // Agent is what the agent of a node may do. It may not create Nodes, which is up to the kubelet.
 var Agent = []Right{
 	{core, []string{"namespaces", "nodes", "pods", "serviceaccounts", "services"}, follow},
@@ -45,7 +49,7 @@ var Agent = []Right{
 	{core, []string{"nodes"}, []string{"patch"}}, // addresses, as annotations
 	{discovery, []string{"endpointslices"}, follow},
 	{network, []string{"networkpolicies"}, follow},
-	{policies, []string{"adminnetworkpolicies", "baselineadminnetworkpolicies", "clusternetworkpolicies"}, follow},
+	{policies, policyKinds, follow},
 	{calico, []string{
 		"bgpconfigurations", "bgppeers", "blockaffinities", "clusterinformations", "felixconfigurations", "globalnetworkpolicies", "globalnetworksets", "hostendpoints",
 		"ipamconfigurations", "ippools", "ipreservations", "networkpolicies", "networksets", "profiles", "stagedglobalnetworkpolicies",
@@ -54,6 +58,9 @@ var Agent = []Right{
 	{calico, []string{"blockaffinities", "ipamblocks", "ipamhandles", "workloadendpoints"}, keep},
 	{calico, []string{"ipamblocks"}, []string{"list"}},
 }
+
+// AgentWaits is what the agent may do besides with the definitions of the policyKinds, and no others: it waits for those that are missing.
+var AgentWaits = Right{extension, []string{"customresourcedefinitions"}, []string{"watch"}}
 
 // Controllers is what the controllers may do in all namespaces.
 var Controllers = []Right{
@@ -75,7 +82,7 @@ var Reader = []Right{
 	{core, []string{"namespaces", "nodes", "pods", "serviceaccounts", "services"}, reading},
 	{discovery, []string{"endpointslices"}, reading},
 	{network, []string{"networkpolicies"}, reading},
-	{policies, []string{"adminnetworkpolicies", "baselineadminnetworkpolicies", "clusternetworkpolicies"}, reading},
+	{policies, policyKinds, reading},
 	{leases, []string{"leases"}, reading},
 	{calico, []string{"*"}, reading},
 }
@@ -87,11 +94,12 @@ type role struct {
 	name   string
 	labels map[string]string
 	rights []Right
-	bound  bool // to the service account of its name
+	bound  bool             // to the service account of its name
+	named  []map[string]any // rules about objects of certain names alone
 }
 
 var roles = []role{
-	{name: "weft-agent", rights: Agent, bound: true},
+	{name: "weft-agent", rights: Agent, bound: true, named: []map[string]any{AgentWaits.of(definitionsOf(policies, policyKinds))}},
 	{name: "weft-controllers", rights: Controllers, bound: true},
 	{name: "weft-reader", rights: Reader, labels: map[string]string{"rbac.authorization.k8s.io/aggregate-to-view": "true"}},
 	// No part of "admin": who owns a namespace must not write WorkloadEndpoints, which lead other workloads' packets, or policies of any tier.
@@ -119,11 +127,32 @@ func rightsTemplate() (string, error) {
 // here is the namespace in the template.
 const here = "{{ .Release.Namespace }}"
 
+// rule is the right as RBAC has it.
+func (r Right) rule() map[string]any {
+	return map[string]any{"apiGroups": []string{r.Group}, "resources": r.Resources, "verbs": r.Verbs}
+}
+
+// of is the right to objects of some names alone, as RBAC has it.
+func (r Right) of(names []string) map[string]any {
+	rule := r.rule()
+	rule["resourceNames"] = names
+	return rule
+}
+
+// definitionsOf are the names of the CustomResourceDefinitions of kinds.
+func definitionsOf(group string, kinds []string) (names []string) {
+	for _, k := range kinds {
+		names = append(names, k+"."+group)
+	}
+	return names
+}
+
 func (r role) objects() []map[string]any {
 	var rules []map[string]any
 	for _, right := range r.rights {
-		rules = append(rules, map[string]any{"apiGroups": []string{right.Group}, "resources": right.Resources, "verbs": right.Verbs})
+		rules = append(rules, right.rule())
 	}
+	rules = append(rules, r.named...)
 	out := []map[string]any{{"apiVersion": rbac, "kind": "ClusterRole", "metadata": metadata(r.name, "", r.labels), "rules": rules}}
 	if !r.bound {
 		return out

@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // quick is the pace of tests.
-var quick = pace{call: 20 * time.Second, retry: 10 * time.Millisecond, retryMost: 100 * time.Millisecond, silence: 2 * time.Minute, absent: 100 * time.Millisecond}
+var quick = pace{call: 20 * time.Second, retry: 10 * time.Millisecond, retryMost: 100 * time.Millisecond, silence: 2 * time.Minute, absent: 2 * time.Minute}
 
 // open makes a store, which the caller or the suite closes.
 func open(t testing.TB, config Config) *Store {

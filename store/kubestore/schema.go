@@ -34,8 +34,10 @@ type definition struct {
 		Annotations     map[string]string `json:"annotations,omitempty"`
 	} `json:"metadata"`
 	Spec struct {
+		Group    string `json:"group,omitempty"`
 		Versions []struct {
 			Name   string `json:"name"`
+			Served bool   `json:"served"`
 			Schema struct {
 				OpenAPIV3Schema map[string]any `json:"openAPIV3Schema"`
 			} `json:"schema"`
@@ -246,12 +248,8 @@ func (s *Store) established(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if d != nil {
-			for _, c := range d.Status.Conditions {
-				if c.Type == "Established" && c.Status == "True" {
-					return nil
-				}
-			}
+		if d != nil && d.established() {
+			return nil
 		}
 		if !lifetime.Pause(ctx, s.pace.retry) {
 			return fmt.Errorf("CustomResourceDefinition %s is not served yet; `kubectl describe crd %s` says why: %w", name, name, ctx.Err())

@@ -60,7 +60,12 @@ func (s *stream) run(ctx context.Context) {
 			s.forget()
 		case errors.Is(err, errAbsent) && s.form.optional():
 			s.missing()
-			pause = pace.absent
+			switch came, err := s.awaitDefinition(ctx); {
+			case err != nil: // it may not be watched
+				pause = pace.absent
+			case came:
+				pause = pace.retry
+			}
 		default:
 			s.watch.report(s, fmt.Errorf("watch %s: %w", s.form.kind.Resource, err))
 			if s.revision > before {
@@ -209,6 +214,15 @@ func (s *stream) receive(ctx context.Context, r request, kept map[api.Key]bool, 
 	}
 }
 
+// refusalOf is the error that a watch ends with.
+func refusalOf(status json.RawMessage) error {
+	r := &refusal{}
+	if err := json.Unmarshal(status, &r.Status); err != nil {
+		return err
+	}
+	return r
+}
+
 // snapshot is what has come of a streaming list; kept is nil once it is complete.
 type snapshot struct {
 	kept   map[api.Key]bool
@@ -222,11 +236,7 @@ const initialEventsEnd = metav1.InitialEventsAnnotationKey
 func (s *stream) take(c change, list *snapshot) error {
 	switch c.Type {
 	case "ERROR":
-		r := &refusal{}
-		if err := json.Unmarshal(c.Object, &r.Status); err != nil {
-			return err
-		}
-		return r
+		return refusalOf(c.Object)
 	case "BOOKMARK":
 		return s.bookmark(c.Object, list)
 	}

@@ -25,6 +25,9 @@ type Object struct {
 		Namespace, Name, ResourceVersion string
 		Generation                       int
 	}
+	Spec struct {
+		Versions []struct{ Name string } // of a CustomResourceDefinition
+	}
 }
 
 // plurals are of kinds whose plural is not the kind with an s.
@@ -89,7 +92,7 @@ func (s *Server) Apply(t testing.TB, manifest []byte) map[string]string {
 		}
 		if o.Kind == "CustomResourceDefinition" {
 			plural, group, _ := strings.Cut(o.Metadata.Name, ".")
-			s.WaitServed(t, "/apis/"+group+"/v3/"+plural)
+			s.WaitServed(t, "/apis/"+group+"/"+o.Spec.Versions[0].Name+"/"+plural)
 		}
 	}
 	return out

@@ -4,32 +4,47 @@
 package kube
 
 import (
-	"fmt"
-	"net/http"
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
-// InstallPolicyAPI installs definitions of the policy.networking.k8s.io kinds that take any content.
+// policyAPI are the versions of sigs.k8s.io/network-policy-api that define the policy.networking.k8s.io kinds: ClusterNetworkPolicy, and the older ones.
+var policyAPI = []string{"v0.2.0", "v0.1.7"}
+
+// PolicyAPI returns the published definitions of the policy.networking.k8s.io kinds, with all fields that any channel has.
+func PolicyAPI(t testing.TB) []byte {
+	t.Helper()
+	var all [][]byte
+	for _, version := range policyAPI {
+		out, err := exec.Command("go", "mod", "download", "-json", "sigs.k8s.io/network-policy-api@"+version).Output()
+		if err != nil {
+			t.Fatalf("definitions of the policy.networking.k8s.io kinds, %s: %v %s", version, err, out)
+		}
+		var module struct{ Dir string }
+		if err := json.Unmarshal(out, &module); err != nil {
+			t.Fatal(err)
+		}
+		files, err := filepath.Glob(filepath.Join(module.Dir, "config", "crd", "experimental", "policy.networking.k8s.io_*.yaml"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no definitions in %s (%v)", module.Dir, err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, text)
+		}
+	}
+	return bytes.Join(all, []byte("\n---\n"))
+}
+
+// InstallPolicyAPI installs the definitions of PolicyAPI.
 func (s *Server) InstallPolicyAPI(t testing.TB) {
 	t.Helper()
-	for _, k := range []struct{ plural, kind, version string }{
-		{"clusternetworkpolicies", "ClusterNetworkPolicy", "v1alpha2"},
-		{"adminnetworkpolicies", "AdminNetworkPolicy", "v1alpha1"},
-		{"baselineadminnetworkpolicies", "BaselineAdminNetworkPolicy", "v1alpha1"},
-	} {
-		s.Must(t, http.MethodPost, crds, fmt.Sprintf(`
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata:
-  name: %s.policy.networking.k8s.io
-  annotations: {api-approved.kubernetes.io: unapproved}
-spec:
-  group: policy.networking.k8s.io
-  names: {kind: %s, plural: %[1]s}
-  scope: Cluster
-  versions:
-  - {name: %[3]s, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
-`, k.plural, k.kind, k.version))
-		s.WaitServed(t, "/apis/policy.networking.k8s.io/"+k.version+"/"+k.plural)
-	}
+	s.Apply(t, PolicyAPI(t))
 }

@@ -27,7 +27,6 @@ import (
 // that they do not use.
 func TestRights(t *testing.T) {
 	server := kube.Start(t, kube.New)
-	server.InstallPolicyAPI(t)
 	manifest, err := install.Manifest(install.Options{Definitions: true})
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +48,7 @@ func TestRights(t *testing.T) {
 		group := map[string]string{"workloadendpoints": "projectcalico.org"}[resource]
 		asked[kube.Request{Account: "weft-controllers", Verb: verb, Group: group, Resource: resource, Allowed: true}] = true
 	}
-	unused(t, "weft-agent", install.Agent, asked)
+	unused(t, "weft-agent", append(install.Agent, install.AgentWaits), asked)
 	unused(t, "weft-controllers", install.Controllers, asked)
 }
 
@@ -61,6 +60,7 @@ func agentWorks(t *testing.T, server *kube.Server) {
 		Nodes: 1, Kubeconfig: server.Kubeconfig(t, "", kube.AdminToken), AgentKubeconfig: server.Kubeconfig(t, "", kube.AgentToken),
 		Wired: func(l *lab.Lab) error { return reach(t, l, server) },
 	})
+	server.InstallPolicyAPI(t) // which the agent has waited for
 	server.AddPod(t, "shop", "web", "n1", map[string]string{"role": "front"})
 	labtest.Attach(t, l, map[string]string{"shop/web": "n1"})
 	server.Must(t, http.MethodPatch, "/api/v1/namespaces/shop/pods/web", `{"metadata":{"labels":{"role":"back"}}}`)

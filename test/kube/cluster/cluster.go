@@ -165,6 +165,12 @@ func (c *Cluster) Create(t testing.TB, objects string) {
 	c.feed(t, objects, "create", "-f", "-")
 }
 
+// Delete deletes objects and waits until they are gone.
+func (c *Cluster) Delete(t testing.TB, objects string) {
+	t.Helper()
+	c.feed(t, objects, "delete", "--timeout=180s", "-f", "-")
+}
+
 // feed runs kubectl with an input.
 func (c *Cluster) feed(t testing.TB, input string, args ...string) {
 	t.Helper()

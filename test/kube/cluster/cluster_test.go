@@ -32,6 +32,7 @@ func TestKubelets(t *testing.T) {
 	}{
 		{"across nodes", false, func(t *testing.T, c *cluster.Cluster) { acrossNodes(t, c, clients, echos) }},
 		{"policy", false, policy},
+		{"policy recipes", false, policyRecipes},
 		{"service", false, service},
 		{"host port", false, hostPort},
 		{"writes", false, writes},

@@ -23,7 +23,7 @@ type Ping struct {
 // StartPing starts to ping an address from a pod. Stop ends it.
 func StartPing(t testing.TB, from Pod, to netip.Addr) *Ping {
 	t.Helper()
-	ns, err := from.namespace()
+	ns, err := from.NS()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,15 +20,15 @@ import (
 
 // Pod is a pod that is ready.
 type Pod struct {
-	Name, Node string
-	Addrs      []netip.Addr // IPv4 first
-	uid        string
+	Namespace, Name, Node string
+	Addrs                 []netip.Addr // IPv4 first
+	uid                   string
 }
 
 // podList is as much of a list of pods as is read here.
 type podList struct {
 	Items []struct {
-		Metadata struct{ Name, UID, DeletionTimestamp string }
+		Metadata struct{ Namespace, Name, UID, DeletionTimestamp string }
 		Spec     struct{ NodeName string }
 		Status   struct {
 			PodIPs     []struct{ IP netip.Addr }
@@ -37,7 +37,7 @@ type podList struct {
 	}
 }
 
-// Pods returns the pods of namespace default with a label that are ready, and none that ends.
+// Pods returns the pods with a label that are ready, and none that ends.
 func (c *Cluster) Pods(t testing.TB, label string) []Pod {
 	t.Helper()
 	ready, _ := c.list(t, label)
@@ -57,15 +57,15 @@ func (c *Cluster) AwaitPods(t testing.TB, label string, n int) (pods []Pod) {
 	return pods
 }
 
-// list returns the pods of namespace default with a label that are ready and do not end, and how many there are in all.
+// list returns the pods with a label that are ready and do not end, and how many there are in all.
 func (c *Cluster) list(t testing.TB, label string) (ready []Pod, all int) {
 	t.Helper()
 	var list podList
-	if err := json.Unmarshal([]byte(c.Kubectl(t, "get", "pods", "-l", label, "-o", "json")), &list); err != nil {
+	if err := json.Unmarshal([]byte(c.Kubectl(t, "get", "pods", "-A", "-l", label, "-o", "json")), &list); err != nil {
 		t.Fatal(err)
 	}
 	for _, item := range list.Items {
-		pod := Pod{Name: item.Metadata.Name, Node: item.Spec.NodeName, uid: item.Metadata.UID}
+		pod := Pod{Namespace: item.Metadata.Namespace, Name: item.Metadata.Name, Node: item.Spec.NodeName, uid: item.Metadata.UID}
 		for _, ip := range item.Status.PodIPs {
 			pod.Addrs = append(pod.Addrs, ip.IP)
 		}
@@ -80,7 +80,7 @@ func (c *Cluster) list(t testing.TB, label string) (ready []Pod, all int) {
 
 // Dial connects from a pod, by its network namespace, to an address and port.
 func (p Pod) Dial(ctx context.Context, to string) (net.Conn, error) {
-	ns, err := p.namespace()
+	ns, err := p.NS()
 	if err != nil {
 		return nil, err
 	}
@@ -110,8 +110,8 @@ func dial(ctx context.Context, ns *netns.NS, to string) (conn net.Conn, err erro
 	return conn, err
 }
 
-// namespace opens the network namespace of a pod: that of any of its processes, which are in a control group that has the pod's UID in its name.
-func (p Pod) namespace() (*netns.NS, error) {
+// NS opens the network namespace of a pod: that of any of its processes, which are in a control group that has the pod's UID in its name.
+func (p Pod) NS() (*netns.NS, error) {
 	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"net"
+	"net/netip"
 	"strconv"
 	"testing"
 
@@ -33,6 +34,41 @@ func (c *Cluster) plug(t testing.TB, m *machine) {
 func (c *Cluster) Route(t testing.TB, to string, n *Node) {
 	t.Helper()
 	c.control.ip(t, "route", "add", to, "via", n.v4.String())
+}
+
+// Outside gives the machine that is the nodes' gateway, and outside the cluster, addresses, leads from there to pods, and opens its namespace until the
+// end of the test.
+func (c *Cluster) Outside(t testing.TB, addrs []netip.Addr, pods []Pod) *netns.NS {
+	t.Helper()
+	for _, a := range addrs {
+		c.control.ip(t, "address", "replace", netip.PrefixFrom(a, a.BitLen()).String(), "dev", "lo", "nodad")
+	}
+	for _, p := range pods {
+		for _, a := range p.Addrs {
+			c.control.ip(t, "route", "replace", a.String(), "via", c.gateway(t, p.Node, a.Is6()))
+		}
+	}
+	ns, err := netns.Open(c.control.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ns.Close() })
+	return ns
+}
+
+// gateway is the address of a family that a node has.
+func (c *Cluster) gateway(t testing.TB, node string, six bool) string {
+	t.Helper()
+	for _, n := range c.Nodes {
+		switch {
+		case n.Name == node && six:
+			return n.v6.String()
+		case n.Name == node:
+			return n.v4.String()
+		}
+	}
+	t.Fatalf("there is no node %s", node)
+	return ""
 }
 
 // Listen listens outside the cluster, on an address and port, until the test ends.
